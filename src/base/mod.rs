@@ -1,0 +1,10 @@
+//! The ground: time, randomness, identifiers, secrets and text.
+//!
+//! This room is the only reader of the wall clock and of the operating system's random source; every
+//! rule elsewhere receives `now` and random bytes as arguments. It knows nothing of users or storage.
+
+pub mod clock;
+pub mod id;
+pub mod rng;
+pub mod secret;
+pub mod text;

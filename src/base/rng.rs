@@ -1,0 +1,61 @@
+//! The only source of random bytes: the operating system's, or a seeded stream in tests.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng};
+
+/// Gives random bytes. Clones share one stream.
+#[derive(Clone)]
+pub struct Rng(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    System,
+    Seeded(Arc<Mutex<ChaCha20Rng>>),
+}
+
+impl Rng {
+    /// The operating system's cryptographic source.
+    #[must_use]
+    pub fn system() -> Self {
+        Self(Kind::System)
+    }
+
+    /// The same bytes for the same seed: for tests and golden files, never for a running daemon.
+    #[must_use]
+    pub fn seeded(seed: u64) -> Self {
+        Self(Kind::Seeded(Arc::new(Mutex::new(ChaCha20Rng::seed_from_u64(seed)))))
+    }
+
+    /// Fills `out` with random bytes.
+    ///
+    /// # Panics
+    /// If the operating system has no randomness to give: nothing safe can be done then.
+    pub fn fill(&self, out: &mut [u8]) {
+        match &self.0 {
+            #[expect(clippy::expect_used, reason = "without randomness no secret may be made; the task must stop")]
+            Kind::System => getrandom::fill(out).expect("the operating system gives random bytes"),
+            Kind::Seeded(stream) => stream.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(out),
+        }
+    }
+
+    /// `N` random bytes.
+    #[must_use]
+    pub fn bytes<const N: usize>(&self) -> [u8; N] {
+        let mut out = [0; N];
+        self.fill(&mut out);
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seeded_stream_repeats_and_the_systems_does_not() {
+        assert_eq!(Rng::seeded(42).bytes::<16>(), Rng::seeded(42).bytes::<16>());
+        assert_ne!(Rng::system().bytes::<16>(), Rng::system().bytes::<16>());
+    }
+}

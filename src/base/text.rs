@@ -1,0 +1,138 @@
+//! Text from outside: bounded, free of control characters, and comparable.
+
+use precis_profiles::UsernameCaseMapped;
+use precis_profiles::precis_core::profile::PrecisFastInvocation;
+use unicode_normalization::UnicodeNormalization;
+
+/// Why a text was refused. The wording completes "the username …".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TextFault {
+    /// Nothing is left after trimming.
+    Empty,
+    /// More characters than allowed.
+    TooLong(usize),
+    /// A control character, NUL or bidirectional override.
+    Control,
+    /// A character or form that its rules do not allow.
+    Form(&'static str),
+}
+
+impl TextFault {
+    /// A stable code for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::TooLong(_) => "too_long",
+            Self::Control => "control_character",
+            Self::Form(_) => "malformed",
+        }
+    }
+}
+
+impl std::fmt::Display for TextFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Empty => f.write_str("must not be empty"),
+            Self::TooLong(max) => write!(f, "is longer than {max} characters"),
+            Self::Control => f.write_str("holds a control character"),
+            Self::Form(text) => f.write_str(text),
+        }
+    }
+}
+
+/// Characters that change how a line is shown without being seen themselves (UAX #9 overrides).
+fn is_deceptive(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// One line of text: trimmed, NFC, not empty, at most `max` characters, no control characters.
+///
+/// # Errors
+/// The first rule that the text breaks.
+pub fn line(text: &str, max: usize) -> Result<String, TextFault> {
+    let line = optional_line(text, max)?;
+    if line.is_empty() { Err(TextFault::Empty) } else { Ok(line) }
+}
+
+/// Like [`line`], but may be empty.
+///
+/// # Errors
+/// The first rule that the text breaks.
+pub fn optional_line(text: &str, max: usize) -> Result<String, TextFault> {
+    check_length(text, max)?;
+    if text.chars().any(|c| c.is_control() || is_deceptive(c)) {
+        return Err(TextFault::Control);
+    }
+    let line: String = text.trim().nfc().collect();
+    if line.chars().count() > max { Err(TextFault::TooLong(max)) } else { Ok(line) }
+}
+
+/// Several lines of text: like [`optional_line`], but line feeds and tabs are allowed.
+///
+/// # Errors
+/// The first rule that the text breaks.
+pub fn lines(text: &str, max: usize) -> Result<String, TextFault> {
+    check_length(text, max)?;
+    let allowed = |c: char| c == '\n' || c == '\r' || c == '\t';
+    if text.chars().any(|c| (c.is_control() && !allowed(c)) || is_deceptive(c)) {
+        return Err(TextFault::Control);
+    }
+    Ok(text.trim().to_owned())
+}
+
+fn check_length(text: &str, max: usize) -> Result<(), TextFault> {
+    if text.len() > max.saturating_mul(4) || text.chars().count() > max { Err(TextFault::TooLong(max)) } else { Ok(()) }
+}
+
+/// The form of a username by which it is compared: RFC 8265 §3.3, `UsernameCaseMapped`, applied to each of
+/// its space-separated parts (§3.1).
+///
+/// # Errors
+/// When the profile forbids a character.
+pub fn fold_username(text: &str) -> Result<String, TextFault> {
+    let fault = TextFault::Form("holds a character that RFC 8265 does not allow in usernames");
+    let fold = |part: &str| UsernameCaseMapped::enforce(part).map(String::from).map_err(|_| fault.clone());
+    let parts: Vec<String> = text.split(' ').map(fold).collect::<Result<_, _>>()?;
+    Ok(parts.join(" "))
+}
+
+/// The form of an address by which it is compared: NFC and lower case.
+#[must_use]
+pub fn fold_email(text: &str) -> String {
+    text.nfc().flat_map(char::to_lowercase).collect()
+}
+
+/// The form of a name or group by which it is sorted and compared without case.
+#[must_use]
+pub fn fold(text: &str) -> String {
+    text.nfkc().flat_map(char::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usernames_that_differ_in_case_or_width_fold_to_one() {
+        assert_eq!(fold_username("Alice").unwrap(), "alice");
+        assert_eq!(fold_username("ＡＬＩＣＥ").unwrap(), "alice");
+        assert_eq!(fold_username("Ada Lovelace").unwrap(), "ada lovelace");
+        assert_eq!(fold_username("E\u{301}va").unwrap(), fold_username("éva").unwrap());
+        assert_eq!(fold_username("alice@example.org").unwrap(), "alice@example.org");
+        for bad in ["", "a  b", "a\u{0}b", "a\u{200b}b", " a"] {
+            assert!(fold_username(bad).is_err(), "{bad:?}");
+        }
+        assert_ne!(fold_username("mike").unwrap(), fold_username("mıke").unwrap());
+    }
+
+    #[test]
+    fn a_line_is_bounded_and_plain() {
+        assert_eq!(line("  Ada ", 10).unwrap(), "Ada");
+        assert_eq!(line(" ", 10), Err(TextFault::Empty));
+        assert_eq!(line("abc", 2), Err(TextFault::TooLong(2)));
+        assert_eq!(line("a\nb", 10), Err(TextFault::Control));
+        assert_eq!(line("a\u{202e}b", 10), Err(TextFault::Control));
+        assert_eq!(lines("a\nb", 10).unwrap(), "a\nb");
+    }
+}

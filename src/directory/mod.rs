@@ -1,0 +1,17 @@
+//! The model: users, groups, roles, organisations and the rules that change them.
+//!
+//! PURE: types and rules only. No IO, no async, no clock: `now` is an argument of every rule. Whatever
+//! comes from outside is parsed into these types once, at the edge; inside there are no raw strings.
+
+pub mod audit;
+pub mod field;
+pub mod group;
+pub mod message;
+pub mod organization;
+pub mod permission;
+pub mod policy;
+pub mod query;
+pub mod role;
+pub mod session;
+pub mod token;
+pub mod user;

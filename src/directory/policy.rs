@@ -1,0 +1,223 @@
+//! The directory's policies: what the settings say about passwords, factors, sessions, quiet accounts and budgets.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::base::text;
+use crate::directory::field::FieldError;
+use crate::directory::user::{MfaPolicy, User};
+
+/// Defaults for new users, and how long a tombstone is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UserDefaults {
+    /// How long a new user lives unless an expiry is named; `None` is for ever.
+    pub lifetime: Option<Duration>,
+    /// How long a removed user waits before it may be purged.
+    pub retention: Duration,
+}
+
+impl Default for UserDefaults {
+    fn default() -> Self {
+        Self { lifetime: None, retention: days(30) }
+    }
+}
+
+/// What a password must be (NIST SP 800-63B-4 §3.1.1.2): long and not made of one's own names.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PasswordRules {
+    /// Fewest characters of a password that stands alone.
+    pub min_length: usize,
+    /// Fewest characters where a second factor is always asked for.
+    pub min_length_with_factor: usize,
+    /// Most bytes; longer ones are refused, never cut.
+    pub max_bytes: usize,
+    /// How many earlier passwords may not come again.
+    pub history: usize,
+}
+
+impl Default for PasswordRules {
+    fn default() -> Self {
+        Self { min_length: 15, min_length_with_factor: 8, max_bytes: 1024, history: 3 }
+    }
+}
+
+impl PasswordRules {
+    /// Every rule that the password breaks. `with_factor`: this user is always asked for a second factor.
+    #[must_use]
+    pub fn faults(&self, password: &str, user: &User, with_factor: bool) -> Vec<FieldError> {
+        let fault = |code, message: String| FieldError::new("password", code, message);
+        if password.is_empty() {
+            return vec![fault("empty", "must not be empty".to_owned())];
+        }
+        if password.len() > self.max_bytes {
+            return vec![fault("too_long", format!("is longer than {} bytes", self.max_bytes))];
+        }
+        let mut faults = Vec::new();
+        let least = if with_factor { self.min_length_with_factor } else { self.min_length };
+        if password.chars().count() < least {
+            faults.push(fault("too_short", format!("must have at least {least} characters")));
+        }
+        if password.contains('\0') {
+            faults.push(fault("control_character", "must not hold a NUL".to_owned()));
+        }
+        let folded = text::fold(password);
+        let local_part = user.email.as_ref().and_then(|email| email.as_str().split('@').next().map(text::fold));
+        let names = [Some(text::fold(user.username.as_str())), local_part, Some(user.name.folded())];
+        if names.iter().flatten().any(|name| name.chars().count() >= 4 && folded.contains(name.as_str())) {
+            faults.push(fault("contains_name", "must not hold the username, name or email address".to_owned()));
+        }
+        faults
+    }
+}
+
+/// Who is asked for a second factor, whatever their own policy says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MfaMode {
+    /// Only users whose own policy asks for it.
+    #[default]
+    Off,
+    /// Everybody.
+    All,
+    /// System administrators.
+    Administrators,
+}
+
+/// What is asked of one user after the password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FactorRule {
+    /// Nothing.
+    NotAsked,
+    /// A factor, if one is enrolled.
+    IfEnrolled,
+    /// A factor; to be enrolled now if there is none.
+    Required,
+}
+
+impl MfaMode {
+    /// The rule for one user.
+    #[must_use]
+    pub fn rule_for(self, user: &User) -> FactorRule {
+        let forced_for_all = match self {
+            Self::Off => false,
+            Self::All => true,
+            Self::Administrators => user.is_system_admin(),
+        };
+        match user.mfa {
+            _ if forced_for_all => FactorRule::Required,
+            MfaPolicy::Forced => FactorRule::Required,
+            MfaPolicy::Enabled => FactorRule::IfEnrolled,
+            MfaPolicy::Disabled => FactorRule::NotAsked,
+        }
+    }
+}
+
+/// How long sessions and links live.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionPolicy {
+    /// A session ends after this long without use.
+    pub idle: Duration,
+    /// A session ends after this long.
+    pub absolute: Duration,
+    /// A password link ends after this long.
+    pub link: Duration,
+}
+
+impl Default for SessionPolicy {
+    fn default() -> Self {
+        Self { idle: Duration::from_secs(3600), absolute: days(1), link: Duration::from_secs(3600) }
+    }
+}
+
+/// When a quiet account is disabled.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct InactivityPolicy {
+    /// After this long without login or use; `None` is never.
+    pub threshold: Option<Duration>,
+}
+
+/// When somebody who guesses is kept out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LockoutPolicy {
+    /// Wrong passwords before an account waits.
+    pub password_attempts: u32,
+    /// Wrong codes before an account waits.
+    pub code_attempts: u32,
+    /// Failures of one network (/32, /64) before it waits.
+    pub network_attempts: u32,
+    /// How long the first wait is; each further one doubles, up to a day.
+    pub wait: Duration,
+}
+
+impl Default for LockoutPolicy {
+    fn default() -> Self {
+        Self { password_attempts: 5, code_attempts: 5, network_attempts: 100, wait: Duration::from_secs(900) }
+    }
+}
+
+/// How many users one run may disable or remove before a person must look (promise 2).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Budget {
+    /// This many are always allowed.
+    pub floor: usize,
+    /// Above the floor: at most this share of the source's active users, in percent.
+    pub percent: u8,
+    /// Above the floor: at most this many.
+    pub count: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { floor: 10, percent: 5, count: 500 }
+    }
+}
+
+/// A number of days.
+#[must_use]
+pub const fn days(days: u64) -> Duration {
+    Duration::from_secs(days.saturating_mul(86_400))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::directory::user::tests::user;
+
+    fn codes(password: &str, with_factor: bool) -> Vec<&'static str> {
+        let ada = user("adalovelace", Timestamp::UNIX_EPOCH);
+        PasswordRules::default().faults(password, &ada, with_factor).into_iter().map(|fault| fault.code).collect()
+    }
+
+    #[test]
+    fn a_lone_password_needs_fifteen_characters_and_eight_with_a_factor() {
+        assert_eq!(codes("fourteen chars", false), ["too_short"]);
+        assert!(codes("fifteen chars !", false).is_empty());
+        assert_eq!(codes("7 chars", true), ["too_short"]);
+        assert!(codes("8 chars!", true).is_empty());
+        assert!(codes("😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀", false).is_empty());
+    }
+
+    #[test]
+    fn a_password_is_neither_empty_nor_endless_nor_ones_own_name() {
+        assert_eq!(codes("", false), ["empty"]);
+        assert_eq!(codes(&"x".repeat(1025), false), ["too_long"]);
+        assert!(codes(&"x".repeat(1024), false).is_empty());
+        assert_eq!(codes("My AdaLovelace password", false), ["contains_name"]);
+        assert_eq!(codes("nul \0 in the middle", false), ["control_character"]);
+    }
+
+    #[test]
+    fn the_factor_rule_is_the_stricter_of_directory_and_user() {
+        let mut ada = user("ada", Timestamp::UNIX_EPOCH);
+        assert_eq!(MfaMode::Off.rule_for(&ada), FactorRule::NotAsked);
+        assert_eq!(MfaMode::Administrators.rule_for(&ada), FactorRule::NotAsked);
+        assert_eq!(MfaMode::All.rule_for(&ada), FactorRule::Required);
+        ada.mfa = MfaPolicy::Enabled;
+        assert_eq!(MfaMode::Off.rule_for(&ada), FactorRule::IfEnrolled);
+        ada.mfa = MfaPolicy::Forced;
+        assert_eq!(MfaMode::Off.rule_for(&ada), FactorRule::Required);
+    }
+}

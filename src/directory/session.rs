@@ -1,0 +1,75 @@
+//! Sessions, password links and logins under way: what a bearer of a token stands for.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::base::id::{SessionId, SourceId, UserId};
+use crate::directory::user::User;
+
+/// A session: who logged in, how, and until when. Kept under the hash of its token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    /// Its public name, for lists.
+    pub id: SessionId,
+    /// Whose it is.
+    pub user: UserId,
+    /// The user's session epoch when it began; it dies when the user's moves on.
+    pub epoch: u64,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When the bearer last proved who they are.
+    pub authenticated_at: Timestamp,
+    /// When it was last used (kept to the minute).
+    pub last_used_at: Timestamp,
+    /// When it ends whatever happens.
+    pub expires_at: Timestamp,
+    /// The source that verified the password.
+    pub authenticated_by: SourceId,
+    /// The methods by RFC 8176: `pwd`, `otp`.
+    pub methods: BTreeSet<String>,
+    /// The network address of the login.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<std::net::IpAddr>,
+}
+
+impl Session {
+    /// Is the bearer still in? Computed at every use: no sweep is needed for anybody to be out.
+    #[must_use]
+    pub fn is_valid(&self, user: &User, now: Timestamp, idle: std::time::Duration) -> bool {
+        let idle_end = crate::base::clock::plus(self.last_used_at, idle);
+        self.user == user.id
+            && self.epoch == user.session_epoch
+            && now < self.expires_at
+            && now < idle_end
+            && user.is_valid(now)
+    }
+}
+
+/// A link by which somebody sets a password. Kept under the hash of its token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PasswordLink {
+    /// Whose password it sets.
+    pub user: UserId,
+    /// The user's session epoch when it was made; it dies when the user's moves on.
+    pub epoch: u64,
+    /// The address it was made for; it dies when the user's address changes.
+    pub email: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+impl PasswordLink {
+    /// May it still be used?
+    #[must_use]
+    pub fn is_valid(&self, user: &User, now: Timestamp) -> bool {
+        self.user == user.id
+            && self.epoch == user.session_epoch
+            && self.email == user.email.as_ref().map(|email| email.folded()).unwrap_or_default()
+            && now < self.expires_at
+            && user.is_valid(now)
+    }
+}

@@ -1,0 +1,545 @@
+//! The user: everything the directory knows of a person but secrets and memberships, and the moves between states.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::base::clock::plus;
+use crate::base::id::{ExternalId, OrganizationId, RoleId, SourceId, UserId};
+use crate::directory::audit::Actor;
+use crate::directory::field::{Description, DisplayName, Email, FieldError, Phone, Username};
+use crate::directory::role;
+
+/// A person who may log in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct User {
+    /// Made once, never used again.
+    pub id: UserId,
+    /// Unique in the directory, without case.
+    pub username: Username,
+    /// The name to show.
+    pub name: DisplayName,
+    /// Unique in the directory, without case. Local users always have one; a source may know none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<Email>,
+    /// In E.164.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<Phone>,
+    /// Free text.
+    #[serde(default)]
+    pub description: Description,
+    /// Who owns the record.
+    pub source: SourceId,
+    /// What the owning source calls this person: with the source, the identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<ExternalId>,
+    /// Active, disabled or removed, with the facts of it.
+    pub state: State,
+    /// From this second on nobody comes in by this user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// System roles; at least one.
+    pub roles: BTreeSet<RoleId>,
+    /// Organisations, each with the roles held inside.
+    #[serde(default)]
+    pub organizations: BTreeMap<OrganizationId, BTreeSet<RoleId>>,
+    /// The user's own second-factor policy.
+    #[serde(default)]
+    pub mfa: MfaPolicy,
+    /// A new password is asked for at the next login.
+    #[serde(default)]
+    pub must_change_password: bool,
+    /// When the record was made.
+    pub created_at: Timestamp,
+    /// When something other than activity last changed.
+    pub modified_at: Timestamp,
+    /// When the user was last enabled (or made): from here an unused account counts as quiet.
+    pub enabled_at: Timestamp,
+    /// The last login that ended in a session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_login: Option<Timestamp>,
+    /// The last use of a session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<Timestamp>,
+    /// Raised whenever everything the user holds (sessions, links, logins under way) must die.
+    #[serde(default)]
+    pub session_epoch: u64,
+    /// The SCIM attributes as they were sent, without those that have a field of their own here.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub scim: Map<String, Value>,
+    /// Raised by one with every change but activity; the ETag.
+    pub revision: u64,
+}
+
+/// May this user come in, as far as an administrator or source has said?
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum State {
+    /// Yes.
+    Active,
+    /// Not until enabled again.
+    Disabled(Disabled),
+    /// Gone for everybody but the tombstone's keeper; comes back whole until it is purged.
+    Removed {
+        /// Since when.
+        at: Timestamp,
+        /// By whom.
+        by: Actor,
+        /// When the tombstone may be purged.
+        purge_after: Timestamp,
+        /// How it was disabled when it was removed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        disabled: Option<Disabled>,
+    },
+}
+
+/// The facts of a disabled user.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Disabled {
+    /// Since when.
+    pub at: Timestamp,
+    /// By whom.
+    pub by: Actor,
+    /// Why.
+    pub reason: DisabledReason,
+}
+
+/// Why a user was disabled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DisabledReason {
+    /// An administrator said so.
+    Admin,
+    /// Not active for longer than policy allows.
+    Inactivity,
+    /// The expiry passed.
+    Expired,
+    /// The owning source says that the user is disabled there.
+    Source,
+    /// A complete pass of the owning source did not have the user.
+    AbsentFromSource,
+}
+
+impl DisabledReason {
+    /// The reason as it is stored and shown.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Inactivity => "inactivity",
+            Self::Expired => "expired",
+            Self::Source => "source",
+            Self::AbsentFromSource => "absent_from_source",
+        }
+    }
+}
+
+/// The user's own second-factor policy, beside the directory's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MfaPolicy {
+    /// No second factor of the user's own accord.
+    #[default]
+    Disabled,
+    /// Asked for once a factor is enrolled.
+    Enabled,
+    /// Always asked for; must be enrolled at the next login, and its owner cannot switch it off.
+    Forced,
+}
+
+/// A rule that refused a change.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum RuleError {
+    /// Fields that cannot be taken.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Invalid(Vec<FieldError>),
+    /// The user is not in a state from which this move is possible.
+    #[error("the user is {state}: {hint}")]
+    WrongState {
+        /// The state it is in.
+        state: &'static str,
+        /// What to do instead.
+        hint: &'static str,
+    },
+    /// Nobody would be left to administer the directory (promise 12).
+    #[error("this is the last active system administrator; make another one first")]
+    LastAdministrator,
+}
+
+impl RuleError {
+    /// One field that cannot be taken.
+    #[must_use]
+    pub fn field(field: &str, code: &'static str, message: &str) -> Self {
+        Self::Invalid(vec![FieldError::new(field, code, message)])
+    }
+}
+
+impl User {
+    /// May the bearer of this user's credentials come in at this moment? Expiry does not wait for a sweep.
+    #[must_use]
+    pub fn is_valid(&self, now: Timestamp) -> bool {
+        self.is_active() && !self.is_expired(now)
+    }
+
+    /// Neither disabled nor removed.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.state == State::Active
+    }
+
+    /// Has the expiry passed?
+    #[must_use]
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+
+    /// A tombstone?
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        matches!(self.state, State::Removed { .. })
+    }
+
+    /// Does the user hold this system role?
+    #[must_use]
+    pub fn has_role(&self, role: &str) -> bool {
+        self.roles.iter().any(|held| held.as_str() == role)
+    }
+
+    /// Holds the System Admin role.
+    #[must_use]
+    pub fn is_system_admin(&self) -> bool {
+        self.has_role(role::SYSTEM_ADMIN)
+    }
+
+    /// From when the account counts as quiet: the last login or use, or the last enabling.
+    #[must_use]
+    pub fn quiet_since(&self) -> Timestamp {
+        [self.last_login, self.last_seen].into_iter().flatten().fold(self.enabled_at, Timestamp::max)
+    }
+
+    /// The state as one word.
+    #[must_use]
+    pub fn state_name(&self) -> &'static str {
+        match self.state {
+            State::Active => "active",
+            State::Disabled(_) => "disabled",
+            State::Removed { .. } => "removed",
+        }
+    }
+
+    /// Kills everything that the user holds.
+    #[must_use]
+    pub fn end_sessions(mut self) -> Self {
+        self.session_epoch = self.session_epoch.saturating_add(1);
+        self
+    }
+
+    /// Disables an active user; a disabled one keeps its first reason.
+    ///
+    /// # Errors
+    /// When the user is removed.
+    pub fn disable(mut self, reason: DisabledReason, by: Actor, now: Timestamp) -> Result<Self, RuleError> {
+        match self.state {
+            State::Active => {
+                self.state = State::Disabled(Disabled { at: now, by, reason });
+                Ok(self.end_sessions())
+            }
+            State::Disabled(_) => Ok(self),
+            State::Removed { .. } => Err(RuleError::WrongState { state: "removed", hint: "restore it first" }),
+        }
+    }
+
+    /// Enables a disabled user; the time of inactivity begins anew.
+    ///
+    /// # Errors
+    /// When the user is removed, or expired: enabling alone would let nobody in.
+    pub fn enable(mut self, now: Timestamp) -> Result<Self, RuleError> {
+        match self.state {
+            State::Removed { .. } => Err(RuleError::WrongState { state: "removed", hint: "restore it first" }),
+            _ if self.is_expired(now) => {
+                Err(RuleError::WrongState { state: "expired", hint: "set a later expiry, or none, first" })
+            }
+            State::Active => Ok(self),
+            State::Disabled(_) => {
+                self.state = State::Active;
+                self.enabled_at = now;
+                Ok(self)
+            }
+        }
+    }
+
+    /// Makes a tombstone: the name is free, everything else waits for `retention`.
+    #[must_use]
+    pub fn remove(mut self, by: Actor, now: Timestamp, retention: Duration) -> Self {
+        let disabled = match self.state {
+            State::Removed { .. } => return self,
+            State::Disabled(disabled) => Some(disabled),
+            State::Active => None,
+        };
+        self.state = State::Removed { at: now, by, purge_after: plus(now, retention), disabled };
+        self.end_sessions()
+    }
+
+    /// Takes a tombstone back into the state it was removed from.
+    ///
+    /// # Errors
+    /// When the user is not removed.
+    pub fn restore(mut self, now: Timestamp) -> Result<Self, RuleError> {
+        match self.state {
+            State::Removed { disabled, .. } => {
+                self.state = disabled.map_or(State::Active, State::Disabled);
+                self.enabled_at = now;
+                Ok(self)
+            }
+            _ => Err(RuleError::WrongState { state: "not removed", hint: "there is nothing to restore" }),
+        }
+    }
+
+    /// Notes a use at `now`. Not a change: neither revision nor modification time move.
+    #[must_use]
+    pub fn seen(mut self, now: Timestamp) -> Self {
+        self.last_seen = Some(self.last_seen.map_or(now, |seen| seen.max(now)));
+        self
+    }
+
+    /// Notes a login at `now`.
+    #[must_use]
+    pub fn logged_in(mut self, now: Timestamp) -> Self {
+        self.last_login = Some(self.last_login.map_or(now, |login| login.max(now)));
+        self.seen(now)
+    }
+}
+
+/// A wish to change some of a user's attributes; `None` leaves one alone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UserChange {
+    /// A new login name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<Username>,
+    /// A new name to show.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<DisplayName>,
+    /// A new address, or none.
+    #[serde(skip_serializing_if = "Option::is_none", with = "double_option")]
+    pub email: Option<Option<Email>>,
+    /// A new number, or none.
+    #[serde(skip_serializing_if = "Option::is_none", with = "double_option")]
+    pub phone: Option<Option<Phone>>,
+    /// A new description.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<Description>,
+    /// A new expiry, or none.
+    #[serde(skip_serializing_if = "Option::is_none", with = "double_option")]
+    pub expires_at: Option<Option<Timestamp>>,
+    /// New system roles; empty stands for the plain role of a user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub roles: Option<BTreeSet<RoleId>>,
+    /// New memberships of organisations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organizations: Option<BTreeMap<OrganizationId, BTreeSet<RoleId>>>,
+    /// A new second-factor policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mfa: Option<MfaPolicy>,
+    /// Whether a new password is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub must_change_password: Option<bool>,
+    /// A new external id, or none.
+    #[serde(skip_serializing_if = "Option::is_none", with = "double_option")]
+    pub external_id: Option<Option<ExternalId>>,
+    /// New SCIM attributes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scim: Option<Map<String, Value>>,
+}
+
+impl UserChange {
+    /// The user with the wished changes.
+    #[must_use]
+    pub fn apply(self, mut user: User) -> User {
+        fn set<T>(field: &mut T, wish: Option<T>) {
+            if let Some(value) = wish {
+                *field = value;
+            }
+        }
+        set(&mut user.username, self.username);
+        set(&mut user.name, self.name);
+        set(&mut user.email, self.email);
+        set(&mut user.phone, self.phone);
+        set(&mut user.description, self.description);
+        set(&mut user.expires_at, self.expires_at);
+        set(&mut user.roles, self.roles.map(with_plain_role));
+        set(&mut user.organizations, self.organizations);
+        set(&mut user.mfa, self.mfa);
+        set(&mut user.must_change_password, self.must_change_password);
+        set(&mut user.external_id, self.external_id);
+        set(&mut user.scim, self.scim);
+        user
+    }
+}
+
+/// Every user keeps at least one system role.
+#[must_use]
+pub fn with_plain_role(mut roles: BTreeSet<RoleId>) -> BTreeSet<RoleId> {
+    if roles.is_empty()
+        && let Ok(plain) = RoleId::parse(role::USER)
+    {
+        roles.insert(plain);
+    }
+    roles
+}
+
+/// What a new user is made from, besides the directory's defaults.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    /// The identifier, made by the caller.
+    pub id: UserId,
+    /// The login name.
+    pub username: Username,
+    /// The name to show.
+    pub name: DisplayName,
+    /// Who owns the record.
+    pub source: SourceId,
+    /// Everything else, as changes to a user that has the defaults.
+    pub rest: UserChange,
+    /// Disabled from the start, for this reason.
+    pub disabled: Option<DisabledReason>,
+}
+
+impl NewUser {
+    /// Makes the user: defaults, then the wished rest. `lifetime` is the default one of the directory.
+    #[must_use]
+    pub fn build(self, by: Actor, now: Timestamp, lifetime: Option<Duration>) -> User {
+        let state = match self.disabled {
+            Some(reason) => State::Disabled(Disabled { at: now, by, reason }),
+            None => State::Active,
+        };
+        let user = User {
+            id: self.id,
+            username: self.username,
+            name: self.name,
+            email: None,
+            phone: None,
+            description: Description::default(),
+            source: self.source,
+            external_id: None,
+            state,
+            expires_at: lifetime.map(|lifetime| plus(now, lifetime)),
+            roles: with_plain_role(BTreeSet::new()),
+            organizations: BTreeMap::new(),
+            mfa: MfaPolicy::default(),
+            must_change_password: false,
+            created_at: now,
+            modified_at: now,
+            enabled_at: now,
+            last_login: None,
+            last_seen: None,
+            session_epoch: 0,
+            scim: Map::new(),
+            revision: 1,
+        };
+        self.rest.apply(user)
+    }
+}
+
+/// Tells an absent member from a null one: absent is `None`, null is `Some(None)`.
+pub mod double_option {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// Reads a member that is there.
+    ///
+    /// # Errors
+    /// Those of the inner value.
+    pub fn deserialize<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
+    where
+        D: Deserializer<'de>,
+        T: Deserialize<'de>,
+    {
+        Option::<T>::deserialize(deserializer).map(Some)
+    }
+
+    /// Writes the inner value, or null.
+    ///
+    /// # Errors
+    /// Those of the inner value.
+    pub fn serialize<S, T>(value: &Option<Option<T>>, serializer: S) -> Result<S::Ok, S::Error>
+    where
+        S: Serializer,
+        T: Serialize,
+    {
+        value.as_ref().and_then(Option::as_ref).serialize(serializer)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::base::rng::Rng;
+
+    /// A plain active user for tests.
+    pub(crate) fn user(username: &str, now: Timestamp) -> User {
+        let new = NewUser {
+            id: UserId::new(now, &Rng::system()),
+            username: Username::parse(username).unwrap(),
+            name: DisplayName::parse(username).unwrap(),
+            source: SourceId::local(),
+            rest: UserChange {
+                email: Some(Some(Email::parse(&format!("{username}@example.org")).unwrap())),
+                ..UserChange::default()
+            },
+            disabled: None,
+        };
+        new.build(Actor::Anonymous, now, None)
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn expiry_refuses_from_its_very_second() {
+        let mut ada = user("ada", at(0));
+        ada.expires_at = Some(at(100));
+        assert!(ada.is_valid(at(99)));
+        assert!(!ada.is_valid(at(100)));
+    }
+
+    #[test]
+    fn disabling_and_removing_end_sessions_and_keep_the_first_reason() {
+        let ada = user("ada", at(0));
+        let off = ada.disable(DisabledReason::Inactivity, Actor::Anonymous, at(5)).unwrap();
+        assert_eq!(off.session_epoch, 1);
+        let again = off.clone().disable(DisabledReason::Admin, Actor::Anonymous, at(6)).unwrap();
+        assert_eq!(again, off);
+        let gone = off.clone().remove(Actor::Anonymous, at(7), Duration::from_secs(60));
+        assert!(gone.is_removed() && gone.session_epoch == 2);
+        assert!(gone.clone().enable(at(8)).is_err());
+        assert_eq!(gone.restore(at(9)).unwrap().state, off.state);
+    }
+
+    #[test]
+    fn the_quiet_time_begins_anew_when_enabled() {
+        let ada = user("ada", at(0)).logged_in(at(50));
+        assert_eq!(ada.quiet_since(), at(50));
+        let off = ada.disable(DisabledReason::Inactivity, Actor::Anonymous, at(500)).unwrap();
+        assert_eq!(off.enable(at(600)).unwrap().quiet_since(), at(600));
+    }
+
+    #[test]
+    fn an_expired_user_cannot_just_be_enabled() {
+        let mut ada = user("ada", at(0));
+        ada.expires_at = Some(at(10));
+        let off = ada.disable(DisabledReason::Expired, Actor::Anonymous, at(11)).unwrap();
+        assert!(off.enable(at(12)).is_err());
+    }
+
+    #[test]
+    fn a_change_tells_absent_from_null() {
+        let change: UserChange = serde_json::from_str(r#"{"phone": null}"#).unwrap();
+        assert_eq!(change.phone, Some(None));
+        assert_eq!(change.email, None);
+        assert_eq!(serde_json::to_string(&change).unwrap(), r#"{"phone":null}"#);
+    }
+}
