@@ -6,9 +6,11 @@
 pub mod audit;
 pub mod field;
 pub mod group;
+pub mod login;
 pub mod message;
 pub mod organization;
 pub mod permission;
+pub mod plan;
 pub mod policy;
 pub mod query;
 pub mod role;

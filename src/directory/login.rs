@@ -1,0 +1,68 @@
+//! A login under way: one user, what has been proved so far, and what is asked next.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::base::id::{FactorId, SourceId, UserId};
+use crate::directory::user::User;
+
+/// The stored state of a login that has begun and not ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Login {
+    /// Whose it is; it never becomes another's.
+    pub user: UserId,
+    /// The user's session epoch when it began; it dies when the user's moves on.
+    pub epoch: u64,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// Who verified the password.
+    pub authenticated_by: SourceId,
+    /// The network address that it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
+    /// What has been proved: `pwd`, `otp` (RFC 8176).
+    pub methods: BTreeSet<String>,
+    /// The password was changed during this login.
+    #[serde(default)]
+    pub password_changed: bool,
+    /// The factor that is being enrolled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrolling: Option<FactorId>,
+    /// What is asked next.
+    pub stage: Stage,
+}
+
+/// What a login waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// A new password.
+    PasswordChange(PasswordReason),
+    /// A second factor that is enrolled.
+    Factor,
+    /// The enrolment of a second factor.
+    Enrolment,
+}
+
+/// Why a new password is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PasswordReason {
+    /// An administrator wants it.
+    MustChange,
+    /// It breaks the rules that hold now.
+    TooWeak,
+}
+
+impl Login {
+    /// May it go on?
+    #[must_use]
+    pub fn is_live(&self, user: &User, now: Timestamp) -> bool {
+        self.user == user.id && self.epoch == user.session_epoch && now < self.expires_at
+    }
+}

@@ -1,0 +1,261 @@
+//! The store: records under ids, indexes written in the same commit, one writer, many readers.
+//!
+//! Everything that changes a record goes through [`Store::write`]; a user is changed by [`users::update`]
+//! alone, which writes record, indexes and audit line together. Nobody is answered before it is on disk.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{Read, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::base::clock::Clock;
+use crate::base::rng::Rng;
+
+pub mod audit;
+pub mod codec;
+pub mod credentials;
+pub mod engine;
+pub mod groups;
+pub mod keys;
+pub mod list;
+pub mod logins;
+pub mod organizations;
+pub mod outbox;
+pub mod runs;
+pub mod seal;
+pub mod sessions;
+pub mod tasks;
+pub mod tokens;
+pub mod tx;
+pub mod users;
+mod writer;
+
+use engine::memory::MemoryEngine;
+use engine::sled::SledEngine;
+use engine::{Engine, EngineError};
+use seal::Sealer;
+use tx::{Reads, Tx, View};
+use writer::Writer;
+
+/// The version of the layout: key spaces and their meaning.
+const SCHEMA: u32 = 1;
+
+/// Where the store is and how much memory it may use.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The folder of everything that musterd keeps.
+    pub folder: PathBuf,
+    /// Page cache in bytes.
+    pub cache_bytes: u64,
+    /// The file with the key for sealed values.
+    pub seal_key_file: Option<PathBuf>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { folder: PathBuf::from("data"), cache_bytes: 256 << 20, seal_key_file: None }
+    }
+}
+
+/// Why the store could not do it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The engine's fault.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A record that cannot be read or written.
+    #[error("a record cannot be read: {0}")]
+    Record(String),
+    /// The key for sealed values.
+    #[error("the seal key: {0}")]
+    Key(String),
+    /// The store was written by a newer musterd.
+    #[error("the store has schema version {found}, this musterd knows up to {SCHEMA}: start the newer musterd again")]
+    Newer {
+        /// The version in the store.
+        found: u32,
+    },
+    /// The writer has ended, or a rule panicked.
+    #[error("the store is shutting down or hit a fault of its own")]
+    Stopped,
+}
+
+/// The store of one daemon.
+pub struct Store {
+    // The writer goes first: its thread ends before the engine closes and the lock is given back.
+    writer: Writer,
+    engine: Arc<dyn Engine>,
+    sealer: Arc<Sealer>,
+    clock: Clock,
+    rng: Rng,
+    _lock: Option<File>,
+}
+
+impl Store {
+    /// Opens the store on disk, or makes it.
+    ///
+    /// # Errors
+    /// When another process holds it, a newer musterd wrote it, its files are damaged or its key is unreadable.
+    pub fn open(settings: &Settings, clock: Clock, rng: Rng) -> Result<Self, StoreError> {
+        let lock = lock(&settings.folder)?;
+        let records = settings.folder.join("store");
+        let key_file = settings.seal_key_file.clone().unwrap_or_else(|| settings.folder.join("seal.key"));
+        let sealer = Sealer::from_file(&key_file, !records.exists(), &rng)?;
+        let engine = SledEngine::open(&records, settings.cache_bytes)?;
+        Self::with(Arc::new(engine), sealer, clock, rng, Some(lock))
+    }
+
+    /// A store that forgets everything when it is dropped.
+    ///
+    /// # Errors
+    /// When the writer's thread cannot start.
+    pub fn in_memory(clock: Clock, rng: Rng) -> Result<Self, StoreError> {
+        let sealer = Sealer::ephemeral(&rng);
+        Self::with(Arc::new(MemoryEngine::default()), sealer, clock, rng, None)
+    }
+
+    fn with(engine: Arc<dyn Engine>, sealer: Sealer, clock: Clock, rng: Rng, lock: Option<File>) -> Result<Self, StoreError> {
+        check_schema(&*engine)?;
+        let sealer = Arc::new(sealer);
+        let writer = Writer::start(engine.clone(), sealer.clone(), clock.clone(), rng.clone())?;
+        Ok(Self { writer, engine, sealer, clock, rng, _lock: lock })
+    }
+
+    /// What is committed, for reading.
+    #[must_use]
+    pub fn view(&self) -> View<'_> {
+        View { engine: &*self.engine, sealer: &self.sealer }
+    }
+
+    /// The clock by which transactions are timed.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The source of random bytes.
+    #[must_use]
+    pub fn rng(&self) -> &Rng {
+        &self.rng
+    }
+
+    /// Runs a rule in a transaction and returns when everything it wrote is on disk.
+    ///
+    /// The rule may be run again if a commit meets another writer's: it must not have effects of its own.
+    /// If it fails, nothing of it is written.
+    ///
+    /// # Errors
+    /// The rule's own, or the store's.
+    pub async fn write<T, E>(&self, rule: impl FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.writer.run(rule).await
+    }
+}
+
+fn check_schema(engine: &dyn Engine) -> Result<(), StoreError> {
+    let key = keys::Space::Meta.key(&[b"schema"]);
+    let sealer = Sealer::ephemeral(&Rng::system());
+    let found: Option<u32> = tx::get_record(&View { engine, sealer: &sealer } as &dyn Reads, &key)?;
+    match found {
+        Some(found) if found > SCHEMA => Err(StoreError::Newer { found }),
+        Some(_) => Ok(()),
+        None => {
+            let writes = [(key, Some(codec::encode(&SCHEMA)?))].into();
+            Ok(engine.commit(&engine::Batch { writes, expect: Vec::new() })?)
+        }
+    }
+}
+
+/// Takes the folder for this process, and writes into the lock file who holds it.
+fn lock(folder: &Path) -> Result<File, StoreError> {
+    let io = |error: std::io::Error| EngineError::Io(format!("{}: {error}", folder.display()));
+    fs::create_dir_all(folder).map_err(io)?;
+    let path = folder.join("musterd.lock");
+    let mut file = File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => {
+            file.set_len(0).map_err(io)?;
+            write!(file, "process {}", std::process::id()).map_err(io)?;
+            Ok(file)
+        }
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            drop(Read::take(&mut file, 64).read_to_string(&mut holder));
+            let holder = if holder.is_empty() { "another process".to_owned() } else { holder };
+            let hint = "stop it, or talk to it through its admin socket";
+            Err(EngineError::Held(format!("{} is held by {holder}: {hint}", folder.display())).into())
+        }
+        Err(TryLockError::Error(error)) => Err(io(error).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_opening_names_the_holder() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings { folder: folder.path().to_owned(), ..Settings::default() };
+        let first = Store::open(&settings, Clock::system(), Rng::system()).unwrap();
+        let error = Store::open(&settings, Clock::system(), Rng::system()).err().unwrap().to_string();
+        assert!(error.contains(&format!("held by process {}", std::process::id())), "{error}");
+        drop(first);
+        Store::open(&settings, Clock::system(), Rng::system()).unwrap();
+    }
+
+    #[test]
+    fn a_newer_store_is_refused_with_a_text_that_says_so() {
+        let engine = MemoryEngine::default();
+        let key = keys::Space::Meta.key(&[b"schema"]);
+        let writes = [(key, Some(codec::encode(&(SCHEMA + 1)).unwrap()))].into();
+        engine.commit(&engine::Batch { writes, expect: vec![] }).unwrap();
+        assert_eq!(check_schema(&engine), Err(StoreError::Newer { found: SCHEMA + 1 }));
+    }
+
+    #[tokio::test]
+    async fn a_failing_rule_writes_nothing_and_the_next_is_not_harmed() {
+        let store = Store::in_memory(Clock::system(), Rng::system()).unwrap();
+        let failed: Result<(), StoreError> = store
+            .write(|tx: &mut Tx<'_>| {
+                tx.put(b"a".to_vec(), b"1".to_vec());
+                tx.put(b"a".to_vec(), b"2".to_vec());
+                Err(StoreError::Stopped)
+            })
+            .await;
+        assert!(failed.is_err());
+        let panicked: Result<(), StoreError> = store
+            .write(|tx: &mut Tx<'_>| {
+                tx.put(b"a".to_vec(), b"3".to_vec());
+                panic!("a rule with a bug")
+            })
+            .await;
+        assert!(panicked.is_err());
+        assert_eq!(store.view().get(b"a").unwrap(), None);
+        let wrote: Result<(), StoreError> = store.write(|tx: &mut Tx<'_>| {
+            tx.put(b"a".to_vec(), b"4".to_vec());
+            Ok(())
+        }).await;
+        assert!(wrote.is_ok());
+        assert_eq!(store.view().get(b"a").unwrap(), Some(b"4".to_vec()));
+    }
+
+    #[tokio::test]
+    async fn a_transaction_scans_over_its_own_writes() {
+        let store = Store::in_memory(Clock::system(), Rng::system()).unwrap();
+        let rows: Result<Vec<u8>, StoreError> = store
+            .write(|tx: &mut Tx<'_>| {
+                for n in 0..5 {
+                    tx.put(vec![b'k', n], vec![n]);
+                }
+                tx.remove(vec![b'k', 1]);
+                let rows = tx.scan(&engine::KeyRange::prefix(b"k"), engine::Order::Descending, 3)?;
+                Ok(rows.into_iter().flat_map(|(_, value)| value).collect())
+            })
+            .await;
+        assert_eq!(rows.unwrap(), [4, 3, 2]);
+    }
+}

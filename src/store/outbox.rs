@@ -1,0 +1,61 @@
+//! The outbox: messages written in the commit that causes them, sealed, and sent after it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::directory::message::Message;
+use crate::store::StoreError;
+use crate::store::engine::{KeyRange, Order};
+use crate::store::keys::Space;
+use crate::store::tx::{Reads, Tx, get_record};
+
+/// A message's place in the outbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct MessageId(pub u64);
+
+fn key(id: MessageId) -> Vec<u8> {
+    Space::Outbox.key(&[&id.0.to_be_bytes()])
+}
+
+/// Puts a message into the outbox.
+///
+/// # Errors
+/// When it cannot be sealed.
+pub fn push(tx: &mut Tx<'_>, message: &Message) -> Result<MessageId, StoreError> {
+    let counter = Space::Meta.key(&[b"outbox"]);
+    let id = MessageId(get_record::<u64>(tx, &counter)?.unwrap_or(0).saturating_add(1));
+    tx.put_record(counter, &id.0)?;
+    put(tx, id, message)?;
+    Ok(id)
+}
+
+/// Replaces a message, after an attempt to send it.
+///
+/// # Errors
+/// When it cannot be sealed.
+pub fn put(tx: &mut Tx<'_>, id: MessageId, message: &Message) -> Result<(), StoreError> {
+    let plain = serde_json::to_vec(message).map_err(|error| StoreError::Record(error.to_string()))?;
+    let sealed = tx.sealer().seal(&key(id), &plain)?;
+    tx.put(key(id), sealed);
+    Ok(())
+}
+
+/// The oldest messages.
+///
+/// # Errors
+/// When the store cannot read, or a message does not open.
+pub fn list(reads: &dyn Reads, limit: usize) -> Result<Vec<(MessageId, Message)>, StoreError> {
+    let rows = reads.scan(&KeyRange::prefix(&Space::Outbox.key(&[])), Order::Ascending, limit)?;
+    rows.into_iter()
+        .map(|(key, sealed)| {
+            let plain = reads.sealer().open(&key, &sealed)?;
+            let message = serde_json::from_slice(&plain).map_err(|error| StoreError::Record(error.to_string()))?;
+            let id = key.last_chunk::<8>().map(|id| u64::from_be_bytes(*id)).unwrap_or_default();
+            Ok((MessageId(id), message))
+        })
+        .collect()
+}
+
+/// Takes a message out, once it is sent or of no use.
+pub fn remove(tx: &mut Tx<'_>, id: MessageId) {
+    tx.remove(key(id));
+}

@@ -1,0 +1,78 @@
+//! API tokens, under the hashes of their texts.
+
+use jiff::Timestamp;
+
+use crate::base::id::TokenId;
+use crate::base::secret::TokenHash;
+use crate::directory::audit::{Author, Target};
+use crate::directory::token::ApiToken;
+use crate::store::StoreError;
+use crate::store::audit::{self, Entry};
+use crate::store::engine::{KeyRange, Order};
+use crate::store::keys::Space;
+use crate::store::tx::{Reads, Tx, get_record};
+use crate::store::users::WriteError;
+
+fn key(hash: &[u8]) -> Vec<u8> {
+    Space::Token.key(&[hash])
+}
+
+/// The token of this hash, live or not.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn get(reads: &dyn Reads, hash: TokenHash) -> Result<Option<ApiToken>, StoreError> {
+    get_record(reads, &key(&hash.0))
+}
+
+/// All tokens in the order of their making.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn list(reads: &dyn Reads) -> Result<Vec<ApiToken>, StoreError> {
+    let rows = reads.scan(&KeyRange::prefix(&Space::TokenById.key(&[])), Order::Ascending, usize::MAX)?;
+    let mut tokens = Vec::with_capacity(rows.len());
+    for (_, hash) in rows {
+        tokens.extend(get_record::<ApiToken>(reads, &key(&hash))?);
+    }
+    Ok(tokens)
+}
+
+/// Keeps a new token.
+///
+/// # Errors
+/// When the record cannot be encoded.
+pub fn create(tx: &mut Tx<'_>, author: &Author, hash: TokenHash, token: &ApiToken) -> Result<(), StoreError> {
+    tx.put(Space::TokenById.key(&[token.id.as_bytes()]), hash.0.to_vec());
+    tx.put_record(key(&hash.0), token)?;
+    audit::append(tx, author, Entry::new("token.created", target(token)))
+}
+
+/// Notes that a token was used.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn touch(tx: &mut Tx<'_>, hash: TokenHash, now: Timestamp) -> Result<(), StoreError> {
+    match get(tx, hash)? {
+        Some(token) => tx.put_record(key(&hash.0), &ApiToken { last_used_at: Some(now), ..token }),
+        None => Ok(()),
+    }
+}
+
+/// Ends a token at once.
+///
+/// # Errors
+/// When there is no such token.
+pub fn revoke(tx: &mut Tx<'_>, author: &Author, id: TokenId) -> Result<ApiToken, WriteError> {
+    let by_id = Space::TokenById.key(&[id.as_bytes()]);
+    let hash = tx.get(&by_id)?.ok_or(WriteError::NotFound("token"))?;
+    let token: ApiToken = get_record(tx, &key(&hash))?.ok_or(WriteError::NotFound("token"))?;
+    tx.remove(key(&hash));
+    tx.remove(by_id);
+    audit::append(tx, author, Entry::new("token.revoked", target(&token)))?;
+    Ok(token)
+}
+
+fn target(token: &ApiToken) -> Target {
+    Target::Token { id: token.id, name: token.name.clone() }
+}

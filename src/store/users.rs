@@ -1,0 +1,372 @@
+//! User records and their indexes. [`update`] is the only way to change a user.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::base::id::{ExternalId, RoleId, SourceId, UserId};
+use crate::base::text;
+use crate::directory::audit::{Author, Target};
+use crate::directory::role;
+use crate::directory::user::{NewUser, RuleError, State, User};
+use crate::store::audit::{self, Entry};
+use crate::store::engine::{Bytes, KeyRange, Order, Row};
+use crate::store::keys::{self, END, Space};
+use crate::store::tx::{Reads, Tx, get_record, get_records};
+use crate::store::{StoreError, groups};
+
+/// Why a user could not be written.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum WriteError {
+    /// The store's fault.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A rule refused it.
+    #[error(transparent)]
+    Rule(#[from] RuleError),
+    /// There is no such record.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// The record is not the one that the caller saw.
+    #[error("it was changed meanwhile: it is at revision {found}")]
+    Stale {
+        /// The revision it has.
+        found: u64,
+    },
+    /// A value that must be unique is held by another record.
+    #[error("the {field} is already taken")]
+    Taken {
+        /// Which.
+        field: &'static str,
+    },
+}
+
+/// Members of the record that move without anybody's doing.
+const QUIET: &[&str] = &["revision", "modified_at", "last_login", "last_seen", "session_epoch", "enabled_at"];
+
+/// The user of this id, tombstones too.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn get(reads: &dyn Reads, id: UserId) -> Result<Option<User>, StoreError> {
+    get_record(reads, &Space::User.key(&[id.as_bytes()]))
+}
+
+/// The users of these ids; absent ones are left out.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn get_many(reads: &dyn Reads, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
+    let keys: Vec<_> = ids.iter().map(|id| Space::User.key(&[id.as_bytes()])).collect();
+    get_records(reads, &keys)
+}
+
+/// The user of this username, in any case; never a tombstone.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn by_username(reads: &dyn Reads, username: &str) -> Result<Option<User>, StoreError> {
+    match text::fold_username(username) {
+        Ok(folded) => through_index(reads, &Space::UserByUsername.key(&[folded.as_bytes()])),
+        Err(_) => Ok(None),
+    }
+}
+
+/// The user of this email address, in any case; never a tombstone.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn by_email(reads: &dyn Reads, email: &str) -> Result<Option<User>, StoreError> {
+    through_index(reads, &Space::UserByEmail.key(&[text::fold_email(email).as_bytes()]))
+}
+
+/// The user whom a source knows by this id; tombstones too.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn by_external_id(reads: &dyn Reads, source: &SourceId, id: &ExternalId) -> Result<Option<User>, StoreError> {
+    through_index(reads, &keys::user_by_external_id(source, id))
+}
+
+/// Whom people mean by what they type at a login: a username first, then an email address.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn by_login(reads: &dyn Reads, typed: &str) -> Result<Option<User>, StoreError> {
+    let typed = typed.trim();
+    match by_username(reads, typed)? {
+        Some(user) => Ok(Some(user)),
+        None if typed.contains('@') => by_email(reads, typed),
+        None => Ok(None),
+    }
+}
+
+fn through_index(reads: &dyn Reads, key: &[u8]) -> Result<Option<User>, StoreError> {
+    match reads.get(key)?.and_then(|id| keys::trailing_id(&id)) {
+        Some(id) => get(reads, UserId::from_bytes(id)),
+        None => Ok(None),
+    }
+}
+
+/// The ids of a source's users in the order of their making, after one of them; tombstones are left out.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn ids_of_source(reads: &dyn Reads, source: &SourceId, after: Option<UserId>, limit: usize) -> Result<Vec<UserId>, StoreError> {
+    let prefix = Space::UserBySource.key(&[source.as_str().as_bytes(), END]);
+    let range = match after {
+        Some(after) => KeyRange::prefix_after(&prefix, [&prefix[..], after.as_bytes()].concat()),
+        None => KeyRange::prefix(&prefix),
+    };
+    Ok(trailing_ids(reads.scan(&range, Order::Ascending, limit)?))
+}
+
+/// Every id that a source gave to one of its users, with the user's; tombstones too.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn external_ids(reads: &dyn Reads, source: &SourceId) -> Result<Vec<UserId>, StoreError> {
+    let prefix = Space::UserByExternalId.key(&[source.as_str().as_bytes(), END]);
+    let rows = reads.scan(&KeyRange::prefix(&prefix), Order::Ascending, usize::MAX)?;
+    Ok(rows.iter().filter_map(|(_, value)| keys::trailing_id(value)).map(UserId::from_bytes).collect())
+}
+
+/// Ids of users whose folded username comes after `after`, in that order, with the folded username.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn ids_by_username(reads: &dyn Reads, after: Option<&str>, limit: usize) -> Result<Vec<(String, UserId)>, StoreError> {
+    let prefix = Space::UserByUsername.key(&[]);
+    let range = match after {
+        Some(after) => KeyRange::prefix_after(&prefix, Space::UserByUsername.key(&[after.as_bytes()])),
+        None => KeyRange::prefix(&prefix),
+    };
+    let rows = reads.scan(&range, Order::Ascending, limit)?;
+    let read = |(key, value): &Row| {
+        let name = key.get(1..).map(|name| String::from_utf8_lossy(name).into_owned())?;
+        Some((name, UserId::from_bytes(keys::trailing_id(value)?)))
+    };
+    Ok(rows.iter().filter_map(read).collect())
+}
+
+/// Active users whose expiry has passed at `now`. The cost follows who is due, not who exists.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn expired(reads: &dyn Reads, now: Timestamp, limit: usize) -> Result<Vec<UserId>, StoreError> {
+    due(reads, Space::UserByExpiry, now, limit)
+}
+
+/// Active users without login, use or enabling since `before`.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn quiet(reads: &dyn Reads, before: Timestamp, limit: usize) -> Result<Vec<UserId>, StoreError> {
+    due(reads, Space::UserByQuiet, before, limit)
+}
+
+/// Tombstones whose time is over at `now`.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn purgeable(reads: &dyn Reads, now: Timestamp, limit: usize) -> Result<Vec<UserId>, StoreError> {
+    due(reads, Space::UserByPurge, now, limit)
+}
+
+fn due(reads: &dyn Reads, space: Space, until: Timestamp, limit: usize) -> Result<Vec<UserId>, StoreError> {
+    let prefix = space.key(&[]);
+    let end = u64::try_from(until.as_second()).unwrap_or(0).saturating_add(1).to_be_bytes();
+    let range = KeyRange::prefix_before(&prefix, space.key(&[&end]));
+    Ok(trailing_ids(reads.scan(&range, Order::Ascending, limit)?))
+}
+
+/// The ids of users who hold a system role.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn holders(reads: &dyn Reads, role: &str, limit: usize) -> Result<Vec<UserId>, StoreError> {
+    let prefix = Space::UserByRole.key(&[role.as_bytes(), END]);
+    Ok(trailing_ids(reads.scan(&KeyRange::prefix(&prefix), Order::Ascending, limit)?))
+}
+
+/// Is there another administrator who may come in? With `for_good`, one without an expiry.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn other_administrator(reads: &dyn Reads, but: UserId, now: Timestamp, for_good: bool) -> Result<bool, StoreError> {
+    for id in holders(reads, role::SYSTEM_ADMIN, usize::MAX)? {
+        let other = if id == but { None } else { get(reads, id)? };
+        if other.is_some_and(|other| other.is_valid(now) && !(for_good && other.expires_at.is_some())) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn trailing_ids(rows: Vec<Row>) -> Vec<UserId> {
+    rows.iter().filter_map(|(key, _)| keys::trailing_id(key)).map(UserId::from_bytes).collect()
+}
+
+/// Every index row of a user, as a function of the record.
+fn index_rows(user: &User) -> Vec<Row> {
+    let id = user.id.as_bytes();
+    let mut rows: Vec<Row> = Vec::new();
+    if let Some(external_id) = &user.external_id {
+        rows.push((keys::user_by_external_id(&user.source, external_id), id.to_vec()));
+    }
+    if let State::Removed { purge_after, .. } = &user.state {
+        rows.push((Space::UserByPurge.key(&[&keys::seconds(*purge_after), id]), Vec::new()));
+        return rows;
+    }
+    rows.push((Space::UserByUsername.key(&[user.username.folded().as_bytes()]), id.to_vec()));
+    if let Some(email) = &user.email {
+        rows.push((Space::UserByEmail.key(&[email.folded().as_bytes()]), id.to_vec()));
+    }
+    rows.push((Space::UserBySource.key(&[user.source.as_str().as_bytes(), END, id]), Vec::new()));
+    let by_role = |role: &RoleId| (Space::UserByRole.key(&[role.as_str().as_bytes(), END, id]), Vec::new());
+    rows.extend(user.roles.iter().map(by_role));
+    if user.is_active() {
+        rows.push((Space::UserByQuiet.key(&[&keys::seconds(user.quiet_since()), id]), Vec::new()));
+        if let Some(end) = user.expires_at {
+            rows.push((Space::UserByExpiry.key(&[&keys::seconds(end), id]), Vec::new()));
+        }
+    }
+    rows
+}
+
+/// Which unique value an index key stands for.
+fn unique_field(key: &[u8]) -> Option<&'static str> {
+    let tag = *key.first()?;
+    [(Space::UserByUsername, "username"), (Space::UserByEmail, "email"), (Space::UserByExternalId, "external_id")]
+        .into_iter()
+        .find_map(|(space, field)| (space.tag() == tag).then_some(field))
+}
+
+/// Writes the rows that are new and removes those that are gone; refuses a unique value that another holds.
+fn write_index(tx: &mut Tx<'_>, id: UserId, old: Vec<Row>, new: Vec<Row>) -> Result<(), WriteError> {
+    let kept: BTreeSet<Bytes> = new.iter().map(|(key, _)| key.clone()).collect();
+    let had: BTreeSet<Bytes> = old.into_iter().map(|(key, _)| key).collect();
+    for (key, value) in new {
+        if had.contains(&key) {
+            continue;
+        }
+        if let Some(field) = unique_field(&key)
+            && tx.get(&key)?.is_some_and(|holder| holder != id.as_bytes())
+        {
+            return Err(WriteError::Taken { field });
+        }
+        tx.put(key, value);
+    }
+    had.difference(&kept).for_each(|key| tx.remove(key.clone()));
+    Ok(())
+}
+
+/// Makes a user with its indexes and audit line.
+///
+/// # Errors
+/// When a unique value is taken.
+pub fn create(tx: &mut Tx<'_>, author: &Author, new: NewUser, lifetime: Option<std::time::Duration>) -> Result<User, WriteError> {
+    let user = new.build(author.actor.clone(), tx.now(), lifetime);
+    write_index(tx, user.id, Vec::new(), index_rows(&user))?;
+    tx.put_record(Space::User.key(&[user.id.as_bytes()]), &user)?;
+    let mut entry = Entry::new("user.created", target(&user));
+    entry.changes = audit::differences(&Value::Null, &to_value(&user)?, &[QUIET, &["id", "created_at"]].concat());
+    audit::append(tx, author, entry)?;
+    Ok(user)
+}
+
+/// Changes a user by a pure rule: reads, applies, and writes record, indexes and audit line in this transaction.
+///
+/// A rule that changes nothing writes nothing; one that only notes activity leaves no audit line and keeps the
+/// revision. The last active System Admin stays (promise 12), whatever the rule.
+///
+/// # Errors
+/// When there is no such user, the rule refuses, or a unique value is taken.
+pub fn update(
+    tx: &mut Tx<'_>,
+    author: &Author,
+    id: UserId,
+    action: &'static str,
+    rule: impl FnOnce(User, Timestamp) -> Result<User, RuleError>,
+) -> Result<User, WriteError> {
+    let now = tx.now();
+    let old = get(tx, id)?.ok_or(WriteError::NotFound("user"))?;
+    let mut new = rule(old.clone(), now)?;
+    if new == old {
+        return Ok(old);
+    }
+    let changes = audit::differences(&to_value(&old)?, &to_value(&new)?, QUIET);
+    if !changes.is_empty() || new.session_epoch != old.session_epoch {
+        new.revision = old.revision.saturating_add(1);
+        new.modified_at = now;
+        keep_the_last_way_in(tx, &old, &new, now)?;
+        let mut entry = Entry::new(action, target(&new));
+        entry.changes = changes;
+        audit::append(tx, author, entry)?;
+    }
+    if !new.is_valid(now) && new.session_epoch == old.session_epoch && old.is_valid(now) {
+        new = new.end_sessions();
+    }
+    write_index(tx, id, index_rows(&old), index_rows(&new))?;
+    tx.put_record(Space::User.key(&[id.as_bytes()]), &new)?;
+    Ok(new)
+}
+
+/// Promise 12: there is always an administrator who may come in, and one whom no expiry takes away.
+fn keep_the_last_way_in(tx: &Tx<'_>, old: &User, new: &User, now: Timestamp) -> Result<(), WriteError> {
+    let may_come_in = |user: &User| user.is_system_admin() && user.is_valid(now);
+    let stays_in = |user: &User| may_come_in(user) && user.expires_at.is_none();
+    let alone = if stays_in(old) && !stays_in(new) {
+        !other_administrator(tx, old.id, now, true)?
+    } else if may_come_in(old) && !may_come_in(new) {
+        !other_administrator(tx, old.id, now, false)?
+    } else {
+        false
+    };
+    if alone { Err(RuleError::LastAdministrator.into()) } else { Ok(()) }
+}
+
+/// Refuses a change of a record that is not at the revision the caller saw.
+///
+/// # Errors
+/// [`WriteError::Stale`] when it has moved on.
+pub fn expect_revision(reads: &dyn Reads, id: UserId, expected: Option<u64>) -> Result<(), WriteError> {
+    let found = get(reads, id)?.ok_or(WriteError::NotFound("user"))?.revision;
+    match expected {
+        Some(expected) if expected != found => Err(WriteError::Stale { found }),
+        _ => Ok(()),
+    }
+}
+
+/// Forgets a tombstone whose time is over: record, indexes, credentials, factors and memberships.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn purge(tx: &mut Tx<'_>, author: &Author, id: UserId) -> Result<bool, WriteError> {
+    let Some(user) = get(tx, id)? else { return Ok(false) };
+    let State::Removed { purge_after, .. } = user.state else { return Ok(false) };
+    if purge_after > tx.now() {
+        return Ok(false);
+    }
+    write_index(tx, id, index_rows(&user), Vec::new())?;
+    super::credentials::forget(tx, id)?;
+    groups::forget_member(tx, crate::directory::group::Member::User(id))?;
+    tx.remove(Space::User.key(&[id.as_bytes()]));
+    audit::append(tx, author, Entry::new("user.purged", target(&user)))?;
+    Ok(true)
+}
+
+/// How the audit trail names a user.
+#[must_use]
+pub fn target(user: &User) -> Target {
+    Target::User { id: user.id, username: user.username.as_str().to_owned() }
+}
+
+fn to_value(user: &User) -> Result<Value, StoreError> {
+    serde_json::to_value(user).map_err(|error| StoreError::Record(error.to_string()))
+}
+
+#[cfg(test)]
+#[path = "users/tests.rs"]
+mod tests;
