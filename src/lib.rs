@@ -4,4 +4,7 @@
 
 pub mod base;
 pub mod directory;
+pub mod sources;
 pub mod store;
+pub mod sync;
+pub mod tasks;

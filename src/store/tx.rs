@@ -130,6 +130,19 @@ impl<'a> Tx<'a> {
         self.replaced.push((key, before));
     }
 
+    /// Tries something inside a larger transaction: if it fails, only what it wrote is taken back.
+    ///
+    /// # Errors
+    /// Those of what was tried.
+    pub fn attempt<T, E>(&mut self, what: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
+        let mark = self.replaced.len();
+        let outcome = what(self);
+        if outcome.is_err() {
+            self.take_back_to(mark);
+        }
+        outcome
+    }
+
     /// Makes what the current job wrote part of the group.
     pub(super) fn keep(&mut self) {
         self.replaced.clear();
@@ -137,7 +150,12 @@ impl<'a> Tx<'a> {
 
     /// Takes back what the current job wrote.
     pub(super) fn take_back(&mut self) {
-        while let Some((key, before)) = self.replaced.pop() {
+        self.take_back_to(0);
+    }
+
+    fn take_back_to(&mut self, mark: usize) {
+        while self.replaced.len() > mark {
+            let Some((key, before)) = self.replaced.pop() else { return };
             match before {
                 Some(value) => self.writes.insert(key, value),
                 None => self.writes.remove(&key),

@@ -1,0 +1,68 @@
+//! How logins run: which backends, how long, and what hashing may cost.
+
+use std::time::Duration;
+
+use crate::directory::policy::{LockoutPolicy, MfaMode, PasswordRules, SessionPolicy};
+
+/// The settings of the login.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Ask the user's own source only, instead of every backend in source order.
+    pub only_from_source: bool,
+    /// Refuse whom the directory does not know; otherwise a user is made at the first login that a source verifies.
+    pub existing_users_only: bool,
+    /// A login is answered within this time.
+    pub deadline: Duration,
+    /// A login that waits for its next step ends after this long.
+    pub transaction: Duration,
+    /// Whom to ask for a second factor.
+    pub mfa: MfaMode,
+    /// The name that authenticator apps show.
+    pub issuer: String,
+    /// What a password must be.
+    pub passwords: PasswordRules,
+    /// When somebody who guesses is kept out.
+    pub lockout: LockoutPolicy,
+    /// How long sessions and links live.
+    pub sessions: SessionPolicy,
+    /// What hashing may cost.
+    pub hashing: Hashing,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            only_from_source: false,
+            existing_users_only: true,
+            deadline: Duration::from_secs(10),
+            transaction: Duration::from_secs(600),
+            mfa: MfaMode::Off,
+            issuer: "musterd".to_owned(),
+            passwords: PasswordRules::default(),
+            lockout: LockoutPolicy::default(),
+            sessions: SessionPolicy::default(),
+            hashing: Hashing::default(),
+        }
+    }
+}
+
+/// What hashing a password may cost (RFC 9106; the OWASP minimum by default).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hashing {
+    /// Memory of one hash in KiB.
+    pub memory_kib: u32,
+    /// Passes over the memory.
+    pub iterations: u32,
+    /// Lanes.
+    pub lanes: u32,
+    /// Threads that hash, each with memory of its own; 0 is one for each core.
+    pub threads: usize,
+    /// Passwords that wait for a thread; more are refused at once.
+    pub queue: usize,
+}
+
+impl Default for Hashing {
+    fn default() -> Self {
+        Self { memory_kib: 19_456, iterations: 2, lanes: 1, threads: 0, queue: 64 }
+    }
+}

@@ -1,0 +1,17 @@
+//! When the sweep runs and how much it may do by itself.
+
+use crate::directory::policy::{Budget, InactivityPolicy, UserDefaults};
+use crate::tasks::schedule::Schedule;
+
+/// The settings of the sweep.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// When it runs.
+    pub schedule: Schedule,
+    /// How many users one run may disable.
+    pub budget: Budget,
+    /// When a quiet account is disabled.
+    pub inactivity: InactivityPolicy,
+    /// Defaults for new users and tombstones.
+    pub users: UserDefaults,
+}

@@ -1,0 +1,187 @@
+//! Applies a plan, item by item, in batches of one commit each. An item whose user has moved on since the
+//! plan was made is left alone and said so.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::id::{PlanId, SourceId, UserId};
+use crate::directory::audit::{Author, Target};
+use crate::directory::plan::{Cause, Plan, PlanItem, PlanStatus, Skipped, Step};
+use crate::directory::user::NewUser;
+use crate::store::audit::{self, Entry};
+use crate::store::tx::Tx;
+use crate::store::users::{self, WriteError};
+use crate::store::{Store, StoreError, runs};
+
+/// Users of one commit: readers wait for the length of a batch.
+const BATCH: usize = 100;
+
+/// What applying came to.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// Items that were written.
+    pub written: usize,
+    /// Items that were not, each with the reason.
+    pub refused: Vec<Skipped>,
+}
+
+/// Why a held plan could not be decided.
+#[derive(Debug, thiserror::Error)]
+pub enum DecideError {
+    /// There is no such plan.
+    #[error("there is no such plan")]
+    NotFound,
+    /// It does not wait any more.
+    #[error("the plan does not wait for a decision any more")]
+    Decided,
+    /// The directory has changed since the plan was made.
+    #[error("{0} of its users have changed since the plan was made; run it again for a fresh one")]
+    Stale(usize),
+    /// The store's fault.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<WriteError> for DecideError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Store(error) => Self::Store(error),
+            other => Self::Store(StoreError::Record(other.to_string())),
+        }
+    }
+}
+
+/// Writes the items of a plan. `lifetime` is the default one of new users.
+///
+/// # Errors
+/// When the store fails; what was written before stays, and the next run takes it from there.
+pub async fn apply(
+    store: &Store,
+    author: &Author,
+    cause: &Cause,
+    items: Vec<PlanItem>,
+    lifetime: Option<Duration>,
+) -> Result<Applied, StoreError> {
+    let mut applied = Applied::default();
+    let source = match cause {
+        Cause::Source { id } => id.clone(),
+        Cause::Sweep => SourceId::local(),
+    };
+    let items: Arc<[PlanItem]> = items.into();
+    let mut start = 0;
+    while start < items.len() {
+        let (items, author, source) = (items.clone(), author.clone(), source.clone());
+        let batch = move |tx: &mut Tx<'_>| {
+            let mut refused = Vec::new();
+            for item in items.iter().skip(start).take(BATCH) {
+                match tx.attempt(|tx| apply_item(tx, &author, &source, item, lifetime)) {
+                    Ok(()) => {}
+                    Err(WriteError::Store(error)) => return Err(error),
+                    Err(error) => refused.push(Skipped { label: item.label.clone(), problem: error.to_string() }),
+                }
+            }
+            Ok(refused)
+        };
+        applied.refused.extend(store.write(batch).await?);
+        start = start.saturating_add(BATCH);
+    }
+    applied.written = items.len().saturating_sub(applied.refused.len());
+    Ok(applied)
+}
+
+fn apply_item(tx: &mut Tx<'_>, author: &Author, source: &SourceId, item: &PlanItem, lifetime: Option<Duration>) -> Result<(), WriteError> {
+    let author = author.clone().because(item.reason.clone());
+    if let Step::Create { username, name, rest, disabled, .. } = &item.step {
+        let new = NewUser {
+            id: UserId::new(tx.now(), tx.rng()),
+            username: username.clone(),
+            name: name.clone(),
+            source: source.clone(),
+            rest: rest.as_ref().clone(),
+            disabled: *disabled,
+        };
+        users::create(tx, &author, new, lifetime)?;
+        return Ok(());
+    }
+    let Some(id) = item.user else { return Ok(()) };
+    users::expect_revision(tx, id, item.revision)?;
+    let actor = author.actor.clone();
+    match item.step.clone() {
+        Step::Update { change, .. } => users::update(tx, &author, id, "user.changed", |user, _| Ok(change.apply(user))),
+        Step::Enable { change, restore } => users::update(tx, &author, id, "user.enabled", |user, now| {
+            let user = if restore { user.restore(now)? } else { user };
+            change.apply(user).enable(now)
+        }),
+        Step::Disable { reason } => users::update(tx, &author, id, "user.disabled", |user, now| user.disable(reason, actor, now)),
+        Step::Create { .. } | Step::Conflict { .. } => return Ok(()),
+    }?;
+    Ok(())
+}
+
+/// Applies exactly the held plan, if none of its users has moved on.
+///
+/// # Errors
+/// When there is no such plan, it is decided, or the world has moved on.
+pub async fn approve(store: &Store, author: &Author, id: PlanId, lifetime: Option<Duration>) -> Result<Applied, DecideError> {
+    let plan = waiting(store, id)?;
+    let items = runs::items(&store.view(), id, usize::MAX)?;
+    let mut stale = 0_usize;
+    for item in &items {
+        if let Some(user) = item.user
+            && users::expect_revision(&store.view(), user, item.revision).is_err()
+        {
+            stale = stale.saturating_add(1);
+        }
+    }
+    if stale > 0 {
+        return Err(DecideError::Stale(stale));
+    }
+    decide(store, author, id, "plan.approved", |at, by| PlanStatus::Approved { at, by }).await?;
+    let changes = items.into_iter().filter(|item| !matches!(item.step, Step::Conflict { .. })).collect();
+    Ok(apply(store, author, &plan.cause, changes, lifetime).await?)
+}
+
+/// Says no to a held plan: nothing of it is ever applied.
+///
+/// # Errors
+/// When there is no such plan, or it is decided.
+pub async fn reject(store: &Store, author: &Author, id: PlanId) -> Result<(), DecideError> {
+    waiting(store, id)?;
+    decide(store, author, id, "plan.rejected", |at, by| PlanStatus::Rejected { at, by }).await
+}
+
+fn waiting(store: &Store, id: PlanId) -> Result<Plan, DecideError> {
+    let plan = runs::get_plan(&store.view(), id)?.ok_or(DecideError::NotFound)?;
+    if plan.status == PlanStatus::Held { Ok(plan) } else { Err(DecideError::Decided) }
+}
+
+async fn decide(
+    store: &Store,
+    author: &Author,
+    id: PlanId,
+    action: &'static str,
+    status: impl Fn(jiff::Timestamp, crate::directory::audit::Actor) -> PlanStatus + Send + 'static,
+) -> Result<(), DecideError> {
+    let author = author.clone();
+    let decide = move |tx: &mut Tx<'_>| {
+        let plan = runs::get_plan(tx, id)?.ok_or(DecideError::NotFound)?;
+        if plan.status != PlanStatus::Held {
+            return Err(DecideError::Decided);
+        }
+        let mut entry = Entry::new(action, target(&plan.cause));
+        entry.details.insert("plan".to_owned(), id.to_string().into());
+        runs::put_plan(tx, &Plan { status: status(tx.now(), author.actor.clone()), ..plan })?;
+        audit::append(tx, &author, entry)?;
+        Ok(())
+    };
+    store.write(decide).await
+}
+
+/// How the audit trail names what wanted the changes.
+#[must_use]
+pub fn target(cause: &Cause) -> Target {
+    match cause {
+        Cause::Source { id } => Target::Source { id: id.clone() },
+        Cause::Sweep => Target::Directory,
+    }
+}

@@ -1,0 +1,268 @@
+//! Plan, guard and apply together, on the memory engine.
+
+use std::sync::{Arc, Mutex};
+
+use jiff::Timestamp;
+
+use super::source::Pass;
+use crate::base::clock::Clock;
+use crate::base::id::{ExternalId, SourceId};
+use crate::base::rng::Rng;
+use crate::base::secret::Secret;
+use crate::directory::audit::Author;
+use crate::directory::plan::{Outcome, PlanStatus, Run};
+use crate::directory::policy::Budget;
+use crate::directory::user::{DisabledReason, State, User};
+use crate::sources::{Answer, Person, PullError, Pulled, PulledUser, SkippedEntry, Source, TestReport, Verdict};
+use crate::store::tx::Tx;
+use crate::store::{Store, runs, users};
+use crate::sync::apply::{self, DecideError};
+
+/// A source whose content the test sets.
+struct Fake {
+    id: SourceId,
+    content: Mutex<Result<Vec<PulledUser>, String>>,
+    skipped: Mutex<Vec<SkippedEntry>>,
+}
+
+impl Fake {
+    fn new(users: Vec<PulledUser>) -> Self {
+        let id = SourceId::parse("corp").unwrap();
+        Self { id, content: Mutex::new(Ok(users)), skipped: Mutex::new(Vec::new()) }
+    }
+
+    fn holds(&self, users: Vec<PulledUser>) {
+        *self.content.lock().unwrap() = Ok(users);
+    }
+}
+
+impl Source for Fake {
+    fn id(&self) -> &SourceId {
+        &self.id
+    }
+
+    fn pull(&self) -> Answer<'_, Result<Pulled, PullError>> {
+        let content = self.content.lock().unwrap().clone();
+        let skipped = self.skipped.lock().unwrap().clone();
+        Box::pin(async move {
+            match content {
+                Ok(users) => Ok(Pulled { users, skipped }),
+                Err(why) => Err(PullError::Incomplete { read: 7, why }),
+            }
+        })
+    }
+
+    fn verify<'a>(&'a self, _: Person<'a>, _: &'a Secret) -> Answer<'a, Verdict> {
+        Box::pin(async { Verdict::Wrong })
+    }
+
+    fn test(&self) -> Answer<'_, TestReport> {
+        Box::pin(async { TestReport::default() })
+    }
+}
+
+fn entry(n: usize) -> PulledUser {
+    PulledUser {
+        external_id: ExternalId::parse(&format!("id-{n}")).unwrap(),
+        label: format!("uid=u{n}"),
+        username: format!("u{n}"),
+        name: format!("User {n}"),
+        email: Some(format!("u{n}@example.org")),
+        phone: None,
+        description: None,
+        active: true,
+        expires_at: None,
+    }
+}
+
+fn entries(count: usize) -> Vec<PulledUser> {
+    (0..count).map(entry).collect()
+}
+
+fn pass() -> Pass {
+    let clock = Clock::manual(Timestamp::from_second(1_000_000).unwrap());
+    let store = Arc::new(Store::in_memory(clock, Rng::seeded(1)).unwrap());
+    Pass { store, budget: Budget::default(), lifetime: None }
+}
+
+async fn run(pass: &Pass, source: &Fake) -> Run {
+    pass.run(source, Author::system("test")).await.unwrap()
+}
+
+fn user(pass: &Pass, username: &str) -> User {
+    users::by_username(&pass.store.view(), username).unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn a_second_pass_writes_nothing() {
+    let (pass, source) = (pass(), Fake::new(entries(120)));
+    assert_eq!(run(&pass, &source).await.counts.create, 120);
+    let before = user(&pass, "u7");
+    let second = run(&pass, &source).await;
+    assert!(second.counts.is_quiet());
+    assert_eq!(second.counts.unchanged, 120);
+    assert_eq!(user(&pass, "u7"), before);
+}
+
+#[tokio::test]
+async fn who_is_absent_is_disabled_and_comes_back_with_everything() {
+    let (pass, source) = (pass(), Fake::new(entries(20)));
+    run(&pass, &source).await;
+    let before = user(&pass, "u19");
+    source.holds(entries(19));
+    assert_eq!(run(&pass, &source).await.counts.disable, 1);
+    let gone = user(&pass, "u19");
+    assert!(matches!(&gone.state, State::Disabled(d) if d.reason == DisabledReason::AbsentFromSource));
+    assert!(gone.session_epoch > before.session_epoch);
+    source.holds(entries(20));
+    assert_eq!(run(&pass, &source).await.counts.enable, 1);
+    let back = user(&pass, "u19");
+    assert!(back.is_active() && back.id == before.id);
+}
+
+#[tokio::test]
+async fn a_failed_cut_or_empty_reading_disables_nobody() {
+    let (pass, source) = (pass(), Fake::new(entries(20)));
+    run(&pass, &source).await;
+    *source.content.lock().unwrap() = Err("the connection was cut".to_owned());
+    assert!(matches!(run(&pass, &source).await.outcome, Outcome::Failed { .. }));
+    source.holds(Vec::new());
+    assert!(matches!(run(&pass, &source).await.outcome, Outcome::Held { .. }));
+    assert!((0..20).all(|n| user(&pass, &format!("u{n}")).is_active()));
+}
+
+#[tokio::test]
+async fn an_entry_that_cannot_be_read_is_present_and_without_identity_nobody_is_absent() {
+    let (pass, source) = (pass(), Fake::new(entries(20)));
+    run(&pass, &source).await;
+    source.holds(entries(18));
+    let skipped = |id: Option<&str>| SkippedEntry {
+        external_id: id.map(|id| ExternalId::parse(id).unwrap()),
+        label: "uid=?".to_owned(),
+        problem: "not UTF-8".to_owned(),
+    };
+    *source.skipped.lock().unwrap() = vec![skipped(Some("id-18"))];
+    assert_eq!(run(&pass, &source).await.counts.disable, 1);
+    assert!(user(&pass, "u18").is_active());
+    source.holds(entries(17));
+    *source.skipped.lock().unwrap() = vec![skipped(None)];
+    assert_eq!(run(&pass, &source).await.counts.disable, 0);
+    assert!(user(&pass, "u17").is_active());
+}
+
+#[tokio::test]
+async fn a_held_plan_is_applied_exactly_or_refused_when_the_world_moved_on() {
+    let (pass, source) = (pass(), Fake::new(entries(40)));
+    run(&pass, &source).await;
+    source.holds(entries(20));
+    let Outcome::Held { plan, .. } = run(&pass, &source).await.outcome else { panic!("not held") };
+    assert!(user(&pass, "u39").is_active());
+    let author = Author::system("test");
+    let id = user(&pass, "u39").id;
+    let touch = pass.store.write(move |tx: &mut Tx<'_>| {
+        users::update(tx, &Author::system("test"), id, "user.changed", |user, _| Ok(user.end_sessions()))
+    });
+    touch.await.unwrap();
+    assert!(matches!(apply::approve(&pass.store, &author, plan, None).await, Err(DecideError::Stale(1))));
+    let Outcome::Held { plan: fresh, .. } = run(&pass, &source).await.outcome else { panic!("not held") };
+    assert!(matches!(apply::approve(&pass.store, &author, plan, None).await, Err(DecideError::Decided)));
+    let applied = apply::approve(&pass.store, &author, fresh, None).await.unwrap();
+    assert_eq!((applied.written, applied.refused.len()), (20, 0));
+    assert!(!user(&pass, "u39").is_active() && user(&pass, "u0").is_active());
+    let status = runs::get_plan(&pass.store.view(), fresh).unwrap().unwrap().status;
+    assert!(matches!(status, PlanStatus::Approved { .. }));
+}
+
+#[tokio::test]
+async fn a_rejected_plan_is_never_applied() {
+    let (pass, source) = (pass(), Fake::new(entries(40)));
+    run(&pass, &source).await;
+    source.holds(Vec::new());
+    let Outcome::Held { plan, .. } = run(&pass, &source).await.outcome else { panic!("not held") };
+    apply::reject(&pass.store, &Author::system("test"), plan).await.unwrap();
+    let late = apply::approve(&pass.store, &Author::system("test"), plan, None).await;
+    assert!(matches!(late, Err(DecideError::Decided)));
+    assert!(user(&pass, "u0").is_active());
+}
+
+#[tokio::test]
+async fn what_is_previewed_is_what_is_applied() {
+    let (pass, source) = (pass(), Fake::new(entries(30)));
+    let preview = pass.preview(&source).await.unwrap();
+    assert_eq!(users::by_username(&pass.store.view(), "u0").unwrap(), None);
+    assert_eq!(run(&pass, &source).await.counts, preview.draft.counts);
+}
+
+#[tokio::test]
+async fn another_sources_name_or_address_is_a_conflict_and_never_taken() {
+    let pass = pass();
+    let other = Fake { id: SourceId::parse("other").unwrap(), ..Fake::new(entries(1)) };
+    run(&pass, &other).await;
+    let mut same_email = entry(5);
+    same_email.email = Some("U0@Example.org".to_owned());
+    let source = Fake::new(vec![entry(0), same_email, entry(6)]);
+    let outcome = run(&pass, &source).await;
+    assert_eq!((outcome.counts.conflict, outcome.counts.create), (2, 1));
+    assert_eq!(user(&pass, "u0").source.as_str(), "other");
+    assert_eq!(outcome.conflicts.len(), 2);
+}
+
+#[tokio::test]
+async fn the_same_name_under_a_new_identity_does_not_inherit() {
+    let (pass, source) = (pass(), Fake::new(entries(20)));
+    run(&pass, &source).await;
+    let first = user(&pass, "u3");
+    let mut again = entries(20);
+    again[3].external_id = ExternalId::parse("id-3-new").unwrap();
+    source.holds(again);
+    let outcome = run(&pass, &source).await;
+    assert_eq!((outcome.counts.conflict, outcome.counts.disable), (1, 1));
+    assert_eq!(user(&pass, "u3").id, first.id);
+}
+
+#[tokio::test]
+async fn a_rename_at_the_source_is_an_update_of_the_same_user() {
+    let (pass, source) = (pass(), Fake::new(entries(3)));
+    run(&pass, &source).await;
+    let before = user(&pass, "u1");
+    let mut renamed = entries(3);
+    renamed[1].username = "Ada".to_owned();
+    renamed[1].email = None;
+    source.holds(renamed);
+    assert_eq!(run(&pass, &source).await.counts.update, 1);
+    let after = user(&pass, "ada");
+    assert_eq!((after.id, after.email), (before.id, None));
+}
+
+#[tokio::test]
+async fn what_an_administrator_disabled_or_removed_the_source_does_not_give_back() {
+    let (pass, source) = (pass(), Fake::new(entries(3)));
+    run(&pass, &source).await;
+    let (off, gone) = (user(&pass, "u1").id, user(&pass, "u2").id);
+    let change = pass.store.write(move |tx: &mut Tx<'_>| {
+        let author = Author::system("admin");
+        let by = author.actor.clone();
+        let disable = by.clone();
+        users::update(tx, &author, off, "user.disabled", |user, now| user.disable(DisabledReason::Admin, disable, now))?;
+        let keep = std::time::Duration::from_secs(60);
+        users::update(tx, &author, gone, "user.removed", |user, now| Ok(user.remove(by, now, keep)))
+    });
+    change.await.unwrap();
+    assert!(run(&pass, &source).await.counts.is_quiet());
+    assert!(!user(&pass, "u1").is_active());
+    assert!(users::by_username(&pass.store.view(), "u2").unwrap().is_none());
+}
+
+#[tokio::test]
+async fn one_bad_entry_never_stops_the_rest() {
+    let mut bad = entries(4);
+    bad[0].username = "nul\0".to_owned();
+    bad[1].email = Some("no mail".to_owned());
+    bad[2].username = "U3".to_owned();
+    let (pass, source) = (pass(), Fake::new(bad));
+    let outcome = run(&pass, &source).await;
+    assert_eq!(outcome.counts.create, 2);
+    assert_eq!(outcome.skipped.len(), 3);
+    assert!(outcome.skipped[0].label == "uid=u0", "{:?}", outcome.skipped);
+    assert_eq!(user(&pass, "u1").email, None);
+}

@@ -1,0 +1,3 @@
+//! Background work: the [`Task`] trait and the driver that runs tasks. Knows no task by name.
+
+pub mod schedule;

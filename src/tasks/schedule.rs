@@ -1,0 +1,144 @@
+//! When a task is due: an interval, or a cron line in a time zone.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use croner::Cron;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::base::clock::plus;
+
+/// When a task is due.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    text: String,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Never,
+    Every(Duration),
+    Cron(Box<Cron>, TimeZone),
+}
+
+impl PartialEq for Schedule {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+/// Shortest interval.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+impl Schedule {
+    /// Parses `off`, an interval such as `90s`, `15m`, `6h`, `1d`, or a cron line of five fields (minute, hour,
+    /// day of month, month, day of week), which is read in `zone` (an IANA name such as `Europe/Amsterdam`).
+    ///
+    /// # Errors
+    /// What is wrong with the text or the zone, or that a cron line never comes true.
+    pub fn parse(text: &str, zone: &str, now: Timestamp) -> Result<Self, String> {
+        let trimmed = text.trim();
+        let kind = if trimmed == "off" {
+            Kind::Never
+        } else if trimmed.contains(' ') {
+            let zone = TimeZone::get(zone).map_err(|_| format!("{zone:?} is no time zone such as Europe/Amsterdam"))?;
+            let cron = Cron::from_str(trimmed).map_err(|error| format!("{trimmed:?} is no cron line of five fields: {error}"))?;
+            if cron.find_next_occurrence(&now.to_zoned(zone.clone()), false).is_err() {
+                return Err(format!("{trimmed:?} never comes true"));
+            }
+            Kind::Cron(Box::new(cron), zone)
+        } else {
+            let interval = parse_duration(trimmed)?;
+            if interval < SHORTEST {
+                return Err("must be at least 1s".to_owned());
+            }
+            Kind::Every(interval)
+        };
+        Ok(Self { text: trimmed.to_owned(), kind })
+    }
+
+    /// An interval.
+    #[must_use]
+    pub fn every(interval: Duration) -> Self {
+        Self { text: format!("{}s", interval.as_secs()), kind: Kind::Every(interval.max(SHORTEST)) }
+    }
+
+    /// When a task that began its last run at `last` is due; `None` is never.
+    ///
+    /// A task that never ran is due at once with an interval, and at its next time with a cron line. However
+    /// many times were missed, the task is due once.
+    #[must_use]
+    pub fn next(&self, last: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+        match &self.kind {
+            Kind::Never => None,
+            Kind::Every(interval) => Some(last.map_or(now, |last| plus(last, *interval))),
+            Kind::Cron(cron, zone) => {
+                let from = last.unwrap_or(now).to_zoned(zone.clone());
+                cron.find_next_occurrence(&from, false).ok().map(|next| next.timestamp())
+            }
+        }
+    }
+
+    /// The schedule as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Parses `30s`, `15m`, `6h`, `7d`, or `500ms`.
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let fault = || format!("{text:?} is no duration such as 30s, 15m, 6h or 7d");
+    let digits = text.chars().take_while(char::is_ascii_digit).count();
+    let (number, unit) = text.split_at_checked(digits).ok_or_else(fault)?;
+    let number: u64 = number.parse().map_err(|_| fault())?;
+    let seconds = match unit {
+        "ms" => return Ok(Duration::from_millis(number)),
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(fault()),
+    };
+    number.checked_mul(seconds).map(Duration::from_secs).filter(|d| *d <= Duration::from_secs(86_400 * 36_500)).ok_or_else(fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_cron_line_keeps_its_hour_when_the_clocks_change() {
+        let now = at("2026-10-24T12:00:00Z");
+        let night = Schedule::parse("0 2 * * *", "Europe/Berlin", now).unwrap();
+        let summer = night.next(Some(at("2026-10-24T00:00:00Z")), now).unwrap();
+        let winter = night.next(Some(at("2026-10-26T00:00:00Z")), now).unwrap();
+        assert_eq!(winter, at("2026-10-26T01:00:00Z"), "02:00 is 01:00 UTC in winter");
+        assert!(summer > at("2026-10-24T00:00:00Z"));
+    }
+
+    #[test]
+    fn a_missed_interval_is_due_once() {
+        let hourly = Schedule::parse("1h", "UTC", Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(hourly.next(None, at("2026-01-01T00:00:00Z")), Some(at("2026-01-01T00:00:00Z")));
+        assert_eq!(hourly.next(Some(at("2026-01-01T00:00:00Z")), at("2026-01-05T00:00:00Z")), Some(at("2026-01-01T01:00:00Z")));
+    }
+
+    #[test]
+    fn what_never_comes_true_is_refused() {
+        for bad in ["", "x", "0s", "10", "1y", "0 0 31 2 *", "* * * *", "99 * * * *"] {
+            assert!(Schedule::parse(bad, "UTC", at("2026-01-01T00:00:00Z")).is_err(), "{bad}");
+        }
+        assert!(Schedule::parse("0 2 * * *", "Mars/Olympus", Timestamp::UNIX_EPOCH).is_err());
+        assert!(Schedule::parse("off", "UTC", Timestamp::UNIX_EPOCH).unwrap().next(None, Timestamp::UNIX_EPOCH).is_none());
+    }
+}
