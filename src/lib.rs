@@ -4,6 +4,7 @@
 
 pub mod base;
 pub mod directory;
+pub mod lifecycle;
 pub mod sources;
 pub mod store;
 pub mod sync;

@@ -1,3 +1,290 @@
 //! Background work: the [`Task`] trait and the driver that runs tasks. Knows no task by name.
+//!
+//! A task takes no input, is safe to repeat and returns a status in words. The driver runs it when its
+//! schedule says so or when it is poked, never twice at once, and catches up a missed run once.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_cron_scheduler::{Job, JobScheduler};
+use tokio_util::sync::CancellationToken;
+
+use crate::base::clock::Clock;
 
 pub mod schedule;
+
+use schedule::Schedule;
+
+/// A future that a task gives back.
+pub type Work<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// One piece of background work.
+pub trait Task: Send + Sync {
+    /// Its name, unique among the tasks.
+    fn name(&self) -> &str;
+
+    /// When it is due.
+    fn schedule(&self) -> &Schedule;
+
+    /// Does the work once; the words tell what came of it.
+    fn run(&self) -> Work<'_, Result<String, String>>;
+}
+
+/// Remembers across restarts when a task began its last run.
+pub trait Journal: Send + Sync {
+    /// When the task began its last run.
+    fn last_run(&self, name: &str) -> Option<Timestamp>;
+
+    /// Notes that it begins one.
+    fn begin(&self, name: &str, now: Timestamp) -> Work<'_, ()>;
+}
+
+/// What is known of a task.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Status {
+    /// When it is due, in the words of the settings.
+    pub schedule: String,
+    /// Since when it runs, if it does.
+    pub running_since: Option<Timestamp>,
+    /// When it began its last run.
+    pub last_run: Option<Timestamp>,
+    /// What came of the last run that ended.
+    pub last_result: Option<Result<String, String>>,
+}
+
+/// Runs tasks.
+pub struct Driver {
+    tasks: Vec<Arc<dyn Task>>,
+    journal: Arc<dyn Journal>,
+    clock: Clock,
+    /// By name; also the lease: a task that runs is not begun again.
+    states: Mutex<BTreeMap<String, Status>>,
+    poked: Mutex<Vec<String>>,
+    wake: Notify,
+}
+
+impl Driver {
+    /// A driver for these tasks.
+    #[must_use]
+    pub fn new(tasks: Vec<Arc<dyn Task>>, journal: Arc<dyn Journal>, clock: Clock) -> Self {
+        let states = tasks.iter().map(|task| {
+            let last_run = journal.last_run(task.name());
+            let schedule = task.schedule().as_str().to_owned();
+            (task.name().to_owned(), Status { schedule, last_run, ..Status::default() })
+        });
+        let states = Mutex::new(states.collect());
+        Self { tasks, journal, clock, states, poked: Mutex::default(), wake: Notify::new() }
+    }
+
+    /// What is known of every task, by name.
+    #[must_use]
+    pub fn status(&self) -> BTreeMap<String, Status> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Asks for a run as soon as possible. `false`: there is no such task.
+    pub fn poke(&self, name: &str) -> bool {
+        let known = self.tasks.iter().any(|task| task.name() == name);
+        if known {
+            self.poked.lock().unwrap_or_else(PoisonError::into_inner).push(name.to_owned());
+            self.wake.notify_one();
+        }
+        known
+    }
+
+    /// Runs everything that is due now, one after the other, and returns their number: for tests.
+    pub async fn run_due(&self) -> usize {
+        let due = self.due();
+        let number = due.len();
+        for task in due {
+            self.run(task).await;
+        }
+        number
+    }
+
+    /// Runs tasks until `stop`; then waits for those under way.
+    ///
+    /// # Errors
+    /// When the scheduler that gives the tick cannot start.
+    pub async fn drive(self: Arc<Self>, stop: CancellationToken) -> Result<(), String> {
+        let mut ticks = self.start_ticking().await.map_err(|error| error.to_string())?;
+        let mut under_way = JoinSet::new();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = self.wake.notified() => {}
+                Some(_) = under_way.join_next() => {}
+            }
+            for task in self.due() {
+                let driver = self.clone();
+                under_way.spawn(async move { driver.run(task).await });
+            }
+        }
+        if let Err(error) = ticks.shutdown().await {
+            tracing::warn!(error = %error, "the scheduler did not stop cleanly");
+        }
+        while under_way.join_next().await.is_some() {}
+        Ok(())
+    }
+
+    /// Has the scheduler wake the driver every second: when what is due is decided here, in the real zone.
+    async fn start_ticking(self: &Arc<Self>) -> Result<JobScheduler, tokio_cron_scheduler::JobSchedulerError> {
+        let scheduler = JobScheduler::new().await?;
+        let driver = Arc::downgrade(self);
+        let tick = Job::new("* * * * * *", move |_, _| {
+            if let Some(driver) = driver.upgrade() {
+                driver.wake.notify_one();
+            }
+        })?;
+        scheduler.add(tick).await?;
+        scheduler.start().await?;
+        Ok(scheduler)
+    }
+
+    /// The tasks that are due or poked and do not run; they count as running from here on.
+    fn due(&self) -> Vec<Arc<dyn Task>> {
+        let now = self.clock.now();
+        let mut poked = self.poked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut due = Vec::new();
+        for task in &self.tasks {
+            let Some(state) = states.get_mut(task.name()) else { continue };
+            if state.running_since.is_some() {
+                continue;
+            }
+            let is_poked = poked.iter().any(|name| name == task.name());
+            // A task that never ran starts to count when the daemon first sees it.
+            let is_due = match task.schedule().next(state.last_run, now) {
+                Some(next) => next <= now,
+                None => false,
+            };
+            if state.last_run.is_none() && !is_due {
+                state.last_run = Some(now);
+            }
+            if is_due || is_poked {
+                poked.retain(|name| name != task.name());
+                state.running_since = Some(now);
+                state.last_run = Some(now);
+                due.push(task.clone());
+            }
+        }
+        due
+    }
+
+    async fn run(&self, task: Arc<dyn Task>) {
+        let name = task.name().to_owned();
+        self.journal.begin(&name, self.clock.now()).await;
+        // A task of its own, so that a panic in it stays there.
+        let result = match tokio::spawn(async move { task.run().await }).await {
+            Ok(result) => result,
+            Err(error) => Err(format!("it ended in a fault of its own: {error}")),
+        };
+        if let Err(why) = &result {
+            tracing::warn!(task = name, "background task failed: {why}");
+        }
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(state) = states.get_mut(&name) {
+            state.running_since = None;
+            state.last_result = Some(result);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use jiff::SignedDuration;
+
+    use super::*;
+
+    struct Count {
+        runs: AtomicUsize,
+        schedule: Schedule,
+        panics: bool,
+    }
+
+    impl Task for Count {
+        fn name(&self) -> &str {
+            "count"
+        }
+
+        fn schedule(&self) -> &Schedule {
+            &self.schedule
+        }
+
+        fn run(&self) -> Work<'_, Result<String, String>> {
+            Box::pin(async {
+                self.runs.fetch_add(1, Ordering::SeqCst);
+                assert!(!self.panics, "a task with a bug");
+                Ok("counted".to_owned())
+            })
+        }
+    }
+
+    #[derive(Default)]
+    struct Memory(Mutex<Option<Timestamp>>);
+
+    impl Journal for Memory {
+        fn last_run(&self, _: &str) -> Option<Timestamp> {
+            *self.0.lock().unwrap()
+        }
+
+        fn begin(&self, _: &str, now: Timestamp) -> Work<'_, ()> {
+            *self.0.lock().unwrap() = Some(now);
+            Box::pin(async {})
+        }
+    }
+
+    fn driver(panics: bool, journal: Arc<Memory>, clock: &Clock) -> (Arc<Count>, Driver) {
+        let task = Arc::new(Count { runs: AtomicUsize::new(0), schedule: Schedule::every(Duration::from_secs(60)), panics });
+        (task.clone(), Driver::new(vec![task], journal, clock.clone()))
+    }
+
+    #[tokio::test]
+    async fn a_task_runs_when_due_or_poked_and_catches_up_once() {
+        let clock = Clock::manual(Timestamp::from_second(0).unwrap());
+        let journal = Arc::new(Memory::default());
+        let (task, driver) = self::driver(false, journal.clone(), &clock);
+        assert_eq!((driver.run_due().await, driver.run_due().await), (1, 0));
+        assert!(driver.poke("count") && !driver.poke("nobody"));
+        assert_eq!(driver.run_due().await, 1);
+        clock.advance(SignedDuration::from_hours(5));
+        let (_, restarted) = self::driver(false, journal, &clock);
+        assert_eq!((restarted.run_due().await, restarted.run_due().await), (1, 0));
+        assert_eq!(task.runs.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn a_panic_stays_in_its_task_and_is_told() {
+        let clock = Clock::manual(Timestamp::from_second(0).unwrap());
+        let (_, driver) = self::driver(true, Arc::new(Memory::default()), &clock);
+        driver.run_due().await;
+        assert!(matches!(driver.status().get("count").unwrap().last_result, Some(Err(_))));
+        clock.advance(SignedDuration::from_hours(1));
+        assert_eq!(driver.run_due().await, 1);
+    }
+
+    #[tokio::test]
+    async fn the_scheduler_drives_until_it_is_stopped() {
+        let clock = Clock::manual(Timestamp::from_second(0).unwrap());
+        let (task, driver) = self::driver(false, Arc::new(Memory::default()), &clock);
+        let stop = CancellationToken::new();
+        let driver = Arc::new(driver);
+        let driving = tokio::spawn(driver.clone().drive(stop.clone()));
+        driver.poke("count");
+        while driver.status().get("count").unwrap().last_result.is_none() {
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+        driving.await.unwrap().unwrap();
+        assert_eq!(task.runs.load(Ordering::SeqCst), 1);
+    }
+}
