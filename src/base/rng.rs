@@ -34,6 +34,7 @@ impl Rng {
     /// If the operating system has no randomness to give: nothing safe can be done then.
     pub fn fill(&self, out: &mut [u8]) {
         match &self.0 {
+            #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system's randomness")]
             #[expect(clippy::expect_used, reason = "without randomness no secret may be made; the task must stop")]
             Kind::System => getrandom::fill(out).expect("the operating system gives random bytes"),
             Kind::Seeded(stream) => stream.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(out),

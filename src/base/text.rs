@@ -55,7 +55,7 @@ pub fn line(text: &str, max: usize) -> Result<String, TextFault> {
     if line.is_empty() { Err(TextFault::Empty) } else { Ok(line) }
 }
 
-/// Like [`line`], but may be empty.
+/// Like [`line()`], but may be empty.
 ///
 /// # Errors
 /// The first rule that the text breaks.

@@ -173,7 +173,17 @@ mod tests {
         for good in ["ada@example.org", "Ada.Lovelace+x@Example.ORG", "o'brien@example.org", "é@example.org"] {
             assert!(Email::parse(good).is_ok(), "{good}");
         }
-        let bad = ["", "ada", "@x.org", "a@", "a b@x.org", "a@x.org\r\nBcc: b@x.org", "<a@x.org>", "Ada <a@x.org>", "a@x.org,b@x.org"];
+        let bad = [
+            "",
+            "ada",
+            "@x.org",
+            "a@",
+            "a b@x.org",
+            "a@x.org\r\nBcc: b@x.org",
+            "<a@x.org>",
+            "Ada <a@x.org>",
+            "a@x.org,b@x.org",
+        ];
         for bad in bad {
             assert!(Email::parse(bad).is_err(), "{bad}");
         }

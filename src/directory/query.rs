@@ -33,29 +33,19 @@ impl AttrPath {
             None => (local, None),
         };
         let valid = is_attribute_name(name) && sub.is_none_or(is_attribute_name);
-        valid.then(|| Self {
-            urn: urn.map(str::to_owned),
-            name: name.to_owned(),
-            sub: sub.map(str::to_owned),
-        })
+        valid.then(|| Self { urn: urn.map(str::to_owned), name: name.to_owned(), sub: sub.map(str::to_owned) })
     }
 
     /// A path without URN and sub-attribute.
     #[must_use]
     pub fn named(name: &str) -> Self {
-        Self {
-            urn: None,
-            name: name.to_owned(),
-            sub: None,
-        }
+        Self { urn: None, name: name.to_owned(), sub: None }
     }
 
     /// Whether this is exactly `name` or `name.sub`, without a URN and without regard to case.
     #[must_use]
     pub fn is(&self, name: &str, sub: Option<&str>) -> bool {
-        self.urn.is_none()
-            && self.name.eq_ignore_ascii_case(name)
-            && same_option(self.sub.as_deref(), sub)
+        self.urn.is_none() && self.name.eq_ignore_ascii_case(name) && same_option(self.sub.as_deref(), sub)
     }
 }
 
@@ -135,10 +125,7 @@ impl Operator {
     /// Whether this asks for an order (`gt ge lt le`).
     #[must_use]
     pub fn is_order(self) -> bool {
-        matches!(
-            self,
-            Self::Greater | Self::GreaterOrEqual | Self::Less | Self::LessOrEqual
-        )
+        matches!(self, Self::Greater | Self::GreaterOrEqual | Self::Less | Self::LessOrEqual)
     }
 
     /// Whether this looks inside a text (`co sw ew`).
@@ -167,9 +154,7 @@ impl fmt::Display for Literal {
             Self::Null => out.write_str("null"),
             Self::Bool(value) => write!(out, "{value}"),
             Self::Number(value) => write!(out, "{value}"),
-            Self::String(value) => {
-                out.write_str(&serde_json::to_string(value).map_err(|_| fmt::Error)?)
-            }
+            Self::String(value) => out.write_str(&serde_json::to_string(value).map_err(|_| fmt::Error)?),
         }
     }
 }
@@ -316,11 +301,9 @@ fn join(
 fn within<'p>(element: Option<&AttrPath>, path: &'p AttrPath) -> Cow<'p, AttrPath> {
     match element {
         None => Cow::Borrowed(path),
-        Some(element) => Cow::Owned(AttrPath {
-            urn: element.urn.clone(),
-            name: element.name.clone(),
-            sub: Some(path.name.clone()),
-        }),
+        Some(element) => {
+            Cow::Owned(AttrPath { urn: element.urn.clone(), name: element.name.clone(), sub: Some(path.name.clone()) })
+        }
     }
 }
 
@@ -374,7 +357,10 @@ mod tests {
             (Filter::any(vec![equal("a"), equal("b")]), vec![]),
             (Filter::Not(Box::new(equal("a"))), vec![]),
             (Filter::equal(AttrPath::named("a"), Literal::Null), vec![]),
-            (Filter::all(vec![element, Filter::any(vec![equal("x"), equal("y")])]), vec!["emails.type", "emails.value"]),
+            (
+                Filter::all(vec![element, Filter::any(vec![equal("x"), equal("y")])]),
+                vec!["emails.type", "emails.value"],
+            ),
         ];
         for (filter, expected) in cases {
             let found: Vec<String> = filter.required_equals().map(|(path, _)| path.to_string()).collect();

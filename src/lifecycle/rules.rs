@@ -28,7 +28,12 @@ pub fn due(user: &User, threshold: Option<Duration>, now: Timestamp) -> Option<D
 /// The last active System Admin is never among those to disable for inactivity (promise 12): where every
 /// administrator is due, the one who was seen last stays.
 #[must_use]
-pub fn plan(candidates: Vec<User>, threshold: Option<Duration>, others_stay: bool, now: Timestamp) -> (Vec<PlanItem>, Counts) {
+pub fn plan(
+    candidates: Vec<User>,
+    threshold: Option<Duration>,
+    others_stay: bool,
+    now: Timestamp,
+) -> (Vec<PlanItem>, Counts) {
     let mut counts = Counts { read: candidates.len(), ..Counts::default() };
     let exempt = if others_stay { None } else { last_way_in(&candidates, now) };
     let mut seen = BTreeSet::new();

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::base::id::{ExternalId, SourceId};
 use crate::base::secret::Secret;
 
-
+pub mod ldap;
 
 /// The future that a [`Source`] gives back; boxed, so that sources can be kept in one list.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -99,7 +99,12 @@ pub fn differences(old: &Value, new: &Value, quiet: &[&str]) -> Vec<Change> {
 ///
 /// # Errors
 /// When the store cannot read.
-pub fn list(reads: &dyn Reads, user: Option<UserId>, before: Option<u64>, limit: usize) -> Result<Vec<AuditLine>, StoreError> {
+pub fn list(
+    reads: &dyn Reads,
+    user: Option<UserId>,
+    before: Option<u64>,
+    limit: usize,
+) -> Result<Vec<AuditLine>, StoreError> {
     let prefix = match user {
         Some(user) => Space::AuditByUser.key(&[user.as_bytes()]),
         None => Space::Audit.key(&[]),

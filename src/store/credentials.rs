@@ -79,7 +79,8 @@ pub fn get(reads: &dyn Reads, user: UserId) -> Result<Option<Credential>, StoreE
 /// When the store cannot read.
 pub fn set(tx: &mut Tx<'_>, user: UserId, hash: String, keep: usize) -> Result<(), StoreError> {
     let old = get(tx, user)?;
-    let mut history: Vec<String> = old.into_iter().flat_map(|old| std::iter::once(old.hash).chain(old.history)).collect();
+    let mut history: Vec<String> =
+        old.into_iter().flat_map(|old| std::iter::once(old.hash).chain(old.history)).collect();
     history.truncate(keep);
     let credential = Credential { hash, changed_at: tx.now(), history };
     tx.put_record(credential_key(user), &credential)

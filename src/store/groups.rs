@@ -137,7 +137,13 @@ pub fn groups_of(reads: &dyn Reads, user: UserId) -> Result<Vec<(Group, bool)>, 
     }
     let keys: Vec<_> = seen.iter().map(|id| key(*id)).collect();
     let groups: Vec<Group> = get_records(reads, &keys)?;
-    Ok(groups.into_iter().map(|group| { let is_direct = direct.contains(&group.id); (group, is_direct) }).collect())
+    Ok(groups
+        .into_iter()
+        .map(|group| {
+            let is_direct = direct.contains(&group.id);
+            (group, is_direct)
+        })
+        .collect())
 }
 
 /// Makes a group.
@@ -155,7 +161,12 @@ pub fn create(tx: &mut Tx<'_>, author: &Author, group: Group) -> Result<Group, W
 ///
 /// # Errors
 /// When there is no such group, or its new name or external id is taken.
-pub fn update(tx: &mut Tx<'_>, author: &Author, id: GroupId, rule: impl FnOnce(Group) -> Group) -> Result<Group, WriteError> {
+pub fn update(
+    tx: &mut Tx<'_>,
+    author: &Author,
+    id: GroupId,
+    rule: impl FnOnce(Group) -> Group,
+) -> Result<Group, WriteError> {
     let old = get(tx, id)?.ok_or(WriteError::NotFound("group"))?;
     let mut new = rule(old.clone());
     if new == old {
@@ -193,7 +204,13 @@ fn claim(tx: &mut Tx<'_>, new: &Group, old: Option<&Group>) -> Result<(), WriteE
 ///
 /// # Errors
 /// When there is no such group.
-pub fn change_members(tx: &mut Tx<'_>, author: &Author, id: GroupId, add: &[Member], remove: &[Member]) -> Result<usize, WriteError> {
+pub fn change_members(
+    tx: &mut Tx<'_>,
+    author: &Author,
+    id: GroupId,
+    add: &[Member],
+    remove: &[Member],
+) -> Result<usize, WriteError> {
     let mut changes = Vec::new();
     for (members, adding) in [(remove, false), (add, true)] {
         for member in members {

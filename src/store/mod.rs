@@ -114,7 +114,13 @@ impl Store {
         Self::with(Arc::new(MemoryEngine::default()), sealer, clock, rng, None)
     }
 
-    fn with(engine: Arc<dyn Engine>, sealer: Sealer, clock: Clock, rng: Rng, lock: Option<File>) -> Result<Self, StoreError> {
+    fn with(
+        engine: Arc<dyn Engine>,
+        sealer: Sealer,
+        clock: Clock,
+        rng: Rng,
+        lock: Option<File>,
+    ) -> Result<Self, StoreError> {
         check_schema(&*engine)?;
         let sealer = Arc::new(sealer);
         let writer = Writer::start(engine.clone(), sealer.clone(), clock.clone(), rng.clone())?;
@@ -152,6 +158,12 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         self.writer.run(rule).await
+    }
+
+    /// Queues a rule that may be lost: for notes of activity, which must never slow down who reads.
+    /// `false`: too much waits already, and it was dropped.
+    pub fn note(&self, rule: impl FnMut(&mut Tx<'_>) -> Result<(), StoreError> + Send + 'static) -> bool {
+        self.writer.enqueue(rule)
     }
 }
 
@@ -235,10 +247,12 @@ mod tests {
             .await;
         assert!(panicked.is_err());
         assert_eq!(store.view().get(b"a").unwrap(), None);
-        let wrote: Result<(), StoreError> = store.write(|tx: &mut Tx<'_>| {
-            tx.put(b"a".to_vec(), b"4".to_vec());
-            Ok(())
-        }).await;
+        let wrote: Result<(), StoreError> = store
+            .write(|tx: &mut Tx<'_>| {
+                tx.put(b"a".to_vec(), b"4".to_vec());
+                Ok(())
+            })
+            .await;
         assert!(wrote.is_ok());
         assert_eq!(store.view().get(b"a").unwrap(), Some(b"4".to_vec()));
     }

@@ -39,7 +39,9 @@ pub fn get_run(reads: &dyn Reads, id: RunId) -> Result<Option<Run>, StoreError> 
 pub fn list_runs(reads: &dyn Reads, cause: Option<&Cause>, limit: usize) -> Result<Vec<Run>, StoreError> {
     let rows = reads.scan(&KeyRange::prefix(&Space::Run.key(&[])), Order::Descending, RUNS_MAX)?;
     let runs = rows.iter().map(|(_, bytes)| super::codec::decode::<Run>(bytes));
-    runs.filter(|run| run.as_ref().map_or(true, |run| cause.is_none_or(|cause| run.cause == *cause))).take(limit).collect()
+    runs.filter(|run| run.as_ref().map_or(true, |run| cause.is_none_or(|cause| run.cause == *cause)))
+        .take(limit)
+        .collect()
 }
 
 /// Keeps a held plan with its items; an earlier one of the same cause that still waits is superseded.

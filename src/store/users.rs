@@ -113,7 +113,12 @@ fn through_index(reads: &dyn Reads, key: &[u8]) -> Result<Option<User>, StoreErr
 ///
 /// # Errors
 /// When the store cannot read.
-pub fn ids_of_source(reads: &dyn Reads, source: &SourceId, after: Option<UserId>, limit: usize) -> Result<Vec<UserId>, StoreError> {
+pub fn ids_of_source(
+    reads: &dyn Reads,
+    source: &SourceId,
+    after: Option<UserId>,
+    limit: usize,
+) -> Result<Vec<UserId>, StoreError> {
     let prefix = Space::UserBySource.key(&[source.as_str().as_bytes(), END]);
     let range = match after {
         Some(after) => KeyRange::prefix_after(&prefix, [&prefix[..], after.as_bytes()].concat()),
@@ -136,7 +141,11 @@ pub fn external_ids(reads: &dyn Reads, source: &SourceId) -> Result<Vec<UserId>,
 ///
 /// # Errors
 /// When the store cannot read.
-pub fn ids_by_username(reads: &dyn Reads, after: Option<&str>, limit: usize) -> Result<Vec<(String, UserId)>, StoreError> {
+pub fn ids_by_username(
+    reads: &dyn Reads,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<(String, UserId)>, StoreError> {
     let prefix = Space::UserByUsername.key(&[]);
     let range = match after {
         Some(after) => KeyRange::prefix_after(&prefix, Space::UserByUsername.key(&[after.as_bytes()])),
@@ -266,7 +275,12 @@ fn write_index(tx: &mut Tx<'_>, id: UserId, old: Vec<Row>, new: Vec<Row>) -> Res
 ///
 /// # Errors
 /// When a unique value is taken.
-pub fn create(tx: &mut Tx<'_>, author: &Author, new: NewUser, lifetime: Option<std::time::Duration>) -> Result<User, WriteError> {
+pub fn create(
+    tx: &mut Tx<'_>,
+    author: &Author,
+    new: NewUser,
+    lifetime: Option<std::time::Duration>,
+) -> Result<User, WriteError> {
     let user = new.build(author.actor.clone(), tx.now(), lifetime);
     write_index(tx, user.id, Vec::new(), index_rows(&user))?;
     tx.put_record(Space::User.key(&[user.id.as_bytes()]), &user)?;

@@ -67,7 +67,12 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(engine: Arc<dyn Engine>, sealer: Arc<Sealer>, clock: Clock, rng: Rng) -> Result<Self, StoreError> {
+    pub(super) fn start(
+        engine: Arc<dyn Engine>,
+        sealer: Arc<Sealer>,
+        clock: Clock,
+        rng: Rng,
+    ) -> Result<Self, StoreError> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
@@ -87,6 +92,13 @@ impl Writer {
         let queue = self.queue.as_ref().ok_or(StoreError::Stopped)?;
         queue.send(job).await.map_err(|_| StoreError::Stopped)?;
         answer.await.unwrap_or_else(|_| Err(StoreError::Stopped.into()))
+    }
+
+    /// Queues a job that nobody waits for. `false`: the queue is full and the job is dropped.
+    pub(super) fn enqueue(&self, rule: impl FnMut(&mut Tx<'_>) -> Result<(), StoreError> + Send + 'static) -> bool {
+        let (caller, _) = oneshot::channel();
+        let job = Box::new(Typed { rule, outcome: None, caller });
+        self.queue.as_ref().is_some_and(|queue| queue.try_send(job).is_ok())
     }
 }
 

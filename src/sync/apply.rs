@@ -89,7 +89,13 @@ pub async fn apply(
     Ok(applied)
 }
 
-fn apply_item(tx: &mut Tx<'_>, author: &Author, source: &SourceId, item: &PlanItem, lifetime: Option<Duration>) -> Result<(), WriteError> {
+fn apply_item(
+    tx: &mut Tx<'_>,
+    author: &Author,
+    source: &SourceId,
+    item: &PlanItem,
+    lifetime: Option<Duration>,
+) -> Result<(), WriteError> {
     let author = author.clone().because(item.reason.clone());
     if let Step::Create { username, name, rest, disabled, .. } = &item.step {
         let new = NewUser {
@@ -112,7 +118,9 @@ fn apply_item(tx: &mut Tx<'_>, author: &Author, source: &SourceId, item: &PlanIt
             let user = if restore { user.restore(now)? } else { user };
             change.apply(user).enable(now)
         }),
-        Step::Disable { reason } => users::update(tx, &author, id, "user.disabled", |user, now| user.disable(reason, actor, now)),
+        Step::Disable { reason } => {
+            users::update(tx, &author, id, "user.disabled", |user, now| user.disable(reason, actor, now))
+        }
         Step::Create { .. } | Step::Conflict { .. } => return Ok(()),
     }?;
     Ok(())
@@ -122,7 +130,12 @@ fn apply_item(tx: &mut Tx<'_>, author: &Author, source: &SourceId, item: &PlanIt
 ///
 /// # Errors
 /// When there is no such plan, it is decided, or the world has moved on.
-pub async fn approve(store: &Store, author: &Author, id: PlanId, lifetime: Option<Duration>) -> Result<Applied, DecideError> {
+pub async fn approve(
+    store: &Store,
+    author: &Author,
+    id: PlanId,
+    lifetime: Option<Duration>,
+) -> Result<Applied, DecideError> {
     let plan = waiting(store, id)?;
     let items = runs::items(&store.view(), id, usize::MAX)?;
     let mut stale = 0_usize;

@@ -31,7 +31,10 @@ pub fn must_be_held(loss: Loss, budget: Budget) -> Option<String> {
     }
     let over = disabled.saturating_mul(100) > active.saturating_mul(usize::from(budget.percent));
     over.then(|| {
-        format!("{disabled} of {active} active users would be disabled; at most {} % may be without approval", budget.percent)
+        format!(
+            "{disabled} of {active} active users would be disabled; at most {} % may be without approval",
+            budget.percent
+        )
     })
 }
 

@@ -64,7 +64,8 @@ pub fn plan(pulled: Pulled, reading: Reading, known: &dyn Known) -> Result<Draft
     let mut draft = Draft::default();
     draft.counts.read = pulled.users.len().saturating_add(pulled.skipped.len());
     let nameless = pulled.skipped.iter().filter(|entry| entry.external_id.is_none()).count();
-    let mut present: BTreeSet<ExternalId> = pulled.skipped.iter().filter_map(|entry| entry.external_id.clone()).collect();
+    let mut present: BTreeSet<ExternalId> =
+        pulled.skipped.iter().filter_map(|entry| entry.external_id.clone()).collect();
     for entry in pulled.skipped {
         draft.skip(entry.label, entry.problem);
     }
@@ -113,7 +114,8 @@ fn parse(draft: &mut Draft, entry: &PulledUser) -> Option<Parsed> {
     let mut optional = |fault: FieldError| faults.push(fault);
     let email = entry.email.as_deref().and_then(|text| Email::parse(text).map_err(&mut optional).ok());
     let phone = entry.phone.as_deref().and_then(|text| Phone::parse(text).map_err(&mut optional).ok());
-    let description = entry.description.as_deref().and_then(|text| Description::parse(text).map_err(&mut optional).ok());
+    let description =
+        entry.description.as_deref().and_then(|text| Description::parse(text).map_err(&mut optional).ok());
     for fault in faults {
         draft.skip(entry.label.clone(), format!("{fault}; it is left out"));
     }
@@ -186,7 +188,13 @@ fn plan_unknown(draft: &mut Draft, entry: PulledUser, parsed: Parsed, known: &dy
     Ok(())
 }
 
-fn plan_known(draft: &mut Draft, entry: PulledUser, parsed: Parsed, user: User, known: &dyn Known) -> Result<(), StoreError> {
+fn plan_known(
+    draft: &mut Draft,
+    entry: PulledUser,
+    parsed: Parsed,
+    user: User,
+    known: &dyn Known,
+) -> Result<(), StoreError> {
     if user.is_active() {
         draft.active = draft.active.saturating_add(1);
     }
@@ -241,9 +249,8 @@ enum Return {
 
 /// Only what the source took away does the source give back.
 fn comes_back(user: &User, active: bool) -> Return {
-    let by_source = |disabled: &Disabled| {
-        matches!(disabled.reason, DisabledReason::AbsentFromSource | DisabledReason::Source)
-    };
+    let by_source =
+        |disabled: &Disabled| matches!(disabled.reason, DisabledReason::AbsentFromSource | DisabledReason::Source);
     match &user.state {
         State::Removed { by: Actor::Source { .. }, .. } if active => Return::Enabled { restore: true },
         State::Removed { .. } => Return::StaysRemoved,
@@ -290,7 +297,12 @@ fn wanted(entry: &PulledUser, parsed: Parsed, user: &User) -> (UserChange, Vec<C
     (change, shows)
 }
 
-fn plan_absent(draft: &mut Draft, present: &BTreeSet<ExternalId>, nameless: usize, known: &dyn Known) -> Result<(), StoreError> {
+fn plan_absent(
+    draft: &mut Draft,
+    present: &BTreeSet<ExternalId>,
+    nameless: usize,
+    known: &dyn Known,
+) -> Result<(), StoreError> {
     let mut absent = Vec::new();
     known.each(&mut |user| {
         let is_absent = user.external_id.as_ref().is_some_and(|id| !present.contains(id));
@@ -300,7 +312,8 @@ fn plan_absent(draft: &mut Draft, present: &BTreeSet<ExternalId>, nameless: usiz
     })?;
     draft.active = draft.active.saturating_add(absent.len());
     if nameless > 0 && !absent.is_empty() {
-        let problem = format!("{nameless} entries came without an identity: {} absent users stay as they are", absent.len());
+        let problem =
+            format!("{nameless} entries came without an identity: {} absent users stay as they are", absent.len());
         draft.skip("absent users".to_owned(), problem);
         return Ok(());
     }

@@ -106,7 +106,11 @@ impl Pass {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn take_one(&self, source: &SourceId, entry: crate::sources::PulledUser) -> Result<Option<User>, StoreError> {
+    pub async fn take_one(
+        &self,
+        source: &SourceId,
+        entry: crate::sources::PulledUser,
+    ) -> Result<Option<User>, StoreError> {
         let id = entry.external_id.clone();
         let pulled = Pulled { users: vec![entry], skipped: Vec::new() };
         let draft = self.draft(source, pulled, Reading::Partial)?;
@@ -141,7 +145,14 @@ impl Pass {
         Ok(ended)
     }
 
-    async fn hold(&self, run: RunId, cause: &Cause, counts: Counts, items: Vec<PlanItem>, why: String) -> Result<PlanId, StoreError> {
+    async fn hold(
+        &self,
+        run: RunId,
+        cause: &Cause,
+        counts: Counts,
+        items: Vec<PlanItem>,
+        why: String,
+    ) -> Result<PlanId, StoreError> {
         let now = self.store.clock().now();
         let id = PlanId::new(now, self.store.rng());
         let cause = cause.clone();
@@ -154,11 +165,19 @@ impl Pass {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn keep(&self, id: RunId, cause: Cause, started_at: Timestamp, mut ended: Ended, by: Author) -> Result<Run, StoreError> {
+    pub async fn keep(
+        &self,
+        id: RunId,
+        cause: Cause,
+        started_at: Timestamp,
+        mut ended: Ended,
+        by: Author,
+    ) -> Result<Run, StoreError> {
         ended.skipped.truncate(KEPT);
         ended.conflicts.truncate(KEPT);
         let Ended { outcome, counts, skipped, conflicts } = ended;
-        let run = Run { id, cause, started_at, ended_at: self.store.clock().now(), outcome, counts, skipped, conflicts };
+        let run =
+            Run { id, cause, started_at, ended_at: self.store.clock().now(), outcome, counts, skipped, conflicts };
         let record = run.clone();
         let write = move |tx: &mut Tx<'_>| {
             runs::put_run(tx, &record)?;

@@ -243,7 +243,9 @@ async fn what_an_administrator_disabled_or_removed_the_source_does_not_give_back
         let author = Author::system("admin");
         let by = author.actor.clone();
         let disable = by.clone();
-        users::update(tx, &author, off, "user.disabled", |user, now| user.disable(DisabledReason::Admin, disable, now))?;
+        users::update(tx, &author, off, "user.disabled", |user, now| {
+            user.disable(DisabledReason::Admin, disable, now)
+        })?;
         let keep = std::time::Duration::from_secs(60);
         users::update(tx, &author, gone, "user.removed", |user, now| Ok(user.remove(by, now, keep)))
     });

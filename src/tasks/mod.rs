@@ -244,7 +244,8 @@ mod tests {
     }
 
     fn driver(panics: bool, journal: Arc<Memory>, clock: &Clock) -> (Arc<Count>, Driver) {
-        let task = Arc::new(Count { runs: AtomicUsize::new(0), schedule: Schedule::every(Duration::from_secs(60)), panics });
+        let task =
+            Arc::new(Count { runs: AtomicUsize::new(0), schedule: Schedule::every(Duration::from_secs(60)), panics });
         (task.clone(), Driver::new(vec![task], journal, clock.clone()))
     }
 

@@ -44,7 +44,8 @@ impl Schedule {
             Kind::Never
         } else if trimmed.contains(' ') {
             let zone = TimeZone::get(zone).map_err(|_| format!("{zone:?} is no time zone such as Europe/Amsterdam"))?;
-            let cron = Cron::from_str(trimmed).map_err(|error| format!("{trimmed:?} is no cron line of five fields: {error}"))?;
+            let cron = Cron::from_str(trimmed)
+                .map_err(|error| format!("{trimmed:?} is no cron line of five fields: {error}"))?;
             if cron.find_next_occurrence(&now.to_zoned(zone.clone()), false).is_err() {
                 return Err(format!("{trimmed:?} never comes true"));
             }
@@ -105,7 +106,11 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         "d" => 86_400,
         _ => return Err(fault()),
     };
-    number.checked_mul(seconds).map(Duration::from_secs).filter(|d| *d <= Duration::from_secs(86_400 * 36_500)).ok_or_else(fault)
+    number
+        .checked_mul(seconds)
+        .map(Duration::from_secs)
+        .filter(|d| *d <= Duration::from_secs(86_400 * 36_500))
+        .ok_or_else(fault)
 }
 
 #[cfg(test)]
@@ -130,7 +135,10 @@ mod tests {
     fn a_missed_interval_is_due_once() {
         let hourly = Schedule::parse("1h", "UTC", Timestamp::UNIX_EPOCH).unwrap();
         assert_eq!(hourly.next(None, at("2026-01-01T00:00:00Z")), Some(at("2026-01-01T00:00:00Z")));
-        assert_eq!(hourly.next(Some(at("2026-01-01T00:00:00Z")), at("2026-01-05T00:00:00Z")), Some(at("2026-01-01T01:00:00Z")));
+        assert_eq!(
+            hourly.next(Some(at("2026-01-01T00:00:00Z")), at("2026-01-05T00:00:00Z")),
+            Some(at("2026-01-01T01:00:00Z"))
+        );
     }
 
     #[test]
@@ -139,6 +147,8 @@ mod tests {
             assert!(Schedule::parse(bad, "UTC", at("2026-01-01T00:00:00Z")).is_err(), "{bad}");
         }
         assert!(Schedule::parse("0 2 * * *", "Mars/Olympus", Timestamp::UNIX_EPOCH).is_err());
-        assert!(Schedule::parse("off", "UTC", Timestamp::UNIX_EPOCH).unwrap().next(None, Timestamp::UNIX_EPOCH).is_none());
+        assert!(
+            Schedule::parse("off", "UTC", Timestamp::UNIX_EPOCH).unwrap().next(None, Timestamp::UNIX_EPOCH).is_none()
+        );
     }
 }

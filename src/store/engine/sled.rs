@@ -34,7 +34,10 @@ impl SledEngine {
                 if moved == 0 {
                     return Err(EngineError::Damaged(first));
                 }
-                tracing::warn!(store.moved = moved, "damaged snapshots were put into quarantine; reading the whole log");
+                tracing::warn!(
+                    store.moved = moved,
+                    "damaged snapshots were put into quarantine; reading the whole log"
+                );
                 open(folder, cache_bytes)?
             }
             opened => opened?,
@@ -119,7 +122,11 @@ fn translate(folder: &Path, error: sled::Error) -> EngineError {
         sled::Error::Io(error) => {
             // sled reports a held lock as an error without a kind of its own.
             let held = error.to_string().contains("could not acquire lock");
-            if held { EngineError::Held(format!("{} is held by another process", folder.display())) } else { io(folder, &error) }
+            if held {
+                EngineError::Held(format!("{} is held by another process", folder.display()))
+            } else {
+                io(folder, &error)
+            }
         }
         sled::Error::Corruption { .. } => damaged(folder, "a checksum does not match"),
         other => EngineError::Io(format!("{}: {other}", folder.display())),

@@ -84,7 +84,9 @@ async fn activity_leaves_no_audit_line_and_keeps_the_revision() {
 async fn every_change_has_its_line_and_a_change_of_nothing_has_none() {
     let store = store();
     let ada = made(&store, "ada", "ada@example.org").await.unwrap();
-    let rename = |user: User, _| Ok(UserChange { name: Some(DisplayName::parse("Ada L").unwrap()), ..UserChange::default() }.apply(user));
+    let rename = |user: User, _| {
+        Ok(UserChange { name: Some(DisplayName::parse("Ada L").unwrap()), ..UserChange::default() }.apply(user))
+    };
     let renamed = changed(&store, ada.id, rename).await.unwrap();
     assert_eq!(renamed.revision, 2);
     assert_eq!(changed(&store, ada.id, rename).await.unwrap().revision, 2);
@@ -103,7 +105,8 @@ async fn the_last_active_administrator_stays_whatever_the_rule() {
     let disable = |user: User, now| user.disable(DisabledReason::Admin, Actor::Anonymous, now);
     let remove = |user: User, now| Ok(user.remove(Actor::Anonymous, now, Duration::ZERO));
     let demote = |user: User, _| Ok(UserChange { roles: Some(BTreeSet::new()), ..UserChange::default() }.apply(user));
-    let end = |user: User, _| Ok(UserChange { expires_at: Some(Some(Timestamp::MAX)), ..UserChange::default() }.apply(user));
+    let end =
+        |user: User, _| Ok(UserChange { expires_at: Some(Some(Timestamp::MAX)), ..UserChange::default() }.apply(user));
     assert_eq!(changed(&store, ada.id, disable).await, last);
     assert_eq!(changed(&store, ada.id, remove).await, last);
     assert_eq!(changed(&store, ada.id, demote).await, last);
@@ -121,7 +124,8 @@ async fn the_due_are_found_by_their_time_alone() {
     let ada = made(&store, "ada", "ada@example.org").await.unwrap();
     made(&store, "bob", "bob@example.org").await.unwrap();
     let end = crate::base::clock::plus_seconds(now, 60);
-    let expire = move |user: User, _| Ok(UserChange { expires_at: Some(Some(end)), ..UserChange::default() }.apply(user));
+    let expire =
+        move |user: User, _| Ok(UserChange { expires_at: Some(Some(end)), ..UserChange::default() }.apply(user));
     changed(&store, ada.id, expire).await.unwrap();
     assert!(expired(&store.view(), now, 9).unwrap().is_empty());
     assert_eq!(expired(&store.view(), end, 9).unwrap(), [ada.id]);

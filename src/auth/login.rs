@@ -1,0 +1,429 @@
+//! The login: throttle, resolve the user, verify the password, and do what the flow decides.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::flow::{self, Facts, Next, Refusal};
+use super::hasher::{HashError, Hasher};
+use super::settings::Settings;
+use super::throttle::{Key, Throttle};
+use super::verify::{self, Answer, Backend, Question, Verified};
+use crate::base::clock::plus;
+use crate::base::id::{SessionId, SourceId, UserId};
+use crate::base::secret::{Secret, TokenHash, TokenKind, hash_token, new_token};
+use crate::directory::audit::{Actor, Author, Target};
+use crate::directory::field::FieldError;
+use crate::directory::login::{Login, Stage};
+use crate::directory::session::Session;
+use crate::directory::user::User;
+use crate::sources::PulledUser;
+use crate::store::audit::Entry;
+use crate::store::tx::{Reads, Tx};
+use crate::store::users::WriteError;
+use crate::store::{Store, StoreError, audit, credentials, logins, sessions, users};
+
+/// Makes a user of somebody whom a source verified and the directory does not know yet.
+pub trait Newcomers: Send + Sync {
+    /// The new user; `None` when a conflict keeps them out.
+    fn take<'a>(
+        &'a self,
+        source: &'a SourceId,
+        entry: PulledUser,
+    ) -> Pin<Box<dyn Future<Output = Result<Option<User>, StoreError>> + Send + 'a>>;
+}
+
+/// Everything that a login needs.
+pub struct Authenticator {
+    /// The store.
+    pub store: Arc<Store>,
+    /// The settings.
+    pub settings: Settings,
+    /// Hashes passwords.
+    pub hasher: Hasher,
+    /// Keeps out who guesses.
+    pub throttle: Throttle,
+    /// The sources, in their order.
+    pub backends: Vec<Backend>,
+    /// Takes in who is new.
+    pub newcomers: Arc<dyn Newcomers>,
+}
+
+/// Where a request comes from.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// The client's address.
+    pub address: Option<IpAddr>,
+    /// The request's id.
+    pub request: Option<String>,
+}
+
+impl Origin {
+    /// An author from there.
+    #[must_use]
+    pub fn author(&self, actor: Actor) -> Author {
+        Author { actor, address: self.address, request: self.request.clone(), reason: None }
+    }
+}
+
+/// What a login has come to.
+pub enum Outcome {
+    /// In.
+    Granted {
+        /// Who.
+        user: Box<User>,
+        /// The session's token, shown once.
+        token: Secret,
+        /// The session.
+        session: Box<Session>,
+    },
+    /// Something is asked first.
+    Asked {
+        /// The token of the login under way.
+        transaction: Secret,
+        /// What is asked.
+        stage: Stage,
+        /// Until when.
+        expires_at: Timestamp,
+        /// Who, so that the question can be put in the right words.
+        user: Box<User>,
+    },
+}
+
+/// Why a login, or a step of one, was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    /// Wrong name, password or code; nobody is told which.
+    #[error("the name, password or code is wrong")]
+    InvalidCredentials,
+    /// The right password, but not now.
+    #[error("the account may not come in")]
+    Refused(Refusal),
+    /// Too many tries.
+    #[error("too many tries")]
+    TooManyAttempts(Duration),
+    /// Too many logins at once.
+    #[error("too many passwords wait to be checked")]
+    Busy,
+    /// The backend that must know does not answer.
+    #[error("the directory that keeps this password does not answer")]
+    BackendUnavailable,
+    /// No such login, or it ended.
+    #[error("there is no such login under way")]
+    NoSuchTransaction,
+    /// Not what the login waits for.
+    #[error("the login waits for something else")]
+    WrongStep(Stage),
+    /// A new password that breaks rules.
+    #[error("the new password breaks rules")]
+    Password(Vec<FieldError>),
+    /// The store's fault.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A record could not be written.
+    #[error(transparent)]
+    Write(WriteError),
+}
+
+impl From<WriteError> for LoginError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Store(error) => Self::Store(error),
+            other => Self::Write(other),
+        }
+    }
+}
+
+impl From<HashError> for LoginError {
+    fn from(error: HashError) -> Self {
+        match error {
+            HashError::Busy => Self::Busy,
+            HashError::Unusable => Self::Store(StoreError::Stopped),
+        }
+    }
+}
+
+/// What the backends asked and answered, for the audit line of a login.
+fn details(asked: Vec<Value>) -> Map<String, Value> {
+    BTreeMap::from([("backends".to_owned(), Value::Array(asked))]).into_iter().collect()
+}
+
+impl Authenticator {
+    /// Does musterd itself keep this user's password?
+    #[must_use]
+    pub fn keeps_password(&self, source: &SourceId) -> bool {
+        let own = self.backends.iter().find(|backend| backend.id == *source);
+        own.is_none_or(|own| own.verifier.is_none() && own.verify_with.is_none())
+    }
+
+    /// Begins a login with a name and a password.
+    ///
+    /// # Errors
+    /// Every way in which it can be refused.
+    pub async fn authenticate(&self, typed: &str, password: &Secret, origin: &Origin) -> Result<Outcome, LoginError> {
+        let now = self.store.clock().now();
+        let user = users::by_login(&self.store.view(), typed)?;
+        let keys = self.count(user.as_ref(), typed, origin, now)?;
+        let verified = match self.ask(user.as_ref(), typed, password).await {
+            Ok(verified) => verified,
+            Err(error) => {
+                keys.iter().for_each(|key| self.throttle.undo(*key));
+                return Err(error);
+            }
+        };
+        let Verified { answer, asked } = verified;
+        let (by, entry) = match answer {
+            Answer::Accepted(by, entry) => (by, entry),
+            Answer::Wrong => {
+                self.note_refusal(user.as_ref(), origin, "wrong", asked).await?;
+                return Err(LoginError::InvalidCredentials);
+            }
+            Answer::Unavailable => {
+                keys.iter().for_each(|key| self.throttle.undo(*key));
+                self.note_refusal(user.as_ref(), origin, "unavailable", asked).await?;
+                return Err(LoginError::BackendUnavailable);
+            }
+        };
+        self.forgive(&keys);
+        let user = match (user, entry) {
+            (Some(user), _) => user,
+            (None, Some(entry)) => self.newcomers.take(&by, *entry).await?.ok_or(LoginError::InvalidCredentials)?,
+            (None, None) => return Err(LoginError::InvalidCredentials),
+        };
+        self.refresh_hash(&user, password).await;
+        let kept_here = by == user.source && self.keeps_password(&user.source);
+        let too_weak = kept_here && !self.password_faults(&user, password).is_empty();
+        self.begin(user, by, too_weak, origin, asked).await
+    }
+
+    /// Counts the try against the account and the network, before anything is checked.
+    fn count(&self, user: Option<&User>, typed: &str, origin: &Origin, now: Timestamp) -> Result<Vec<Key>, LoginError> {
+        let account = user.map_or_else(|| Key::unknown(typed), |user| Key::Password(user.id));
+        let network = origin.address.map(Key::network);
+        let mut counted = Vec::new();
+        for key in network.into_iter().chain([account]) {
+            if let Err(wait) = self.throttle.begin(key, now) {
+                return Err(LoginError::TooManyAttempts(wait));
+            }
+            counted.push(key);
+        }
+        Ok(counted)
+    }
+
+    /// After a right password the account starts anew, and the network has one failure less.
+    fn forgive(&self, keys: &[Key]) {
+        for key in keys {
+            match key {
+                Key::Network(_) => self.throttle.undo(*key),
+                _ => self.throttle.clear(*key),
+            }
+        }
+    }
+
+    async fn ask(&self, user: Option<&User>, typed: &str, password: &Secret) -> Result<Verified, LoginError> {
+        let credential = match user {
+            Some(user) => credentials::get(&self.store.view(), user.id)?,
+            None => None,
+        };
+        let question = Question {
+            user,
+            credential: credential.as_ref(),
+            typed,
+            password,
+            only_own: self.settings.only_from_source,
+            take_unknown: !self.settings.existing_users_only,
+        };
+        let asking = verify::verify(&self.backends, &self.hasher, question);
+        match tokio::time::timeout(self.settings.deadline, asking).await {
+            Ok(verified) => Ok(verified?),
+            Err(_) => Ok(Verified { answer: Answer::Unavailable, asked: vec!["the deadline passed".into()] }),
+        }
+    }
+
+    async fn note_refusal(
+        &self,
+        user: Option<&User>,
+        origin: &Origin,
+        why: &'static str,
+        asked: Vec<Value>,
+    ) -> Result<(), LoginError> {
+        let author = origin.author(Actor::Anonymous).because(why);
+        let target = user.map_or(Target::Unknown, users::target);
+        let write = move |tx: &mut Tx<'_>| {
+            let entry = Entry { details: details(asked.clone()), ..Entry::new("login.refused", target.clone()) };
+            audit::append(tx, &author, entry)
+        };
+        Ok(self.store.write::<_, StoreError>(write).await?)
+    }
+
+    /// A hash with older parameters is replaced while the password is at hand. Not worth failing a login for.
+    async fn refresh_hash(&self, user: &User, password: &Secret) {
+        let Ok(Some(credential)) = credentials::get(&self.store.view(), user.id) else { return };
+        if !self.hasher.is_outdated(&credential.hash) {
+            return;
+        }
+        if let Ok(true) = self.hasher.verify(password, &credential.hash).await
+            && let Ok(new) = self.hasher.hash(password).await
+        {
+            let id = user.id;
+            self.store.note(move |tx| credentials::rehash(tx, id, &credential.hash, new.clone()));
+        }
+    }
+
+    async fn begin(
+        &self,
+        user: User,
+        by: SourceId,
+        too_weak: bool,
+        origin: &Origin,
+        asked: Vec<Value>,
+    ) -> Result<Outcome, LoginError> {
+        let now = self.store.clock().now();
+        let login = Login {
+            user: user.id,
+            epoch: user.session_epoch,
+            created_at: now,
+            expires_at: plus(now, self.settings.transaction),
+            authenticated_by: by,
+            address: origin.address,
+            methods: [flow::PASSWORD.to_owned()].into(),
+            password_changed: false,
+            enrolling: None,
+            stage: Stage::Factor,
+        };
+        let token = new_token(TokenKind::Transaction, self.store.rng());
+        let plan = self.conclusion(origin, asked);
+        let write = move |tx: &mut Tx<'_>| Ok::<_, LoginError>(plan.conclude(tx, login.clone(), &token, too_weak));
+        self.store.write(write).await?
+    }
+
+    /// What is needed to conclude a step inside a transaction.
+    pub(super) fn conclusion(&self, origin: &Origin, asked: Vec<Value>) -> Conclusion {
+        let rules =
+            self.backends.iter().map(|backend| (backend.id.clone(), (backend.login, self.keeps_password(&backend.id))));
+        Conclusion { settings: self.settings.clone(), sources: rules.collect(), origin: origin.clone(), asked }
+    }
+}
+
+/// Decides, in one transaction with everything it rests on, what a login needs next; and does it.
+#[derive(Clone)]
+pub(super) struct Conclusion {
+    settings: Settings,
+    /// By source: may its users log in; does musterd keep their passwords.
+    sources: BTreeMap<SourceId, (bool, bool)>,
+    origin: Origin,
+    asked: Vec<Value>,
+}
+
+impl Conclusion {
+    /// Reads the user afresh, so that whatever happened since the password was verified counts.
+    ///
+    /// A refusal is written too: that is why it is the value of the transaction, not its failure.
+    pub(super) fn conclude(
+        &self,
+        tx: &mut Tx<'_>,
+        mut login: Login,
+        transaction: &Secret,
+        too_weak: bool,
+    ) -> Result<Outcome, LoginError> {
+        let now = tx.now();
+        let user = users::get(tx, login.user)?.ok_or(LoginError::InvalidCredentials)?;
+        let hash = hash_token(TokenKind::Transaction, transaction.expose()).ok_or(LoginError::NoSuchTransaction)?;
+        if !login.is_live(&user, now) && user.is_valid(now) {
+            return Err(LoginError::NoSuchTransaction);
+        }
+        let author = self.origin.author(Actor::User { id: user.id });
+        match flow::next(&self.facts(tx, &user, too_weak, now)?, &login) {
+            Next::Refuse(refusal) => {
+                logins::remove(tx, hash);
+                let entry =
+                    Entry { details: details(self.asked.clone()), ..Entry::new("login.refused", users::target(&user)) };
+                audit::append(tx, &author.because(refusal_name(refusal)), entry)?;
+                Err(LoginError::Refused(refusal))
+            }
+            Next::Ask(stage) => {
+                login.stage = stage;
+                logins::put(tx, hash, &login)?;
+                Ok(Outcome::Asked {
+                    transaction: transaction.clone(),
+                    stage,
+                    expires_at: login.expires_at,
+                    user: Box::new(user),
+                })
+            }
+            Next::Grant => {
+                logins::remove(tx, hash);
+                self.grant(tx, &author, login, &user)
+            }
+        }
+    }
+
+    fn facts(&self, reads: &dyn Reads, user: &User, too_weak: bool, now: Timestamp) -> Result<Facts, StoreError> {
+        let (source_allowed, keeps_password) = self.sources.get(&user.source).copied().unwrap_or((false, false));
+        let factors = credentials::factors(reads, user.id)?;
+        Ok(Facts {
+            active: user.is_active(),
+            expired: user.is_expired(now),
+            source_allowed,
+            must_change: user.must_change_password,
+            too_weak,
+            keeps_password,
+            factor_rule: self.settings.mfa.rule_for(user),
+            has_factor: factors.iter().any(|factor| factor.confirmed),
+        })
+    }
+
+    fn grant(&self, tx: &mut Tx<'_>, author: &Author, login: Login, user: &User) -> Result<Outcome, LoginError> {
+        let now = tx.now();
+        let token = new_token(TokenKind::Session, tx.rng());
+        let hash = session_hash(&token)?;
+        let session = Session {
+            id: SessionId::new(now, tx.rng()),
+            user: user.id,
+            epoch: user.session_epoch,
+            created_at: now,
+            authenticated_at: now,
+            last_used_at: now,
+            expires_at: plus(now, self.settings.sessions.absolute),
+            authenticated_by: login.authenticated_by,
+            methods: login.methods,
+            address: self.origin.address,
+        };
+        sessions::create(tx, hash, &session)?;
+        let user = users::update(tx, author, user.id, "user.logged_in", |user, now| Ok(user.logged_in(now)))?;
+        let mut entry =
+            Entry { details: details(self.asked.clone()), ..Entry::new("login.succeeded", users::target(&user)) };
+        entry.details.insert("session".to_owned(), session.id.to_string().into());
+        entry.details.insert("methods".to_owned(), session.methods.iter().cloned().collect());
+        audit::append(tx, author, entry)?;
+        Ok(Outcome::Granted { user: Box::new(user), token, session: Box::new(session) })
+    }
+}
+
+fn session_hash(token: &Secret) -> Result<TokenHash, StoreError> {
+    hash_token(TokenKind::Session, token.expose()).ok_or(StoreError::Stopped)
+}
+
+/// The name of a refusal in the audit trail and in problem documents.
+#[must_use]
+pub fn refusal_name(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::Disabled => "account_disabled",
+        Refusal::Expired => "account_expired",
+        Refusal::SourceNotAllowed => "source_not_allowed",
+    }
+}
+
+/// A user by id, for callers that hold one.
+///
+/// # Errors
+/// When the store cannot read, or the user is gone.
+pub fn user(reads: &dyn Reads, id: UserId) -> Result<User, LoginError> {
+    users::get(reads, id)?.ok_or(LoginError::NoSuchTransaction)
+}

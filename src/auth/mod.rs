@@ -1,0 +1,19 @@
+//! Who may come in: the login flow, passwords, second factors and sessions.
+//!
+//! [`flow`] is one pure machine that decides what a login needs next; [`login`] does what it decides.
+//! Factors never call factors, and nobody is let in but by [`flow::next`] saying so.
+
+pub mod breaker;
+pub mod flow;
+pub mod hasher;
+pub mod login;
+pub mod passwords;
+pub mod sessions;
+pub mod settings;
+pub mod steps;
+pub mod throttle;
+pub mod totp;
+pub mod verify;
+
+#[cfg(test)]
+mod tests;

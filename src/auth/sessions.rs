@@ -1,0 +1,75 @@
+//! Who is this bearer? One read of the session and one of the user, at every use; so out means out at once.
+
+use jiff::SignedDuration;
+
+use super::login::Authenticator;
+use crate::base::id::SessionId;
+use crate::base::secret::{TokenHash, TokenKind, hash_token};
+use crate::directory::audit::Author;
+use crate::directory::session::Session;
+use crate::directory::user::User;
+use crate::store::audit::{self, Entry};
+use crate::store::tx::Tx;
+use crate::store::{StoreError, sessions, users};
+
+/// Activity is noted this often: a check must not cost a write each time.
+const NOTE_EVERY: SignedDuration = SignedDuration::from_secs(60);
+
+impl Authenticator {
+    /// The user and session of a bearer, if they are still in.
+    ///
+    /// # Errors
+    /// When the store cannot read.
+    pub fn session(&self, token: &str) -> Result<Option<(User, Session)>, StoreError> {
+        let Some(hash) = hash_token(TokenKind::Session, token) else { return Ok(None) };
+        let view = self.store.view();
+        let Some(session) = sessions::get(&view, hash)? else { return Ok(None) };
+        let Some(user) = users::get(&view, session.user)? else { return Ok(None) };
+        let now = self.store.clock().now();
+        if !session.is_valid(&user, now, self.settings.sessions.idle) {
+            return Ok(None);
+        }
+        if now.duration_since(session.last_used_at) >= NOTE_EVERY {
+            self.note_use(hash, &user);
+        }
+        Ok(Some((user, session)))
+    }
+
+    fn note_use(&self, hash: TokenHash, user: &User) {
+        let id = user.id;
+        self.store.note(move |tx: &mut Tx<'_>| {
+            let now = tx.now();
+            sessions::touch(tx, hash, now)?;
+            let seen = users::update(tx, &Author::system("activity"), id, "user.seen", |user, now| Ok(user.seen(now)));
+            seen.map(drop).map_err(|error| StoreError::Record(error.to_string()))
+        });
+    }
+
+    /// The user's sessions that are still valid.
+    ///
+    /// # Errors
+    /// When the store cannot read.
+    pub fn sessions_of(&self, user: &User) -> Result<Vec<Session>, StoreError> {
+        let now = self.store.clock().now();
+        let all = sessions::list(&self.store.view(), user.id)?;
+        let idle = self.settings.sessions.idle;
+        Ok(all.into_iter().map(|(_, session)| session).filter(|session| session.is_valid(user, now, idle)).collect())
+    }
+
+    /// Ends one session of a user. `false`: there is none of this name.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn end_session(&self, author: Author, user: User, id: SessionId) -> Result<bool, StoreError> {
+        let write = move |tx: &mut Tx<'_>| {
+            let found = sessions::list(tx, user.id)?.into_iter().find(|(_, session)| session.id == id);
+            let Some((hash, session)) = found else { return Ok(false) };
+            sessions::remove(tx, hash, &session);
+            let mut entry = Entry::new("session.ended", users::target(&user));
+            entry.details.insert("session".to_owned(), id.to_string().into());
+            audit::append(tx, &author, entry)?;
+            Ok(true)
+        };
+        self.store.write(write).await
+    }
+}

@@ -1,0 +1,158 @@
+//! Is the password right? Asks the password that musterd keeps first, then the remote backends in source
+//! order, each within its deadline and behind its breaker. A dead backend is never a wrong password, and
+//! never stands in the way of one that musterd can verify itself (promise 6).
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::breaker::Breaker;
+use super::hasher::{HashError, Hasher};
+use crate::base::clock::Stopwatch;
+use crate::base::id::SourceId;
+use crate::base::secret::Secret;
+use crate::directory::user::User;
+use crate::sources::{Person, PulledUser, Source, Verdict};
+use crate::store::credentials::Credential;
+
+/// One source as the login sees it, in source order.
+pub struct Backend {
+    /// The source.
+    pub id: SourceId,
+    /// Whether its users may log in.
+    pub login: bool,
+    /// Who verifies its users' passwords; `None` where musterd keeps them.
+    pub verifier: Option<Arc<dyn Source>>,
+    /// Another source that verifies its users' passwords.
+    pub verify_with: Option<SourceId>,
+    /// Keeps logins from waiting for a verifier that does not answer.
+    pub breaker: Breaker,
+}
+
+/// What all the backends together say.
+pub enum Answer {
+    /// The password is right, says this source; its entry, where it was found by name.
+    Accepted(SourceId, Option<Box<PulledUser>>),
+    /// It is wrong, or there is no such user.
+    Wrong,
+    /// The backend that had to know did not answer.
+    Unavailable,
+}
+
+/// The answer, and how each backend contributed.
+pub struct Verified {
+    /// What they say.
+    pub answer: Answer,
+    /// Backend, verdict and milliseconds of each that was asked: for the audit trail.
+    pub asked: Vec<Value>,
+}
+
+/// What is asked.
+pub struct Question<'a> {
+    /// The user, where the directory knows one.
+    pub user: Option<&'a User>,
+    /// The password that musterd keeps, where it does.
+    pub credential: Option<&'a Credential>,
+    /// What was typed as the name.
+    pub typed: &'a str,
+    /// What was typed as the password.
+    pub password: &'a Secret,
+    /// Ask the user's own source only.
+    pub only_own: bool,
+    /// Ask the remote backends for somebody whom the directory does not know.
+    pub take_unknown: bool,
+}
+
+/// Longest password in bytes that is looked at.
+const PASSWORD_MAX: usize = 1024;
+
+/// Asks the backends.
+///
+/// # Errors
+/// When too many passwords wait already.
+pub async fn verify(backends: &[Backend], hasher: &Hasher, question: Question<'_>) -> Result<Verified, HashError> {
+    let mut verified = Verified { answer: Answer::Wrong, asked: Vec::new() };
+    let password = question.password.expose();
+    if password.is_empty() || password.len() > PASSWORD_MAX || password.contains('\0') {
+        hasher.verify_decoy(question.password).await?;
+        return Ok(verified);
+    }
+    let mut hashed = false;
+    if let Some((user, credential)) = question.user.zip(question.credential) {
+        let watch = Stopwatch::start();
+        let right = match hasher.verify(question.password, &credential.hash).await {
+            Err(HashError::Unusable) => false,
+            verdict => verdict?,
+        };
+        hashed = true;
+        verified.note(&user.source, if right { "accepted" } else { "wrong" }, watch);
+        if right {
+            verified.answer = Answer::Accepted(user.source.clone(), None);
+            return Ok(verified);
+        }
+    }
+    ask_remote(backends, &question, &mut verified).await;
+    if !hashed && !matches!(verified.answer, Answer::Accepted(..)) {
+        hasher.verify_decoy(question.password).await?;
+    }
+    Ok(verified)
+}
+
+impl Verified {
+    fn note(&mut self, backend: &SourceId, verdict: &str, watch: Stopwatch) {
+        self.asked.push(json!({"backend": backend, "verdict": verdict, "milliseconds": watch.elapsed_ms()}));
+    }
+}
+
+/// Whose word is decisive: the user's own source, and the one that it names for verification.
+fn is_own(backend: &Backend, user: &User, backends: &[Backend]) -> bool {
+    let named = backends.iter().find(|own| own.id == user.source).and_then(|own| own.verify_with.as_ref());
+    backend.id == user.source || named == Some(&backend.id)
+}
+
+async fn ask_remote(backends: &[Backend], question: &Question<'_>, verified: &mut Verified) {
+    if question.user.is_none() && !question.take_unknown {
+        return;
+    }
+    for backend in backends {
+        let Some(verifier) = &backend.verifier else { continue };
+        let own = question.user.is_some_and(|user| is_own(backend, user, backends));
+        if question.only_own && question.user.is_some() && !own {
+            continue;
+        }
+        let person = match question.user {
+            Some(user) => match &user.external_id {
+                Some(id) if user.source == backend.id => Person::Known(id),
+                _ => Person::Named(user.username.as_str()),
+            },
+            None => Person::Named(question.typed),
+        };
+        let watch = Stopwatch::start();
+        let verdict = if backend.breaker.allows() {
+            let verdict = verifier.verify(person, question.password).await;
+            backend.breaker.note(!matches!(verdict, Verdict::Unavailable(_)));
+            verdict
+        } else {
+            Verdict::Unavailable("it did not answer lately and is given a rest".to_owned())
+        };
+        match verdict {
+            Verdict::Accepted(entry) => {
+                verified.note(&backend.id, "accepted", watch);
+                verified.answer = Answer::Accepted(backend.id.clone(), entry);
+                return;
+            }
+            Verdict::Wrong => verified.note(&backend.id, "wrong", watch),
+            Verdict::Refused(why) => {
+                tracing::info!(source.id = %backend.id, "the source keeps somebody out: {why}");
+                verified.note(&backend.id, "refused", watch);
+            }
+            Verdict::Unavailable(why) => {
+                tracing::warn!(source.id = %backend.id, "the source could not verify a password: {why}");
+                verified.note(&backend.id, "unavailable", watch);
+                if own || question.user.is_none() {
+                    verified.answer = Answer::Unavailable;
+                }
+            }
+        }
+    }
+}

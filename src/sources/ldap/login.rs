@@ -1,0 +1,321 @@
+//! Verifies a password at the directory server: search for the one entry, then bind as it.
+//!
+//! A bind proves a password only for the DN that a search found exactly once; the search runs on connections
+//! that never carry a user's bind. It refuses to send an empty password (RFC 4513 §5.1.2), one of blanks or
+//! one that begins with NUL; and it never takes a failure of the server for a wrong password.
+
+use std::time::Duration;
+
+use ldap3::{LdapResult, Scope};
+
+use super::entry::Entry;
+use super::filter::Filter;
+use super::mapping::Mapping;
+use super::pool::Pool;
+use super::server::{Servers, bind_reader};
+use super::settings::Settings;
+use super::wire::error::{LinkError, bounded, explain_code};
+use super::wire::link::{Link, Search};
+use crate::base::id::ExternalId;
+use crate::base::secret::Secret;
+use crate::sources::{Person, PulledUser, SkippedEntry, Verdict};
+
+/// Longest login name or address that is searched for, in bytes.
+const NAME_MAX: usize = 512;
+
+/// Whom to verify; [`Person`] with its text owned, for a task.
+pub(super) enum Whom {
+    Known(ExternalId),
+    Named(String),
+}
+
+impl From<Person<'_>> for Whom {
+    fn from(person: Person<'_>) -> Self {
+        match person {
+            Person::Known(id) => Self::Known(id.clone()),
+            Person::Named(name) => Self::Named(name.to_owned()),
+        }
+    }
+}
+
+/// The connections for logins of one source.
+pub(super) struct Logins {
+    searches: Pool,
+    binds: Pool,
+}
+
+/// The entry as a user, or why it is none.
+type Mapped = Result<Box<PulledUser>, SkippedEntry>;
+
+/// What the search for a person came to.
+enum Found {
+    One { dn: String, user: Option<Mapped>, disabled: bool },
+    Nobody,
+    Several,
+}
+
+impl Logins {
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self { searches: Pool::new(settings.login_connections), binds: Pool::new(settings.login_connections) }
+    }
+
+    /// Is this the password of this person? Not bounded in time: the caller sees to that.
+    pub(super) async fn verify(
+        &self,
+        settings: &Settings,
+        servers: &Servers,
+        mapping: &Mapping,
+        whom: &Whom,
+        password: &Secret,
+    ) -> Verdict {
+        if is_never_sent(password) {
+            return Verdict::Wrong;
+        }
+        let filter = match person_filter(settings, mapping, whom) {
+            Ok(Some(filter)) => filter,
+            Ok(None) => return Verdict::Wrong,
+            Err(problem) => return Verdict::Unavailable(problem),
+        };
+        let wanted = matches!(whom, Whom::Named(_)).then_some(mapping);
+        let (dn, user, disabled) = match self.find(settings, servers, &filter, wanted).await {
+            Ok(Found::One { dn, user, disabled }) => (dn, user, disabled),
+            Ok(Found::Nobody) => return Verdict::Wrong,
+            Ok(Found::Several) => {
+                tracing::warn!(source.id = %settings.id, "a login name matches several entries and was refused; narrow user_filter");
+                return Verdict::Wrong;
+            }
+            Err(error) => return Verdict::Unavailable(error.to_string()),
+        };
+        match self.bind(settings, servers, &dn, password).await {
+            Ok(result) => conclude(judge(result.rc, &result.text), user, disabled),
+            Err(error) => Verdict::Unavailable(error.to_string()),
+        }
+    }
+
+    /// Searches on a kept connection; on a fresh one where the kept one turns out to be dead or silent.
+    ///
+    /// A firewall on the way may have forgotten all kept connections without a word: so a kept one gets half
+    /// of the login's time, and when it fails no other kept one is tried.
+    async fn find(
+        &self,
+        settings: &Settings,
+        servers: &Servers,
+        filter: &Filter,
+        wanted: Option<&Mapping>,
+    ) -> Result<Found, LinkError> {
+        let _permit = self.searches.enter().await?;
+        if let Some(mut link) = self.searches.reuse() {
+            let patience = settings.operation_timeout.min(settings.login_timeout / 2);
+            match look_up(&mut link, settings, filter, wanted, patience).await {
+                Ok(found) => {
+                    self.searches.park(link);
+                    return Ok(found);
+                }
+                Err(LinkError::Lost(_) | LinkError::Slow(_)) => {
+                    self.searches.clear();
+                    self.binds.clear();
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let mut link = servers.connect_for_login(settings).await?;
+        bind_reader(&mut link, settings).await?;
+        let found = look_up(&mut link, settings, filter, wanted, settings.operation_timeout).await?;
+        self.searches.park(link);
+        Ok(found)
+    }
+
+    /// Binds on a kept connection; on a fresh one where the kept one turns out to be dead.
+    async fn bind(
+        &self,
+        settings: &Settings,
+        servers: &Servers,
+        dn: &str,
+        password: &Secret,
+    ) -> Result<LdapResult, LinkError> {
+        let _permit = self.binds.enter().await?;
+        if let Some(mut link) = self.binds.reuse() {
+            match link.bind(dn, password, settings.operation_timeout).await {
+                Ok(result) => {
+                    self.binds.park(link);
+                    return Ok(result);
+                }
+                Err(LinkError::Lost(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let mut link = servers.connect_for_login(settings).await?;
+        let result = link.bind(dn, password, settings.operation_timeout).await?;
+        self.binds.park(link);
+        Ok(result)
+    }
+}
+
+/// Many servers take such a password for an anonymous bind, and let it succeed.
+fn is_never_sent(password: &Secret) -> bool {
+    let text = password.expose();
+    text.trim().is_empty() || text.starts_with('\0')
+}
+
+/// The filter that finds the person; `None` for a name that cannot be anybody's.
+fn person_filter(settings: &Settings, mapping: &Mapping, whom: &Whom) -> Result<Option<Filter>, String> {
+    let users = Filter::parse(&settings.user_filter).map_err(|problem| format!("user_filter {problem}"))?;
+    let person = match whom {
+        Whom::Known(id) => mapping.known(id),
+        Whom::Named(name) if name.trim().is_empty() || name.len() > NAME_MAX => return Ok(None),
+        Whom::Named(name) => mapping.named(name),
+    };
+    Ok(Some(Filter::all(&[users, person])))
+}
+
+async fn look_up(
+    link: &mut Link,
+    settings: &Settings,
+    filter: &Filter,
+    wanted: Option<&Mapping>,
+    timeout: Duration,
+) -> Result<Found, LinkError> {
+    // "1.1" asks for no attributes at all (RFC 4511 §4.5.1.8).
+    let attributes = wanted.map_or_else(|| vec!["1.1".to_owned()], Mapping::wanted);
+    let search = Search { base: &settings.base_dn, scope: Scope::Subtree, filter, attributes, size_limit: 2, timeout };
+    let (entries, result) = link.search_few(&search).await?;
+    let unclear = |why: String| Err(LinkError::Settings(format!("the search for a login failed: {why}")));
+    let mut entries = entries.into_iter();
+    let entry = match (result.rc, entries.next(), entries.next()) {
+        (_, Some(_), Some(_)) => return Ok(Found::Several),
+        (0, None, _) => return Ok(Found::Nobody),
+        (0, Some(entry), None) => entry,
+        (code, ..) => return unclear(explain_code(code, &result.text)),
+    };
+    let Ok(entry) = Entry::read(entry.0, &search.attributes) else {
+        return unclear("the server sent a malformed entry".to_owned());
+    };
+    let Some(dn) = std::str::from_utf8(&entry.dn).ok().filter(|dn| !dn.trim().is_empty()) else {
+        return unclear("the entry's DN is empty or no text".to_owned());
+    };
+    let disabled = is_disabled(link, settings, dn, timeout).await?;
+    Ok(Found::One { user: wanted.map(|mapping| mapping.user(&entry).map(Box::new)), dn: dn.to_owned(), disabled })
+}
+
+/// Does the entry match `disabled_when`?
+async fn is_disabled(link: &mut Link, settings: &Settings, dn: &str, timeout: Duration) -> Result<bool, LinkError> {
+    let Some(text) = &settings.disabled_when else { return Ok(false) };
+    let filter = Filter::parse(text).map_err(|problem| LinkError::Settings(format!("disabled_when {problem}")))?;
+    let attributes = vec!["1.1".to_owned()];
+    let search = Search { base: dn, scope: Scope::Base, filter: &filter, attributes, size_limit: 1, timeout };
+    let (entries, result) = link.search_few(&search).await?;
+    match result.rc {
+        0 => Ok(!entries.is_empty()),
+        code => Err(LinkError::Settings(format!("disabled_when: {}", explain_code(code, &result.text)))),
+    }
+}
+
+/// What becomes of an accepted password: whoever is disabled, or cannot be read as a user, stays out.
+fn conclude(verdict: Verdict, user: Option<Mapped>, disabled: bool) -> Verdict {
+    match (verdict, user) {
+        (Verdict::Accepted(_), _) if disabled => {
+            Verdict::Refused("the source has disabled the entry (disabled_when)".to_owned())
+        }
+        (Verdict::Accepted(_), Some(Err(skipped))) => {
+            Verdict::Refused(format!("{} cannot be taken as a user: {}", skipped.label, skipped.problem))
+        }
+        (Verdict::Accepted(_), user) => Verdict::Accepted(user.and_then(Result::ok)),
+        (other, _) => other,
+    }
+}
+
+/// What a result code of the bind says of the password. All that is not known is no verdict on it.
+fn judge(code: u32, text: &str) -> Verdict {
+    match code {
+        0 => Verdict::Accepted(None),
+        49 => match active_directory_reason(text) {
+            Some(reason) => Verdict::Refused(format!("Active Directory: {reason}")),
+            None => Verdict::Wrong,
+        },
+        19 | 53 => {
+            Verdict::Refused(format!("the source keeps the account out (result code {code}: {})", bounded(text)))
+        }
+        48 => Verdict::Refused("the entry has no password that can be checked (result code 48)".to_owned()),
+        8 | 13 => Verdict::Unavailable(explain_code(code, text)),
+        _ => Verdict::Unavailable(format!("the bind of the user failed: {}", explain_code(code, text))),
+    }
+}
+
+/// The reason behind "invalid credentials" where Active Directory gives one: `… data 533, …`.
+fn active_directory_reason(text: &str) -> Option<&'static str> {
+    let (_, after) = text.split_once("data ")?;
+    let code: String = after.chars().take_while(char::is_ascii_hexdigit).collect();
+    match code.as_str() {
+        "530" => Some("not permitted to log on at this time (data 530)"),
+        "531" => Some("not permitted to log on from here (data 531)"),
+        "532" => Some("the password has expired (data 532)"),
+        "533" => Some("the account is disabled (data 533)"),
+        "701" => Some("the account has expired (data 701)"),
+        "773" => Some("the password must be changed first (data 773)"),
+        "775" => Some("the account is locked (data 775)"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn word(verdict: &Verdict) -> &'static str {
+        match verdict {
+            Verdict::Accepted(_) => "accepted",
+            Verdict::Wrong => "wrong",
+            Verdict::Unavailable(_) => "unavailable",
+            Verdict::Refused(_) => "refused",
+        }
+    }
+
+    #[test]
+    fn result_codes_are_judged_and_unknown_ones_never_count_as_wrong() {
+        let ad = |data: &str| {
+            format!("80090308: LdapErr: DSID-0C090449, comment: AcceptSecurityContext error, data {data}, v4563")
+        };
+        let cases = [
+            (0, String::new(), "accepted"),
+            (49, String::new(), "wrong"),
+            (49, ad("52e"), "wrong"),
+            (49, ad("525"), "wrong"),
+            (49, "data 5330".to_owned(), "wrong"),
+            (19, String::new(), "refused"),
+            (53, "Account inactivated".to_owned(), "refused"),
+            (48, String::new(), "refused"),
+        ];
+        for (code, text, expected) in cases {
+            assert_eq!(word(&judge(code, &text)), expected, "{code} {text}");
+        }
+        for data in ["530", "531", "532", "533", "701", "773", "775"] {
+            assert_eq!(word(&judge(49, &ad(data))), "refused", "{data}");
+        }
+        for code in (1..=123).filter(|code| ![19, 48, 49, 53].contains(code)) {
+            assert_eq!(word(&judge(code, "")), "unavailable", "{code}");
+        }
+    }
+
+    #[test]
+    fn passwords_that_could_mean_an_anonymous_bind_are_never_sent() {
+        for bad in ["", " ", "\t\n", "\0", "\0secret", "\u{a0}"] {
+            assert!(is_never_sent(&Secret::new(bad)), "{bad:?}");
+        }
+        assert!(!is_never_sent(&Secret::new(" x")));
+    }
+
+    #[test]
+    fn a_person_is_searched_for_within_the_users_only() {
+        let settings = Settings::default();
+        let mapping = Mapping::new(&settings);
+        let text = |whom| person_filter(&settings, &mapping, &whom).unwrap().map(|filter| filter.as_str().to_owned());
+        assert_eq!(
+            text(Whom::Named("*)(uid=*".to_owned())).unwrap(),
+            r"(&(objectClass=inetOrgPerson)(|(uid=\2a\29\28uid=\2a)(mail=\2a\29\28uid=\2a)))"
+        );
+        let id = ExternalId::parse("2f2cd9b4-0000-1000-8000-000000000000").unwrap();
+        assert!(text(Whom::Known(id)).unwrap().ends_with("(entryUUID=2f2cd9b4-0000-1000-8000-000000000000))"));
+        assert_eq!(text(Whom::Named(" ".to_owned())), None);
+        assert_eq!(text(Whom::Named("x".repeat(513))), None);
+    }
+}

@@ -1,0 +1,269 @@
+//! What an administrator sets for one directory server, and everything that can be wrong with it.
+//!
+//! It offers no way to skip the verification of certificates and no plain text to another host.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::filter::{Filter, is_attribute};
+use super::wire::endpoint::Endpoint;
+use super::wire::tls;
+use crate::base::id::SourceId;
+use crate::base::secret::Secret;
+
+/// Which attribute of an entry becomes which field of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attributes {
+    /// The login name; an entry without it is skipped. `sAMAccountName` in Active Directory.
+    pub username: String,
+    /// The name to show; the login name stands in where an entry has none.
+    pub name: String,
+    /// The email address.
+    pub email: Option<String>,
+    /// The phone number.
+    pub phone: Option<String>,
+    /// A description.
+    pub description: Option<String>,
+}
+
+impl Default for Attributes {
+    fn default() -> Self {
+        Self {
+            username: "uid".to_owned(),
+            name: "cn".to_owned(),
+            email: Some("mail".to_owned()),
+            phone: Some("telephoneNumber".to_owned()),
+            description: None,
+        }
+    }
+}
+
+/// The settings of one LDAP source.
+#[derive(Clone)]
+pub struct Settings {
+    /// The configured name of the source.
+    pub id: SourceId,
+    /// `ldaps://host[:port]` or `ldap://host[:port]`, tried in order until one connects.
+    pub urls: Vec<String>,
+    /// Start TLS on `ldap://` connections; without it, `ldap://` goes to loopback only.
+    pub start_tls: bool,
+    /// PEM certificates that sign the server's; the system's own where `None`.
+    pub ca_file: Option<PathBuf>,
+    /// Who reads the directory; empty for anonymous reading.
+    pub bind_dn: String,
+    /// The password of `bind_dn`.
+    pub bind_password: Option<Secret>,
+    /// Where the users are; the whole subtree is read.
+    pub base_dn: String,
+    /// Which entries are users (RFC 4515).
+    pub user_filter: String,
+    /// The attribute that never changes: `entryUUID`, `objectGUID`, `nsUniqueId`, `ipaUniqueID`.
+    pub id_attribute: String,
+    /// Which attribute becomes which field.
+    pub attributes: Attributes,
+    /// Which of the users are disabled at the source (RFC 4515), such as
+    /// `(userAccountControl:1.2.840.113556.1.4.803:=2)`.
+    pub disabled_when: Option<String>,
+    /// Entries to a page, 1 to 1,000.
+    pub page_size: u16,
+    /// TCP, StartTLS and TLS together, for each URL.
+    pub connect_timeout: Duration,
+    /// One answer to a bind or a small search.
+    pub operation_timeout: Duration,
+    /// Between two entries of a full reading.
+    pub idle_timeout: Duration,
+    /// A whole full reading.
+    pub pass_timeout: Duration,
+    /// One whole verification of a password.
+    pub login_timeout: Duration,
+    /// A full reading of more entries than this is given up.
+    pub max_entries: usize,
+    /// Connections kept for searches of logins, and as many again for their binds.
+    pub login_connections: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            // `local` is no name for a remote source: `faults` says so until a name is set.
+            id: SourceId::local(),
+            urls: Vec::new(),
+            start_tls: false,
+            ca_file: None,
+            bind_dn: String::new(),
+            bind_password: None,
+            base_dn: String::new(),
+            user_filter: "(objectClass=inetOrgPerson)".to_owned(),
+            id_attribute: "entryUUID".to_owned(),
+            attributes: Attributes::default(),
+            disabled_when: None,
+            page_size: 500,
+            connect_timeout: Duration::from_secs(5),
+            operation_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(30),
+            pass_timeout: Duration::from_secs(15 * 60),
+            login_timeout: Duration::from_secs(5),
+            max_entries: 1_500_000,
+            login_connections: 4,
+        }
+    }
+}
+
+/// One thing that is wrong: the key of the setting, and what to do.
+pub type Fault = (&'static str, String);
+
+impl Settings {
+    /// Everything that is wrong with these settings, all at once; empty when they can be used.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        if self.id.is_local() {
+            faults.push(("id", "must name the source, and `local` is taken".to_owned()));
+        }
+        self.server_faults(&mut faults);
+        self.search_faults(&mut faults);
+        self.attribute_faults(&mut faults);
+        self.limit_faults(&mut faults);
+        faults
+    }
+
+    /// The URLs that can be used, in their order.
+    pub(super) fn endpoints(&self) -> Vec<Endpoint> {
+        self.urls.iter().filter_map(|url| Endpoint::parse(url, self.start_tls).ok()).collect()
+    }
+
+    fn server_faults(&self, faults: &mut Vec<Fault>) {
+        if self.urls.is_empty() {
+            faults.push(("urls", "must hold at least one URL, like ldaps://ldap.example.org".to_owned()));
+        }
+        let bad = self.urls.iter().filter_map(|url| Endpoint::parse(url, self.start_tls).err());
+        faults.extend(bad.map(|problem| ("urls", problem)));
+        if let Some(path) = &self.ca_file
+            && let Err(problem) = tls::read_certificates(path)
+        {
+            faults.push(("ca_file", problem));
+        }
+        let has_password = self.bind_password.as_ref().is_some_and(|password| !password.is_empty());
+        match (self.bind_dn.trim().is_empty(), has_password) {
+            // A bind with a DN and no password succeeds without proof (RFC 4513 §5.1.2).
+            (false, false) => faults.push(("bind_password", "is missing or empty, but bind_dn is set".to_owned())),
+            (true, true) => faults.push(("bind_dn", "is empty, but bind_password is set".to_owned())),
+            _ => {}
+        }
+    }
+
+    fn search_faults(&self, faults: &mut Vec<Fault>) {
+        if self.base_dn.trim().is_empty() {
+            faults.push(("base_dn", "must say where the users are, like ou=people,dc=example,dc=org".to_owned()));
+        }
+        if let Err(problem) = Filter::parse(&self.user_filter) {
+            faults.push(("user_filter", problem));
+        }
+        if let Some(Err(problem)) = self.disabled_when.as_deref().map(Filter::parse) {
+            faults.push(("disabled_when", problem));
+        }
+    }
+
+    fn attribute_faults(&self, faults: &mut Vec<Fault>) {
+        let required = [
+            ("id_attribute", Some(self.id_attribute.as_str())),
+            ("attributes.username", Some(self.attributes.username.as_str())),
+            ("attributes.name", Some(self.attributes.name.as_str())),
+            ("attributes.email", self.attributes.email.as_deref()),
+            ("attributes.phone", self.attributes.phone.as_deref()),
+            ("attributes.description", self.attributes.description.as_deref()),
+        ];
+        for (key, attribute) in required {
+            match attribute {
+                Some("") => faults.push((key, "is empty; name an attribute".to_owned())),
+                Some(name) if !is_attribute(name) => faults.push((key, format!("`{name}` is not an attribute's name"))),
+                _ => {}
+            }
+        }
+    }
+
+    fn limit_faults(&self, faults: &mut Vec<Fault>) {
+        if !(1..=1000).contains(&self.page_size) {
+            faults.push(("page_size", "must be 1 to 1000".to_owned()));
+        }
+        if self.max_entries == 0 {
+            faults.push(("max_entries", "must be at least 1".to_owned()));
+        }
+        if !(1..=64).contains(&self.login_connections) {
+            faults.push(("login_connections", "must be 1 to 64".to_owned()));
+        }
+        let durations = [
+            ("connect_timeout", self.connect_timeout),
+            ("operation_timeout", self.operation_timeout),
+            ("idle_timeout", self.idle_timeout),
+            ("pass_timeout", self.pass_timeout),
+            ("login_timeout", self.login_timeout),
+        ];
+        let day = Duration::from_secs(24 * 60 * 60);
+        let bad = durations.into_iter().filter(|(_, duration)| duration.is_zero() || *duration > day);
+        faults.extend(bad.map(|(key, _)| (key, "must be more than zero and at most a day".to_owned())));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usable() -> Settings {
+        Settings {
+            id: SourceId::parse("corp").unwrap(),
+            urls: vec!["ldaps://ldap.example.org".to_owned()],
+            base_dn: "dc=example,dc=org".to_owned(),
+            ..Settings::default()
+        }
+    }
+
+    #[test]
+    fn usable_settings_have_no_faults() {
+        assert!(usable().faults().is_empty());
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once() {
+        let settings = Settings {
+            urls: vec!["ldap://dc1.example.org".to_owned(), "http://x".to_owned()],
+            ca_file: Some("/nonexistent/ca.pem".into()),
+            bind_dn: "cn=reader".to_owned(),
+            bind_password: Some(Secret::new("")),
+            user_filter: "(uid=".to_owned(),
+            disabled_when: Some("x".to_owned()),
+            id_attribute: "a)(b".to_owned(),
+            attributes: Attributes { username: String::new(), ..Attributes::default() },
+            page_size: 1001,
+            max_entries: 0,
+            login_connections: 0,
+            login_timeout: Duration::ZERO,
+            ..Settings::default()
+        };
+        let keys: Vec<_> = settings.faults().into_iter().map(|(key, _)| key).collect();
+        let expected = [
+            "id",
+            "urls",
+            "urls",
+            "ca_file",
+            "bind_password",
+            "base_dn",
+            "user_filter",
+            "disabled_when",
+            "id_attribute",
+            "attributes.username",
+            "page_size",
+            "max_entries",
+            "login_connections",
+            "login_timeout",
+        ];
+        assert_eq!(keys, expected);
+    }
+
+    #[test]
+    fn a_ca_file_without_certificates_is_a_fault() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let settings = Settings { ca_file: Some(file.path().to_owned()), ..usable() };
+        assert!(settings.faults()[0].1.contains("no certificate"));
+    }
+}

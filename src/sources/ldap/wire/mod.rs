@@ -1,0 +1,12 @@
+//! The wire to a directory server, from the URL to one LDAP connection that can be trusted not to do harm.
+//!
+//! The way of the bytes: `transport` (TCP, StartTLS, TLS) → [`guard`] (size, depth, shape) → the LDAP
+//! library, kept by `link`. This folder knows nothing of users, filters of the settings or logins.
+
+pub(crate) mod ber;
+pub mod endpoint;
+pub(crate) mod error;
+pub mod guard;
+pub(crate) mod link;
+pub(crate) mod tls;
+pub(crate) mod transport;

@@ -1,0 +1,102 @@
+//! TLS towards directory servers: one provider, the system's or the configured roots, always verified.
+//!
+//! The name in the URL must be among the certificate's subject alternative names (RFC 4513 §3.1.3,
+//! RFC 6125); the common name is not looked at. There is no switch to turn any of this off.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
+
+/// The certificates of a PEM file.
+///
+/// # Errors
+/// The file cannot be read or holds no certificate.
+pub(crate) fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let shown = path.display();
+    let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect)
+        .map_err(|error| format!("{shown} cannot be read as PEM certificates: {error}"))?;
+    if certificates.is_empty() { Err(format!("{shown} holds no certificate")) } else { Ok(certificates) }
+}
+
+fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    let certificates = match ca_file {
+        Some(path) => read_certificates(path).map_err(|problem| format!("ca_file: {problem}"))?,
+        None => rustls_native_certs::load_native_certs().certs,
+    };
+    roots.add_parsable_certificates(certificates);
+    match (roots.is_empty(), ca_file) {
+        (false, _) => Ok(roots),
+        (true, Some(path)) => Err(format!("ca_file: {} holds no certificate that can be used", path.display())),
+        (true, None) => Err("the system has no root certificates: install them, or set ca_file".to_owned()),
+    }
+}
+
+/// The TLS configuration for one source. Reads files: not for the runtime's own threads.
+///
+/// # Errors
+/// The roots cannot be read.
+pub(crate) fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| format!("TLS cannot be set up: {error}"))?
+        .with_root_certificates(roots(ca_file)?)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
+/// The name that the server's certificate must carry: an address (also IPv6) or a host name.
+pub(crate) fn server_name(host: &str) -> Result<ServerName<'static>, String> {
+    ServerName::try_from(host.to_owned()).map_err(|_| format!("`{host}` in urls is neither a host name nor an address"))
+}
+
+/// Did TLS itself fail, rather than the connection below it?
+pub(crate) fn is_verdict(error: &std::io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
+}
+
+/// What went wrong in a handshake, with the setting to look at.
+pub(crate) fn explain(error: &std::io::Error, host: &str) -> String {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match inner {
+        Some(rustls::Error::InvalidCertificate(fault)) => explain_certificate(fault, host),
+        Some(rustls::Error::InvalidMessage(_)) => {
+            "the server does not speak TLS here: check port and scheme in urls".to_owned()
+        }
+        Some(other) => format!("TLS failed: {other}"),
+        None => format!("the connection was lost while TLS began: {error}"),
+    }
+}
+
+fn explain_certificate(fault: &CertificateError, host: &str) -> String {
+    match fault {
+        CertificateError::UnknownIssuer => {
+            "the server's certificate is not signed by a trusted authority: set ca_file to the certificate of the one that signed it".to_owned()
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            format!("the server's certificate is not for `{host}`: use a name in urls that is among its subject alternative names")
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "the server's certificate has expired: renew it there".to_owned()
+        }
+        other => format!("the server's certificate is refused: {other}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_both_kinds_of_addresses_can_be_verified() {
+        for host in ["ldap.example.org", "127.0.0.1", "::1"] {
+            assert!(server_name(host).is_ok(), "{host}");
+        }
+        assert!(server_name("a b").is_err());
+    }
+}
