@@ -1,11 +1,14 @@
 //! musterd: the daemon that knows who may come in.
-
-#![cfg_attr(test, allow(clippy::as_conversions))]
+//!
+//! One crate of rooms; `ARCHITECTURE.md` says what each owns and who may knock on whose door.
 
 pub mod auth;
 pub mod base;
+pub mod config;
 pub mod directory;
+pub mod http;
 pub mod lifecycle;
+pub mod notify;
 pub mod scim;
 pub mod sources;
 pub mod store;

@@ -1,0 +1,150 @@
+//! The settings: built-in defaults, then the file, then the environment.
+//!
+//! [`load`] reads all layers and gives every module its own settings struct, or every fault at once, each with its
+//! key and the line or variable where it stands. An unknown key is a fault. Secrets are never shown. Nothing is
+//! read later, and nothing is written.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use crate::base::id::SourceId;
+use crate::directory::policy::Budget;
+use crate::tasks::schedule::Schedule;
+use crate::{auth, http, lifecycle, notify, sources, store};
+
+mod fault;
+mod layers;
+mod lines;
+mod raw;
+mod reader;
+mod secret;
+mod section;
+mod sections;
+mod suggest;
+#[cfg(test)]
+mod tests;
+
+pub use fault::{Fault, Faults, Origin};
+pub use reader::{Effective, MASK, NOT_SET};
+
+use reader::Reader;
+
+/// The settings of the whole daemon.
+#[derive(Clone)]
+pub struct Settings {
+    /// Where the daemon listens and whom it believes.
+    pub http: http::settings::Settings,
+    /// What is logged.
+    pub log: LogSettings,
+    /// Where everything is kept.
+    pub store: store::Settings,
+    /// How logins run.
+    pub auth: auth::settings::Settings,
+    /// What the sweep does.
+    pub lifecycle: lifecycle::settings::Settings,
+    /// How mail leaves; `None` where none does.
+    pub mail: Option<notify::settings::Settings>,
+    /// Where users come from, in the order in which logins ask. The local source is always among them.
+    pub sources: Vec<SourceSettings>,
+}
+
+/// What is logged, and how a line looks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// Directives for `tracing_subscriber::EnvFilter`.
+    pub level: String,
+    /// How a line looks.
+    pub format: LogFormat,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object to a line.
+    Json,
+}
+
+/// One source of users.
+#[derive(Clone)]
+pub struct SourceSettings {
+    /// Its name.
+    pub id: SourceId,
+    /// Is it in use?
+    pub enabled: bool,
+    /// May its users log in?
+    pub login: bool,
+    /// When it is read; `None` where there is nothing to read from.
+    pub schedule: Option<Schedule>,
+    /// How many users one run may disable or remove.
+    pub budget: Budget,
+    /// What it is.
+    pub kind: SourceKind,
+}
+
+/// What a source is.
+#[derive(Clone)]
+pub enum SourceKind {
+    /// Users that musterd itself keeps.
+    Local,
+    /// Users read from an LDAP server or Active Directory.
+    Ldap(Box<sources::ldap::Settings>),
+    /// Users that an identity provider pushes.
+    Scim {
+        /// The LDAP source that verifies their passwords.
+        verify_with: Option<SourceId>,
+    },
+}
+
+/// The settings, and where each came from.
+pub struct Loaded {
+    /// The settings.
+    pub settings: Settings,
+    /// Every key with the value that takes effect, section by section.
+    pub effective: Vec<Effective>,
+}
+
+impl Loaded {
+    /// Does the file or the environment set this key? Then it cannot be changed at run time.
+    #[must_use]
+    pub fn is_pinned(&self, key: &str) -> bool {
+        self.effective.iter().any(|effective| effective.key == key && effective.is_pinned())
+    }
+}
+
+/// Reads the settings: from the file, where one is named, and from the variables `MUSTERD__SECTION__KEY`. `now` is
+/// for schedules that never come true.
+///
+/// # Errors
+/// Everything that is wrong, all at once.
+pub fn load(
+    file: Option<&Path>,
+    env: impl Iterator<Item = (String, String)>,
+    now: Timestamp,
+) -> Result<Loaded, Faults> {
+    let layers = layers::read(file, env).map_err(Faults::sorted)?;
+    let mut reader = Reader::new(layers);
+    let settings = read(&mut reader, now);
+    Ok(Loaded { settings, effective: reader.finish()? })
+}
+
+fn read(reader: &mut Reader, now: Timestamp) -> Settings {
+    let store = sections::store::read(reader);
+    Settings {
+        http: sections::server::read(reader, &store),
+        log: sections::log::read(reader),
+        store,
+        auth: sections::login::read(reader),
+        lifecycle: sections::users::read(reader, now),
+        mail: sections::mail::read(reader),
+        sources: sections::sources::read(reader, now),
+    }
+}

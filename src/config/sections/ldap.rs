@@ -1,0 +1,55 @@
+//! A source of kind `ldap`: the keys of its server, search and limits.
+//!
+//! What is right and wrong with them the LDAP room says itself; here each fault finds its key and line.
+
+use std::time::Duration;
+
+use super::super::section::Section;
+use super::CENTURY;
+use crate::base::id::SourceId;
+use crate::sources::ldap::{Attributes, Settings};
+
+/// Reads the keys of one LDAP source. Without an id there is a fault already.
+pub(super) fn read(section: &mut Section<'_>, id: Option<&SourceId>) -> Settings {
+    let default = Settings::default();
+    let any = Duration::ZERO..=CENTURY;
+    let settings = Settings {
+        id: id.cloned().unwrap_or(default.id),
+        urls: section.list("urls", "a text", default.urls),
+        start_tls: section.boolean("start_tls", default.start_tls),
+        ca_file: section.optional_file("ca_file"),
+        bind_dn: section.text("bind_dn", &default.bind_dn),
+        bind_password: section.secret("bind_password"),
+        base_dn: section.text("base_dn", &default.base_dn),
+        user_filter: section.text("user_filter", &default.user_filter),
+        id_attribute: section.text("id_attribute", &default.id_attribute),
+        attributes: read_attributes(&mut section.section("attributes"), default.attributes),
+        disabled_when: section.optional_text("disabled_when", default.disabled_when),
+        page_size: section.integer("page_size", 0..=u16::MAX, default.page_size),
+        connect_timeout: section.duration("connect_timeout", any.clone(), default.connect_timeout),
+        operation_timeout: section.duration("operation_timeout", any.clone(), default.operation_timeout),
+        idle_timeout: section.duration("idle_timeout", any.clone(), default.idle_timeout),
+        pass_timeout: section.duration("pass_timeout", any.clone(), default.pass_timeout),
+        login_timeout: section.duration("login_timeout", any, default.login_timeout),
+        max_entries: section.integer("max_entries", 0..=usize::MAX, default.max_entries),
+        login_connections: section.integer("login_connections", 0..=usize::MAX, default.login_connections),
+    };
+    // A key that could not be read has its default here: what is wrong with that is nobody's fault. The id belongs
+    // to the list of sources.
+    let mut faults = settings.faults();
+    faults.retain(|(key, _)| *key != "id" && !section.has_secret_fault(key));
+    for (key, problem) in faults {
+        section.fault(key, problem);
+    }
+    settings
+}
+
+fn read_attributes(section: &mut Section<'_>, default: Attributes) -> Attributes {
+    Attributes {
+        username: section.text("username", &default.username),
+        name: section.text("name", &default.name),
+        email: section.optional_text("email", default.email),
+        phone: section.optional_text("phone", default.phone),
+        description: section.optional_text("description", default.description),
+    }
+}

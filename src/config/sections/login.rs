@@ -1,0 +1,55 @@
+//! `[login]`, `[mfa]`, `[sessions]` and `[lockout]`: how somebody comes in, and for how long.
+
+use super::super::reader::Reader;
+use super::{DAY, HOUR, MINUTE, SECOND, passwords};
+use crate::auth::settings::Settings;
+use crate::directory::policy::{LockoutPolicy, MfaMode, SessionPolicy, days};
+
+/// Reads the sections, and those of passwords and hashing.
+pub(in super::super) fn read(reader: &mut Reader) -> Settings {
+    let default = Settings::default();
+    let passwords = passwords::read(reader);
+    let hashing = passwords::read_hashing(reader);
+    let section = &mut reader.section("login");
+    let only_from_source = section.boolean("only_from_source", default.only_from_source);
+    let existing_users_only = section.boolean("existing_users_only", default.existing_users_only);
+    let deadline = section.duration("deadline", SECOND..=MINUTE, default.deadline);
+    let transaction = section.duration("transaction_lifetime", MINUTE..=HOUR, default.transaction);
+    let section = &mut reader.section("mfa");
+    let modes = [("off", MfaMode::Off), ("all", MfaMode::All), ("administrators", MfaMode::Administrators)];
+    Settings {
+        only_from_source,
+        existing_users_only,
+        deadline,
+        transaction,
+        mfa: section.choice("policy", &modes, default.mfa),
+        issuer: section.text("issuer", &default.issuer),
+        sessions: read_sessions(reader, &default.sessions),
+        lockout: read_lockout(reader, &default.lockout),
+        passwords,
+        hashing,
+    }
+}
+
+fn read_sessions(reader: &mut Reader, default: &SessionPolicy) -> SessionPolicy {
+    let section = &mut reader.section("sessions");
+    let policy = SessionPolicy {
+        idle: section.duration("idle", MINUTE..=days(365), default.idle),
+        absolute: section.duration("absolute", MINUTE..=days(365), default.absolute),
+        link: section.duration("link_lifetime", MINUTE..=days(30), default.link),
+    };
+    if policy.idle > policy.absolute {
+        section.fault("idle", "must not be longer than sessions.absolute");
+    }
+    policy
+}
+
+fn read_lockout(reader: &mut Reader, default: &LockoutPolicy) -> LockoutPolicy {
+    let section = &mut reader.section("lockout");
+    LockoutPolicy {
+        password_attempts: section.integer("password_attempts", 1..=1000, default.password_attempts),
+        code_attempts: section.integer("code_attempts", 1..=100, default.code_attempts),
+        network_attempts: section.integer("network_attempts", 1..=1_000_000, default.network_attempts),
+        wait: section.duration("wait", SECOND..=DAY, default.wait),
+    }
+}

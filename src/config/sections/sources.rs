@@ -1,0 +1,128 @@
+//! `[[sources]]`: where users come from, in the order in which logins ask.
+//!
+//! The local source is always there; where the list does not name it, it comes first.
+
+use jiff::Timestamp;
+
+use super::super::reader::Reader;
+use super::super::section::Section;
+use super::super::{SourceKind, SourceSettings};
+use super::{budget, ldap, schedule};
+use crate::base::id::SourceId;
+use crate::directory::policy::Budget;
+
+/// How often an LDAP source is read where nothing is set.
+const PULL: &str = "15m";
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Local,
+    Ldap,
+    Scim,
+}
+
+/// Reads all sources.
+pub(in super::super) fn read(reader: &mut Reader, now: Timestamp) -> Vec<SourceSettings> {
+    let count = reader.count("sources");
+    let mut sources: Vec<(usize, SourceSettings)> = Vec::new();
+    for index in 0..count {
+        let section = &mut reader.section(&place(index));
+        let Some(source) = read_one(section, now) else { continue };
+        if sources.iter().any(|(_, other)| other.id == source.id) {
+            section.fault("id", "is the id of another source already");
+        }
+        sources.push((index, source));
+    }
+    // Among sources that could not be read may be the one that is looked for.
+    let all_read = sources.len() == count;
+    check_verifiers(reader, &sources, all_read);
+    let mut sources: Vec<_> = sources.into_iter().map(|(_, source)| source).collect();
+    if !sources.iter().any(|source| source.id.is_local()) {
+        sources.insert(0, local());
+    }
+    sources
+}
+
+fn place(index: usize) -> String {
+    format!("sources[{index}]")
+}
+
+fn local() -> SourceSettings {
+    SourceSettings {
+        id: SourceId::local(),
+        enabled: true,
+        login: true,
+        schedule: None,
+        budget: Budget::default(),
+        kind: SourceKind::Local,
+    }
+}
+
+fn read_one(section: &mut Section<'_>, now: Timestamp) -> Option<SourceSettings> {
+    let id = read_id(section);
+    let kinds = [("local", Kind::Local), ("ldap", Kind::Ldap), ("scim", Kind::Scim)];
+    let Some(kind) = section.required_choice("kind", &kinds) else {
+        // Which keys there may be depends on the kind.
+        section.ignore();
+        return None;
+    };
+    if let Some(id) = &id
+        && id.is_local() != (kind == Kind::Local)
+    {
+        section.fault("id", "must be \"local\" for the kind \"local\", and for no other kind");
+    }
+    let enabled = section.boolean("enabled", true);
+    if kind == Kind::Local && !enabled {
+        section.fault(
+            "enabled",
+            "must be true: the local source is always there; to refuse its logins, set login = false",
+        );
+    }
+    let login = section.boolean("login", true);
+    let schedule = (kind == Kind::Ldap).then(|| schedule(section, PULL, now));
+    let budget = budget(section);
+    let kind = match kind {
+        Kind::Local => SourceKind::Local,
+        Kind::Ldap => SourceKind::Ldap(Box::new(ldap::read(section, id.as_ref()))),
+        Kind::Scim => SourceKind::Scim { verify_with: read_verifier(section) },
+    };
+    Some(SourceSettings { id: id?, enabled, login, schedule, budget, kind })
+}
+
+fn read_id(section: &mut Section<'_>) -> Option<SourceId> {
+    let text = section.required_text("id", "corp")?;
+    match SourceId::parse(&text) {
+        Ok(id) => {
+            section.rename(format!("sources.{id}"));
+            Some(id)
+        }
+        Err(error) => {
+            section.fault("id", error.to_string());
+            None
+        }
+    }
+}
+
+fn read_verifier(section: &mut Section<'_>) -> Option<SourceId> {
+    let text = section.optional_text("verify_with", None)?;
+    let id = SourceId::parse(&text);
+    if let Err(error) = &id {
+        section.fault("verify_with", error.to_string());
+    }
+    id.ok()
+}
+
+/// The source that verifies the passwords of another must be an LDAP source of the list, before it or after.
+fn check_verifiers(reader: &mut Reader, sources: &[(usize, SourceSettings)], all_read: bool) {
+    for (index, source) in sources {
+        let SourceKind::Scim { verify_with: Some(wanted) } = &source.kind else { continue };
+        let found = sources.iter().find(|(_, other)| other.id == *wanted).map(|(_, other)| &other.kind);
+        let problem = match found {
+            Some(SourceKind::Ldap(_)) => continue,
+            Some(_) => format!("the source {:?} is not of the kind ldap", wanted.as_str()),
+            None if !all_read => continue,
+            None => format!("no source has the id {:?}", wanted.as_str()),
+        };
+        reader.fault(&format!("{}.verify_with", place(*index)), problem);
+    }
+}

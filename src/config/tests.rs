@@ -1,0 +1,342 @@
+//! What the settings promise, layer by layer. The sample file has its tests in `sample`.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tempfile::TempDir;
+
+use super::*;
+
+mod sample;
+
+/// A folder with a settings file in it.
+struct Desk {
+    folder: TempDir,
+}
+
+impl Desk {
+    fn new(text: &str) -> Self {
+        let desk = Self { folder: TempDir::new().unwrap() };
+        desk.write("musterd.toml", text, 0o644);
+        desk
+    }
+
+    fn write(&self, name: &str, text: &str, mode: u32) -> PathBuf {
+        let path = self.folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path
+    }
+
+    fn load(&self, environment: &[(&str, &str)]) -> Result<Loaded, Faults> {
+        load_file(Some(&self.folder.path().join("musterd.toml")), environment)
+    }
+
+    /// The faults as they are printed, without the folder's name.
+    fn faults(&self, environment: &[(&str, &str)]) -> Vec<String> {
+        let Err(faults) = self.load(environment) else { panic!("no faults") };
+        let folder = format!("{}/", self.folder.path().display());
+        faults.to_string().lines().map(|line| line.replace(&folder, "")).collect()
+    }
+}
+
+fn load_file(file: Option<&Path>, environment: &[(&str, &str)]) -> Result<Loaded, Faults> {
+    let environment = environment.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+    load(file, environment, Timestamp::UNIX_EPOCH)
+}
+
+fn good(text: &str, environment: &[(&str, &str)]) -> Loaded {
+    Desk::new(text).load(environment).unwrap_or_else(|faults| panic!("{faults}"))
+}
+
+fn effective(loaded: &Loaded, key: &str) -> (String, String) {
+    let found = loaded.effective.iter().find(|effective| effective.key == key);
+    found.map(|effective| (effective.value.clone(), effective.origin.to_string())).unwrap()
+}
+
+const CORP: &str =
+    "[[sources]]\nid = \"corp\"\nkind = \"ldap\"\nurls = [\"ldaps://a.example.org\"]\nbase_dn = \"dc=x\"\n";
+
+#[test]
+fn nothing_written_gives_the_defaults_of_the_modules() {
+    let Settings { http, log, store, auth, lifecycle, mail, sources } =
+        load_file(None, &[("PATH", "/bin"), ("MUSTERD_CONFIG", "x")]).ok().unwrap().settings;
+    assert_eq!(http, http::settings::Settings::default());
+    assert_eq!(log, LogSettings::default());
+    assert_eq!(store, store::Settings::default());
+    assert_eq!(auth, auth::settings::Settings::default());
+    assert_eq!((lifecycle.schedule.as_str(), lifecycle.budget), ("1h", Budget::default()));
+    assert_eq!((lifecycle.inactivity, lifecycle.users), Default::default());
+    assert!(mail.is_none());
+    assert!(sources.len() == 1 && sources[0].id.is_local() && sources[0].login && sources[0].enabled);
+}
+
+#[test]
+fn the_environment_goes_over_the_file_and_the_file_over_the_default() {
+    let text = "[login]\ndeadline = \"8s\"\ntransaction_lifetime = \"5m\"\n[server]\nadmin_uids = [1, 2]\n";
+    let env = [("MUSTERD__LOGIN__DEADLINE", "3s"), ("MUSTERD__LOGIN__ONLY_FROM_SOURCE", "true")];
+    let loaded = good(text, &env);
+    let auth = &loaded.settings.auth;
+    assert_eq!((auth.deadline, auth.transaction), (Duration::from_secs(3), Duration::from_secs(300)));
+    assert!(auth.only_from_source && auth.existing_users_only);
+    assert_eq!(loaded.settings.http.admin_uids, [1, 2]);
+    let shown = |key| effective(&loaded, key);
+    assert_eq!(shown("login.deadline"), ("\"3s\"".to_owned(), "environment MUSTERD__LOGIN__DEADLINE".to_owned()));
+    assert!(shown("login.transaction_lifetime").1.ends_with("musterd.toml:3"));
+    assert_eq!(shown("login.existing_users_only"), ("true".to_owned(), "default".to_owned()));
+    assert!(loaded.is_pinned("login.deadline") && loaded.is_pinned("login.transaction_lifetime"));
+    assert!(!loaded.is_pinned("login.existing_users_only"));
+}
+
+#[test]
+fn each_type_is_read_from_the_environment() {
+    let env = [
+        ("MUSTERD__SERVER__LISTEN", "[::1]:0"),
+        ("MUSTERD__SERVER__ADMIN_UIDS", "1000, 1001"),
+        ("MUSTERD__SERVER__TRUSTED_PROXIES", "10.0.0.1,::1"),
+        ("MUSTERD__SERVER__BODY_LIMIT", "2MiB"),
+        ("MUSTERD__HASHING__THREADS", "3"),
+        ("MUSTERD__MFA__POLICY", "administrators"),
+        ("MUSTERD__INACTIVITY__THRESHOLD", "90d"),
+        ("MUSTERD__STORE__FOLDER", "/var/lib/musterd"),
+    ];
+    let settings = good("[server]\nadmin_uids = [7]\n", &env).settings;
+    assert_eq!((settings.http.public_url.as_str(), settings.http.body_limit), ("http://[::1]:0", 2 << 20));
+    assert_eq!((settings.http.admin_uids, settings.http.trusted_proxies.len()), (vec![1000, 1001], 2));
+    assert_eq!(settings.http.admin_socket, PathBuf::from("/var/lib/musterd/admin.sock"));
+    assert_eq!(settings.auth.hashing.threads, 3);
+    assert_eq!(settings.auth.mfa, crate::directory::policy::MfaMode::Administrators);
+    assert_eq!(settings.lifecycle.inactivity.threshold, Some(crate::directory::policy::days(90)));
+}
+
+#[test]
+fn a_secret_of_digits_comes_out_of_the_environment_unchanged() {
+    for password in ["012345", "1e5", "true", " spaced ", "0x10", "a,b", "[x]"] {
+        let env = [
+            ("MUSTERD__MAIL__HOST", "mail.example.org"),
+            ("MUSTERD__MAIL__FROM", "Directory <d@example.org>"),
+            ("MUSTERD__MAIL__USERNAME", "007"),
+            ("MUSTERD__MAIL__PASSWORD", password),
+        ];
+        let mail = good("", &env).settings.mail.unwrap();
+        assert_eq!(mail.password.unwrap().expose(), password);
+        assert_eq!((mail.username.as_deref(), mail.port), (Some("007"), 587));
+    }
+}
+
+#[test]
+fn a_secret_comes_from_a_file_without_its_last_newline() {
+    let desk = Desk::new("");
+    for (text, secret) in [("a b \n", "a b "), ("x\r\n", "x"), ("x\n\n", "x\n"), ("x", "x")] {
+        let path = desk.write("secret", text, 0o640);
+        desk.write("musterd.toml", &format!("{CORP}bind_dn = \"cn=r\"\nbind_password_file = {path:?}\n"), 0o644);
+        let loaded = desk.load(&[]).unwrap_or_else(|faults| panic!("{faults}"));
+        let SourceKind::Ldap(ldap) = &loaded.settings.sources[1].kind else { panic!("no LDAP") };
+        assert_eq!(ldap.bind_password.as_ref().unwrap().expose(), secret);
+        assert_eq!(effective(&loaded, "sources.corp.bind_password").0, MASK);
+    }
+}
+
+#[test]
+fn a_secret_file_that_is_open_missing_empty_or_one_of_two_is_a_fault() {
+    let desk = Desk::new("");
+    let mail = "[mail]\nhost = \"m\"\nfrom = \"a@example.org\"\nusername = \"u\"\n";
+    let faults = |file: &str, more: &str| {
+        let path = desk.folder.path().join(file);
+        desk.write("musterd.toml", &format!("{mail}password_file = {path:?}\n{more}"), 0o644);
+        desk.faults(&[])
+    };
+    desk.write("open", "hunter2", 0o604);
+    desk.write("empty", "\n", 0o600);
+    desk.write("fine", "hunter2", 0o600);
+    let open = faults("open", "");
+    assert_eq!(open.len(), 1, "{open:?}");
+    assert!(open[0].starts_with("musterd.toml:5: mail.password_file: open is open to everybody"), "{open:?}");
+    assert!(faults("missing", "")[0].contains("missing cannot be read"));
+    assert_eq!(faults("empty", ""), ["musterd.toml:5: mail.password_file: must not be empty"]);
+    assert!(faults(".", "")[0].contains("is not a plain file"));
+    let both = faults("fine", "password = \"hunter3\"\n");
+    assert_eq!(both, ["musterd.toml:5: mail.password_file: password is given as well; keep one of them"]);
+}
+
+#[test]
+fn unknown_keys_are_faults_at_every_depth() {
+    let text = "lisen = 1\n[server]\nlisen = \"x\"\ndeadline = \"5s\"\n[srever]\nlisten = 1\n[login.deep]\nx = 1\n\
+        [[sources]]\nid = \"corp\"\nkind = \"ldap\"\nurls = [\"ldaps://a\"]\nbase_dn = \"dc=x\"\nbind_pasword = \"hunter2\"\n\
+        attributes = { mail = \"x\", usrname = \"uid\" }\n[[sources]]\nid = \"okta\"\nkind = \"scim\"\nSchedule = \"1h\"\n";
+    let env = [("MUSTERD__SERVER__LISTN", "x"), ("MUSTERD__SREVER__DRAIN", "x"), ("MUSTERD__X", "y")];
+    let expected = [
+        "musterd.toml:1: lisen: unknown key",
+        "musterd.toml:3: server.lisen: unknown key; did you mean server.listen?",
+        "musterd.toml:4: server.deadline: unknown key; did you mean login.deadline?",
+        "musterd.toml:5: srever: unknown section; did you mean server?",
+        "musterd.toml:7: login.deep: unknown section",
+        "musterd.toml:14: sources.corp.bind_pasword: unknown key; did you mean sources.corp.bind_password?",
+        "musterd.toml:15: sources.corp.attributes.mail: unknown key; did you mean sources.corp.attributes.email?",
+        "musterd.toml:15: sources.corp.attributes.usrname: unknown key; did you mean sources.corp.attributes.username?",
+        "musterd.toml:19: sources.okta.Schedule: unknown key",
+        "MUSTERD__SERVER__LISTN: unknown key; did you mean MUSTERD__SERVER__LISTEN?",
+        "MUSTERD__SREVER__DRAIN: unknown key; did you mean MUSTERD__SERVER__DRAIN?",
+        "MUSTERD__X: unknown key",
+    ];
+    let faults = Desk::new(text).faults(&env);
+    assert_eq!(faults, expected);
+}
+
+#[test]
+fn all_faults_come_at_once_each_with_its_line() {
+    let text = "[server]\nlisten = \"0.0.0.0:80\"\nbody_limit = 5\ndrain = 10\n[passwords]\nmin_length = \"15\"\n\
+        history = 1000\n[mfa]\npolicy = \"some\"\n[sweep]\nschedule = \"0 0 31 2 *\"\ntime_zone = \"Mars/X\"\n\
+        budget_percent = 101\n[mail]\ntls = \"none\"\nhost = \"mail.example.org\"\n[inactivity]\nthreshold = \"1h\"\n";
+    let faults = Desk::new(text).faults(&[("MUSTERD__HASHING__LANES", "x"), ("MUSTERD__LOG__LEVEL", "a=b=c")]);
+    let starts = [
+        "musterd.toml:2: server.listen: would take passwords in the clear",
+        "musterd.toml:3: server.body_limit: must be 1KiB to 1GiB",
+        "musterd.toml:4: server.drain: must be a duration in quotes",
+        "musterd.toml:6: passwords.min_length: must be a whole number, without quotes",
+        "musterd.toml:7: passwords.history: must be 0 to 24",
+        "musterd.toml:9: mfa.policy: must be one of \"off\", \"all\", \"administrators\"",
+        "musterd.toml:11: sweep.schedule: \"0 0 31 2 *\" never comes true",
+        "musterd.toml:12: sweep.time_zone: \"Mars/X\" is no time zone",
+        "musterd.toml:13: sweep.budget_percent: must be 0 to 100",
+        "musterd.toml:14: mail.from: is missing",
+        "musterd.toml:15: mail.tls: may be \"none\" for a server on this machine only",
+        "musterd.toml:18: inactivity.threshold: must be 1d to 36500d, or \"off\"",
+        "MUSTERD__HASHING__LANES: must be a whole number",
+        "MUSTERD__LOG__LEVEL: must be error",
+    ];
+    assert_eq!(faults.len(), starts.len(), "{faults:#?}");
+    for (fault, start) in faults.iter().zip(starts) {
+        assert!(fault.starts_with(start), "{fault:?} is not {start:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_toml_or_not_there_has_a_fault_with_its_place() {
+    let desk = Desk::new("[server]\nlisten = \"x\"\npassword = hunter2\n");
+    let faults = desk.faults(&[("MUSTERD__", "x")]);
+    assert!(faults[0].starts_with("musterd.toml:3: is not TOML: "), "{faults:?}");
+    assert!(!faults.concat().contains("hunter2"));
+    assert!(faults[1].starts_with("MUSTERD__: is no setting"), "{faults:?}");
+    for number in ["99999999999999999999", "1e999"] {
+        let faults = Desk::new(&format!("[server]\ndrain = {number}\n")).faults(&[]);
+        assert!(faults.len() == 1 && faults[0].starts_with("musterd.toml"), "{faults:?}");
+    }
+    let missing = load_file(Some(Path::new("/nonexistent/musterd.toml")), &[]).err().unwrap();
+    assert!(missing.to_string().starts_with("/nonexistent/musterd.toml: the settings file cannot be read"));
+}
+
+#[test]
+fn a_value_where_a_section_belongs_is_a_fault() {
+    let faults = Desk::new("server = 3\n[log]\nlevel = \"info\"\n[sources]\nid = \"x\"\n[\"mail.host\"]\n").faults(&[
+        ("MUSTERD__LOG", "x"),
+        ("MUSTERD__SERVER__LISTEN", "x"),
+        ("MUSTERD__SOURCES__CORP__BIND_PASSWORD", "x"),
+        ("MUSTERD__store__FOLDER", "x"),
+        ("MUSTERD__STORE__FOLDER", "y"),
+    ]);
+    let starts = [
+        "musterd.toml:1: server: must be a section",
+        "musterd.toml:4: sources: must be written as [[sources]]",
+        "musterd.toml:6: \"mail.host\": is no setting",
+        "MUSTERD__SOURCES__CORP__BIND_PASSWORD: sources are set in the file only",
+        "MUSTERD__STORE__FOLDER: names the same setting as MUSTERD__store__FOLDER",
+        "MUSTERD__LOG: names a section",
+        "MUSTERD__SERVER__LISTEN: names a section",
+    ];
+    for start in starts {
+        assert!(faults.iter().any(|fault| fault.starts_with(start)), "{start:?} is not in {faults:#?}");
+    }
+}
+
+#[test]
+fn secrets_are_masked_wherever_settings_are_shown() {
+    let text = format!(
+        "[mail]\nhost = \"m\"\nfrom = \"a@example.org\"\nusername = \"u\"\npassword = \"hunter2\"\n{CORP}\
+         bind_dn = \"cn=r\"\nbind_password = \"hunter2\"\n"
+    );
+    let loaded = good(&text, &[]);
+    let json = serde_json::to_string(&loaded.effective).unwrap();
+    assert!(!json.contains("hunter2") && !format!("{:?}", loaded.effective).contains("hunter2"));
+    for key in ["mail.password", "sources.corp.bind_password"] {
+        assert_eq!(effective(&loaded, key).0, MASK);
+        assert!(loaded.effective.iter().any(|effective| effective.key == key && effective.secret));
+    }
+    let faults = Desk::new(&text.replace("password = \"hunter2\"", "passwrd = \"hunter2\"")).faults(&[]);
+    assert!(!faults.concat().contains("hunter2"), "{faults:?}");
+}
+
+#[test]
+fn sources_keep_their_order_and_the_local_one_is_always_there() {
+    let okta =
+        "[[sources]]\nid = \"okta\"\nkind = \"scim\"\nverify_with = \"corp\"\nlogin = false\nbudget_percent = 20\n";
+    let local = "[[sources]]\nid = \"local\"\nkind = \"local\"\n";
+    let ids = |text: &str| good(text, &[]).settings.sources.iter().map(|s| s.id.to_string()).collect::<Vec<_>>();
+    assert_eq!(ids(&format!("{okta}{CORP}")), ["local", "okta", "corp"]);
+    assert_eq!(ids(&format!("{okta}{CORP}{local}")), ["okta", "corp", "local"]);
+    let settings = good(&format!("{okta}{CORP}schedule = \"off\"\n"), &[]).settings;
+    let (okta, corp) = (&settings.sources[1], &settings.sources[2]);
+    assert!(!okta.login && okta.enabled && okta.schedule.is_none() && okta.budget.percent == 20);
+    assert!(matches!(&okta.kind, SourceKind::Scim { verify_with: Some(id) } if id.as_str() == "corp"));
+    assert_eq!(corp.schedule.as_ref().unwrap().as_str(), "off");
+    assert!(matches!(&corp.kind, SourceKind::Ldap(ldap) if ldap.id.as_str() == "corp"));
+}
+
+#[test]
+fn what_is_wrong_with_a_source_is_told_with_its_key_and_line() {
+    let text = "[[sources]]\nid = \"local\"\nkind = \"scim\"\n[[sources]]\nid = \"a\"\nkind = \"ldap\"\n\
+        urls = [\"ldap://dc1.example.org\", \"http://x\"]\nbind_dn = \"cn=r\"\nbind_password_file = \"/nonexistent\"\n\
+        user_filter = \"(x\"\n[[sources]]\nid = \"a\"\nkind = \"scim\"\nverify_with = \"b\"\n[[sources]]\nid = \"B C\"\nkind = \"scim\"\n\
+        verify_with = \"local\"\n[[sources]]\nid = \"c\"\nkind = \"ldpa\"\nanything = 1\n[[sources]]\nid = \"d\"\nkind = \"scim\"\nverify_with = \"d\"\n";
+    let faults = Desk::new(text).faults(&[]);
+    let starts = [
+        "musterd.toml:2: sources.local.id: must be \"local\" for the kind \"local\"",
+        "musterd.toml:4: sources.a.base_dn: must say where the users are",
+        "musterd.toml:7: sources.a.urls: `ldap://dc1.example.org` would send passwords",
+        "musterd.toml:7: sources.a.urls: `http://`",
+        "musterd.toml:9: sources.a.bind_password_file: /nonexistent cannot be read",
+        "musterd.toml:10: sources.a.user_filter:",
+        "musterd.toml:12: sources.a.id: is the id of another source already",
+        "musterd.toml:16: sources[3].id: source id",
+        "musterd.toml:21: sources.c.kind: must be one of \"local\", \"ldap\", \"scim\"",
+        "musterd.toml:26: sources.d.verify_with: the source \"d\" is not of the kind ldap",
+    ];
+    assert_eq!(faults.len(), starts.len(), "{faults:#?}");
+    for (fault, start) in faults.iter().zip(starts) {
+        assert!(fault.starts_with(start), "{fault:?} is not {start:?}");
+    }
+    let lone = Desk::new("[[sources]]\nid = \"d\"\nkind = \"scim\"\nverify_with = \"x\"\n").faults(&[]);
+    assert_eq!(lone, ["musterd.toml:4: sources.d.verify_with: no source has the id \"x\""]);
+}
+
+#[test]
+fn a_network_address_needs_tls_in_front() {
+    let listen = "[server]\nlisten = \"192.0.2.1:8480\"\npublic_url = \"https://login.example.org/\"\n";
+    assert!(Desk::new(listen).faults(&[])[0].contains("set server.behind_tls_proxy = true"));
+    let http = good(&format!("{listen}behind_tls_proxy = true\n"), &[]).settings.http;
+    assert_eq!(http.public_url, "https://login.example.org");
+}
+
+#[test]
+fn settings_that_do_not_fit_together_are_faults() {
+    let text = "[passwords]\nmin_length = 8\nmin_length_with_factor = 9\n[hashing]\nmemory_kib = 8\nlanes = 2\n\
+        [sessions]\nidle = \"2h\"\nabsolute = \"1h\"\n[mail]\nhost = \"m\"\nfrom = \"nobody\"\npassword = \"x\"\n\
+        [server]\npublic_url = \"login.example.org\"\n";
+    let faults = Desk::new(text).faults(&[("MUSTERD__SERVER__ADMIN_SOCKET", &"x".repeat(108))]);
+    let keys: Vec<_> = faults.iter().map(|fault| fault.split(": ").nth(1).unwrap()).collect();
+    let expected = [
+        "passwords.min_length_with_factor",
+        "hashing.memory_kib",
+        "sessions.idle",
+        "mail.username",
+        "mail.from",
+        "server.public_url",
+    ];
+    assert_eq!(keys[..6], expected, "{faults:#?}");
+    assert!(faults[6].starts_with("MUSTERD__SERVER__ADMIN_SOCKET: "));
+    assert!(Desk::new("[log]\nlevel = \"inof\"\n").faults(&[])[0].starts_with("musterd.toml:2: log.level: must be"));
+    assert_eq!(good("[log]\nlevel = \"off,musterd=debug\"\n", &[]).settings.log.level, "off,musterd=debug");
+}

@@ -1,0 +1,95 @@
+//! The sample file: it loads, it says the defaults, and it holds every key.
+
+use super::*;
+
+const SAMPLE: &str = include_str!("../../../config/musterd.toml");
+
+/// The sample with every setting taken out of its comment, and with one of the two ways to give a secret. Files that
+/// it names are made in the folder.
+fn uncommented(desk: &Desk, secrets_in_files: bool) -> String {
+    let secret = desk.write("secret", "x", 0o600);
+    let pem = desk.write("ca.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", 0o644);
+    let mut text = String::new();
+    for line in SAMPLE.lines() {
+        let line = match line.strip_prefix('#') {
+            Some(rest) if !rest.is_empty() && !rest.starts_with(' ') => rest,
+            _ => line,
+        };
+        let line = match line.split_once(" = ").map_or("", |(key, _)| key) {
+            "password" | "bind_password" if secrets_in_files => String::new(),
+            // The only secret of the Active Directory example is in a file.
+            key @ "password_file" | key @ "bind_password_file" if secrets_in_files || line.contains("/ad-") => {
+                format!("{key} = {secret:?}")
+            }
+            "password_file" | "bind_password_file" => String::new(),
+            "ca_file" => format!("ca_file = {pem:?}"),
+            _ => line.to_owned(),
+        };
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text
+}
+
+fn shown(loaded: &Loaded) -> Vec<(String, String)> {
+    loaded.effective.iter().map(|effective| (effective.key.clone(), effective.value.clone())).collect()
+}
+
+#[test]
+fn the_sample_as_shipped_loads_to_the_defaults() {
+    let loaded = good(SAMPLE, &[]);
+    let nothing = load_file(None, &[]).ok().unwrap();
+    assert_eq!(loaded.effective, nothing.effective);
+    assert_eq!(loaded.settings.sources.len(), 1);
+    assert!(loaded.settings.mail.is_none());
+}
+
+#[test]
+fn the_sample_loads_with_every_setting_taken_out_of_its_comment() {
+    let nothing = shown(&load_file(None, &[]).ok().unwrap());
+    for secrets_in_files in [true, false] {
+        let desk = Desk::new("");
+        desk.write("musterd.toml", &uncommented(&desk, secrets_in_files), 0o600);
+        let loaded = desk.load(&[]).unwrap_or_else(|faults| panic!("{faults}"));
+        let ids: Vec<_> = loaded.settings.sources.iter().map(|source| source.id.as_str()).collect();
+        assert_eq!(ids, ["local", "corp", "ad", "okta"]);
+        assert!(loaded.settings.mail.is_some());
+        // What stands in the sample as a default is the default.
+        let all = shown(&loaded);
+        for pair in &nothing {
+            assert!(all.contains(pair), "{pair:?} is not what the sample says");
+        }
+    }
+}
+
+#[test]
+fn the_ldap_example_says_the_defaults() {
+    let desk = Desk::new("");
+    let minimal = good(CORP, &[]);
+    desk.write("musterd.toml", &uncommented(&desk, false), 0o600);
+    let full = desk.load(&[]).unwrap_or_else(|faults| panic!("{faults}"));
+    let examples = ["urls", "base_dn", "bind_dn", "bind_password", "ca_file"].map(|key| format!("sources.corp.{key}"));
+    for (key, value) in shown(&minimal).into_iter().filter(|(key, _)| key.starts_with("sources.corp.")) {
+        assert!(examples.contains(&key) || effective(&full, &key).0 == value, "{key} is not {value} by default");
+    }
+}
+
+#[test]
+fn every_key_that_is_known_stands_in_the_sample() {
+    let mut missing: Option<Vec<String>> = None;
+    for secrets_in_files in [true, false] {
+        let desk = Desk::new("");
+        desk.write("musterd.toml", &uncommented(&desk, secrets_in_files), 0o600);
+        let loaded = desk.load(&[]).unwrap_or_else(|faults| panic!("{faults}"));
+        assert!(loaded.effective.len() > 90, "{}", loaded.effective.len());
+        let unset = loaded.effective.iter().filter(|effective| !effective.is_pinned());
+        // The Active Directory example says only what differs from the one before.
+        let unset = unset.map(|effective| effective.key.clone()).filter(|key| !key.starts_with("sources.ad."));
+        let unset: Vec<String> = unset.collect();
+        missing = Some(match missing {
+            None => unset,
+            Some(before) => before.into_iter().filter(|key| unset.contains(key)).collect(),
+        });
+    }
+    assert_eq!(missing, Some(Vec::new()));
+}

@@ -1,0 +1,91 @@
+//! Who is calling, decided once for each request before its handler runs.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+
+use super::error::Problem;
+use crate::auth::login::Origin;
+use crate::base::id::SourceId;
+use crate::directory::audit::{Actor, Author};
+use crate::directory::permission::Permission;
+use crate::directory::session::Session;
+use crate::directory::user::User;
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub enum Peer {
+    /// Over the network.
+    Network(IpAddr),
+    /// Over the admin socket, by the kernel's word.
+    Socket {
+        /// The caller's user id.
+        uid: u32,
+    },
+}
+
+/// Who is calling.
+#[derive(Clone)]
+pub struct Caller {
+    /// For the audit trail.
+    pub actor: Actor,
+    /// What they may do.
+    pub permissions: BTreeSet<Permission>,
+    /// The user and session, where it is one.
+    pub session: Option<Box<(User, Session)>>,
+    /// The source whose identity provider it is, where it is one.
+    pub scim: Option<SourceId>,
+    /// Where the request comes from.
+    pub origin: Origin,
+}
+
+impl Caller {
+    /// Somebody who has shown nothing.
+    #[must_use]
+    pub fn anonymous(origin: Origin) -> Self {
+        Self { actor: Actor::Anonymous, permissions: BTreeSet::new(), session: None, scim: None, origin }
+    }
+
+    /// Has nothing been shown?
+    #[must_use]
+    pub fn is_anonymous(&self) -> bool {
+        self.actor == Actor::Anonymous
+    }
+
+    /// The caller as the author of a change.
+    #[must_use]
+    pub fn author(&self) -> Author {
+        self.origin.author(self.actor.clone())
+    }
+
+    /// Refuses a caller without a permission.
+    ///
+    /// # Errors
+    /// 403 naming it.
+    pub fn must(&self, permission: Permission) -> Result<(), Problem> {
+        if self.permissions.contains(&permission) {
+            Ok(())
+        } else {
+            Err(Problem::forbidden(format!("this needs the permission {}", permission.name())))
+        }
+    }
+
+    /// The user whose session it is.
+    ///
+    /// # Errors
+    /// 401 where it is none.
+    pub fn user(&self) -> Result<&(User, Session), Problem> {
+        self.session.as_deref().ok_or_else(Problem::unauthenticated)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        // A route that forgot to be guarded finds nobody.
+        parts.extensions.get::<Self>().cloned().ok_or_else(Problem::unauthenticated)
+    }
+}

@@ -1,0 +1,35 @@
+//! Pages for people. For now the one behind password links.
+
+use axum::http::header;
+use axum::http::Method;
+use axum::response::{Html, IntoResponse, Response};
+
+use super::middleware::access::Access;
+use super::routes::{Route, route};
+
+/// The page, which sends the link's token, out of the address's fragment, together with the new password.
+const SET_PASSWORD: &str = include_str!("set_password.html");
+/// Only what the page itself brings may run.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The routes of the pages.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    vec![
+        route(Method::GET, "/set-password", Access::Anonymous, set_password),
+        route(Method::GET, "/set-password.js", Access::Anonymous, script),
+        route(Method::GET, "/set-password.css", Access::Anonymous, style),
+    ]
+}
+
+async fn set_password() -> Response {
+    ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(SET_PASSWORD)).into_response()
+}
+
+async fn script() -> Response {
+    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("set_password.js")).into_response()
+}
+
+async fn style() -> Response {
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("set_password.css")).into_response()
+}

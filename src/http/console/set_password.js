@@ -1,0 +1,52 @@
+"use strict";
+
+const token = location.hash.slice(1);
+history.replaceState(null, "", location.pathname);
+
+const form = document.getElementById("form");
+const password = document.getElementById("password");
+const again = document.getElementById("again");
+const message = document.getElementById("message");
+
+function say(lines) {
+  message.replaceChildren(...lines.map((line) => {
+    const item = document.createElement("span");
+    item.textContent = line;
+    return item;
+  }));
+}
+
+document.getElementById("show").addEventListener("change", (event) => {
+  password.type = again.type = event.target.checked ? "text" : "password";
+});
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  if (password.value !== again.value) {
+    say(["The two passwords differ."]);
+    return;
+  }
+  try {
+    const answer = await fetch("api/v1/password-link", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ token, password: password.value }),
+    });
+    if (answer.ok) {
+      form.hidden = true;
+      say(["Your password is set. You can log in now."]);
+      return;
+    }
+    const problem = await answer.json();
+    const faults = (problem.errors || []).map((fault) => `The password ${fault.message}.`);
+    const gone = "This link was used already or is too old. Ask for a new one.";
+    say(problem.code === "no_such_transaction" ? [gone] : faults.length ? faults : [problem.detail]);
+  } catch {
+    say(["The server could not be reached. Try again."]);
+  }
+});
+
+if (!token) {
+  form.hidden = true;
+  say(["This address is only complete with the link that was sent to you."]);
+}

@@ -1,0 +1,155 @@
+//! Bodies and headers, parsed once: strict JSON, entity tags, page parameters.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use serde::de::DeserializeOwned;
+
+use super::error::Problem;
+
+/// A JSON body with nothing unknown in it.
+pub struct Body<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let is_json = request.headers().get(header::CONTENT_TYPE).is_none_or(|kind| {
+            let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+            kind == "application/json" || kind.ends_with("+json")
+        });
+        if !is_json {
+            let detail = "send the body as application/json";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
+        }
+        let bytes = read_body(request, state).await?;
+        parse(&bytes).map(Self)
+    }
+}
+
+/// Reads a body within the limit that the server sets.
+///
+/// # Errors
+/// 413 for one that is too large.
+pub async fn read_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the body is larger than this server takes")
+        }
+        _ => Problem::bad_request("unreadable_body", "the body could not be read to its end"),
+    })
+}
+
+/// Parses JSON; an empty body counts as an empty object.
+///
+/// # Errors
+/// What is wrong, and where.
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let bytes = if bytes.is_empty() { b"{}" } else { bytes };
+    serde_json::from_slice(bytes).map_err(|error| {
+        // serde's texts name members and types of the request, never values of secrets: those have no Debug.
+        let text = error.to_string();
+        let code = match error.classify() {
+            serde_json::error::Category::Data if text.starts_with("unknown field") => "unknown_field",
+            serde_json::error::Category::Data if text.starts_with("missing field") => "missing_field",
+            serde_json::error::Category::Data => "wrong_type",
+            _ => "malformed_json",
+        };
+        Problem::bad_request(code, without_values(&text))
+    })
+}
+
+/// Cuts the value out of "invalid type: string "…", expected …": it may be a secret.
+fn without_values(text: &str) -> String {
+    match text.split_once(": ") {
+        Some((what, rest)) if what.starts_with("invalid") => match rest.rsplit_once(", expected ") {
+            Some((_, expected)) => format!("{what}: expected {expected}"),
+            None => what.to_owned(),
+        },
+        _ => text.to_owned(),
+    }
+}
+
+/// The revision that a caller expects, from `If-Match`; `*` and an absent header expect none.
+pub struct IfMatch(pub Option<u64>);
+
+impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let Some(tag) = parts.headers.get(header::IF_MATCH) else { return Ok(Self(None)) };
+        let tag = tag.to_str().unwrap_or_default().trim();
+        if tag == "*" {
+            return Ok(Self(None));
+        }
+        let number = tag.trim_start_matches("W/").trim_matches('"').parse();
+        let detail = "If-Match must be the ETag of an earlier answer";
+        number.map(|number| Self(Some(number))).map_err(|_| {
+            Problem::new(StatusCode::PRECONDITION_FAILED, "stale", detail)
+        })
+    }
+}
+
+/// An entity tag of a revision. Weak: the bytes of two answers of one revision may differ (RFC 9110 §8.8.1).
+#[must_use]
+pub fn etag(revision: u64) -> String {
+    format!("W/\"{revision}\"")
+}
+
+/// The parameters of a query string, percent-decoded.
+pub struct Parameters(pub Vec<(String, String)>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Parameters {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let query = axum::extract::Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
+        let detail = "the query string is not percent-encoded UTF-8";
+        query.map(|query| Self(query.0)).map_err(|_| Problem::bad_request("malformed_query", detail))
+    }
+}
+
+impl Parameters {
+    /// The first value of a parameter.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// How many items a page may have: `limit`, 1 to 1,000, 100 unless told.
+    ///
+    /// # Errors
+    /// When it is no such number.
+    pub fn limit(&self) -> Result<usize, Problem> {
+        let Some(text) = self.get("limit") else { return Ok(100) };
+        let number = text.parse().ok().filter(|number| (1..=1_000).contains(number));
+        number.ok_or_else(|| Problem::field("limit", "out_of_range", "must be a number from 1 to 1000"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Deserialize, Debug)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only parsed")]
+    struct Login {
+        username: String,
+        password: String,
+    }
+
+    #[test]
+    fn each_fault_of_a_body_has_its_code_and_shows_no_value() {
+        let code = |text: &str| parse::<Login>(text.as_bytes()).unwrap_err();
+        assert_eq!(code("{").code, "malformed_json");
+        assert_eq!(code("").code, "missing_field");
+        assert_eq!(code(r#"{"username":"a","password":"b","x":1}"#).code, "unknown_field");
+        let wrong = parse::<Login>(br#"{"username":"a","password":12345678}"#).unwrap_err();
+        assert_eq!(wrong.code, "wrong_type");
+        assert!(!wrong.detail.contains("12345678"), "{}", wrong.detail);
+    }
+}

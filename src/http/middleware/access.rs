@@ -1,0 +1,125 @@
+//! Who may use a route: finds the caller from the socket or the bearer token, and refuses before the handler runs.
+
+use std::collections::BTreeSet;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use jiff::SignedDuration;
+
+use crate::auth::login::Origin;
+use crate::base::secret::{TokenKind, hash_token};
+use crate::directory::audit::Actor;
+use crate::directory::permission::Permission;
+use crate::directory::role;
+use crate::directory::token::{ApiToken, Grant};
+use crate::http::caller::{Caller, Peer};
+use crate::http::error::Problem;
+use crate::http::state::App;
+use crate::scim::error::ScimError;
+use crate::store::tx::Tx;
+use crate::store::{StoreError, tokens, users};
+
+/// What the caller of a route must be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// Anybody: login, health and the set-up link only.
+    Anonymous,
+    /// A user with a session, for what is their own.
+    Session,
+    /// Whoever holds this permission.
+    Holder(Permission),
+    /// The identity provider of a SCIM source.
+    Scim,
+}
+
+/// A token's use is noted this often.
+const NOTE_EVERY: SignedDuration = SignedDuration::from_hours(1);
+
+/// Lets a request through to its handler, with its [`Caller`].
+pub async fn guard(State((app, access)): State<(App, Access)>, mut request: Request, next: Next) -> Response {
+    let origin = request.extensions().get::<Origin>().cloned().unwrap_or_default();
+    let caller = match identify(&app, &request, origin) {
+        Ok(caller) => caller,
+        Err(problem) => return refuse(access, problem),
+    };
+    if let Err(problem) = check(access, &caller) {
+        return refuse(access, problem);
+    }
+    request.extensions_mut().insert(caller);
+    next.run(request).await
+}
+
+fn check(access: Access, caller: &Caller) -> Result<(), Problem> {
+    let allowed = match access {
+        Access::Anonymous => true,
+        Access::Session => caller.session.is_some(),
+        Access::Holder(permission) if !caller.is_anonymous() => return caller.must(permission),
+        Access::Holder(_) => false,
+        Access::Scim if caller.scim.is_some() => true,
+        Access::Scim if !caller.is_anonymous() => return Err(Problem::forbidden("this needs the token of a SCIM source")),
+        Access::Scim => false,
+    };
+    if allowed { Ok(()) } else { Err(Problem::unauthenticated()) }
+}
+
+/// A refusal in the words of the endpoint: SCIM has an error format of its own (RFC 7644 §3.12).
+fn refuse(access: Access, problem: Problem) -> Response {
+    if access != Access::Scim {
+        return problem.into_response();
+    }
+    let unauthenticated = problem.status == StatusCode::UNAUTHORIZED;
+    let mut response = crate::http::scim::reply::Failure::from(ScimError::plain(problem.status.as_u16(), problem.detail)).into_response();
+    if unauthenticated {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"scim\""));
+    }
+    response
+}
+
+/// Who is calling. A token that opens nothing is as good as none.
+fn identify(app: &App, request: &Request, origin: Origin) -> Result<Caller, Problem> {
+    if let Some(Peer::Socket { uid }) = request.extensions().get::<Peer>() {
+        let permissions = Permission::ALL.iter().copied().collect();
+        return Ok(Caller { actor: Actor::Socket { uid: *uid }, permissions, ..Caller::anonymous(origin) });
+    }
+    let Some(token) = bearer(request) else { return Ok(Caller::anonymous(origin)) };
+    if let Some((user, session)) = app.auth.session(token)? {
+        let permissions = role::permissions_of(&user.roles);
+        let actor = Actor::User { id: user.id };
+        return Ok(Caller { actor, permissions, session: Some(Box::new((user, session))), ..Caller::anonymous(origin) });
+    }
+    Ok(api_token(app, token, &origin)?.unwrap_or_else(|| Caller::anonymous(origin)))
+}
+
+/// The token of an `Authorization: Bearer` header (RFC 6750 §2.1). Tokens in URLs or bodies are not looked for.
+fn bearer(request: &Request) -> Option<&str> {
+    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn api_token(app: &App, text: &str, origin: &Origin) -> Result<Option<Caller>, StoreError> {
+    let Some(hash) = hash_token(TokenKind::Api, text) else { return Ok(None) };
+    let view = app.store.view();
+    let now = app.store.clock().now();
+    let Some(token) = tokens::get(&view, hash)?.filter(|token| token.is_live(now)) else { return Ok(None) };
+    let Some(limit) = owner_permissions(app, &token)? else { return Ok(None) };
+    if token.last_used_at.is_none_or(|last| now.duration_since(last) >= NOTE_EVERY) {
+        app.store.note(move |tx: &mut Tx<'_>| tokens::touch(tx, hash, tx.now()));
+    }
+    let mut caller = Caller { actor: Actor::Token { id: token.id }, ..Caller::anonymous(origin.clone()) };
+    match token.grant {
+        Grant::Scim(source) => caller.scim = app.source(&source).filter(|source| source.enabled).map(|_| source),
+        Grant::Scopes(scopes) => caller.permissions = scopes.intersection(&limit).copied().collect(),
+    }
+    Ok(Some(caller))
+}
+
+/// What the token's owner may do now; `None` when the owner is out, and the token with them.
+fn owner_permissions(app: &App, token: &ApiToken) -> Result<Option<BTreeSet<Permission>>, StoreError> {
+    let Some(owner) = token.owner else { return Ok(Some(Permission::ALL.iter().copied().collect())) };
+    let owner = users::get(&app.store.view(), owner)?;
+    let now = app.store.clock().now();
+    Ok(owner.filter(|owner| owner.is_valid(now)).map(|owner| role::permissions_of(&owner.roles)))
+}

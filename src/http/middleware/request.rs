@@ -1,0 +1,73 @@
+//! Every request: an id, the client's address, one line in the log, and headers that keep answers private.
+
+use std::net::IpAddr;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use data_encoding::HEXLOWER;
+
+use crate::auth::login::Origin;
+use crate::base::clock::Stopwatch;
+use crate::http::caller::Peer;
+use crate::http::state::App;
+
+/// Longest `X-Forwarded-For` that is looked at.
+const FORWARDED_MAX: usize = 1_024;
+
+/// Wraps every request.
+pub async fn wrap(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let watch = Stopwatch::start();
+    let id = HEXLOWER.encode(&app.store.rng().bytes::<8>());
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let peer = request.extensions().get::<Peer>().copied();
+    let address = match peer {
+        Some(Peer::Network(address)) => Some(client(&app, &request, address)),
+        _ => None,
+    };
+    request.extensions_mut().insert(Origin { address, request: Some(id.clone()) });
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert("x-request-id", id);
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    let status = response.status().as_u16();
+    let route = route.as_deref().unwrap_or("no route");
+    if route == "/healthz" || route == "/readyz" {
+        tracing::debug!(http.route = route, http.status = status, "request");
+    } else {
+        tracing::info!(
+            request.id = id, http.method = %method, http.route = route, http.status = status,
+            http.milliseconds = watch.elapsed_ms(), "request"
+        );
+    }
+    response
+}
+
+/// The client's address: the peer's, or, behind proxies that the settings trust, the last one in
+/// `X-Forwarded-For` that is not such a proxy.
+fn client(app: &App, request: &Request, peer: IpAddr) -> IpAddr {
+    let trusted = |address: &IpAddr| app.settings.trusted_proxies.contains(&address.to_canonical());
+    if !trusted(&peer) {
+        return peer;
+    }
+    let values = request.headers().get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+    let forwarded = values.collect::<Vec<_>>().join(",");
+    if forwarded.len() > FORWARDED_MAX {
+        return peer;
+    }
+    let mut client = peer;
+    for hop in forwarded.rsplit(',') {
+        let Ok(hop) = hop.trim().parse::<IpAddr>() else { return client };
+        client = hop;
+        if !trusted(&hop) {
+            return hop;
+        }
+    }
+    client
+}

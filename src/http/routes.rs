@@ -1,0 +1,86 @@
+//! Every route with what its caller must be. A route gets into the router through this table only.
+
+use std::convert::Infallible;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::handler::Handler;
+use axum::http::{Method, StatusCode};
+use axum::middleware;
+use axum::response::IntoResponse;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use super::error::Problem;
+use super::middleware::access::{Access, guard};
+use super::middleware::request::wrap;
+use super::state::App;
+use super::{api, console, scim};
+
+/// One method of one path.
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path, with `{name}` for what varies.
+    pub path: &'static str,
+    /// What its caller must be.
+    pub access: Access,
+    handler: MethodRouter<App, Infallible>,
+}
+
+/// A route. There is none without an [`Access`].
+pub fn route<H, T>(method: Method, path: &'static str, access: Access, handler: H) -> Route
+where
+    H: Handler<T, App>,
+    T: 'static,
+{
+    // Only the five methods below are ever named; GET serves HEAD too.
+    let filter = MethodFilter::try_from(method.clone()).unwrap_or(MethodFilter::GET);
+    Route { method, path, access, handler: on(filter, handler) }
+}
+
+/// The table.
+#[must_use]
+pub fn table() -> Vec<Route> {
+    [api::routes(), scim::routes(), console::routes()].into_iter().flatten().collect()
+}
+
+/// The router: the table, behind what happens to every request.
+#[must_use]
+pub fn router(app: App) -> Router {
+    let mut router: Router<App> = Router::new();
+    for Route { path, access, handler, .. } in table() {
+        let guard = middleware::from_fn_with_state((app.clone(), access), guard);
+        router = router.route(path, handler.route_layer(guard));
+    }
+    let timeout = TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, app.settings.request_timeout);
+    router
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(app.settings.body_limit))
+        .layer(timeout)
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(app.clone(), wrap))
+        .with_state(app)
+}
+
+async fn not_found(uri: axum::http::Uri) -> axum::response::Response {
+    if uri.path().starts_with("/scim/") {
+        return scim::reply::no_such_endpoint().into_response();
+    }
+    Problem::not_found("resource").into_response()
+}
+
+async fn method_not_allowed(uri: axum::http::Uri) -> axum::response::Response {
+    if uri.path().starts_with("/scim/") {
+        return scim::reply::method_not_allowed().into_response();
+    }
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this resource does not take that method").into_response()
+}
+
+/// A panic in one request is one 500; the daemon lives.
+fn panicked(_: Box<dyn std::any::Any + Send>) -> axum::response::Response {
+    tracing::error!("a request ended in a panic");
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "an internal fault; the daemon's log says more").into_response()
+}

@@ -1,0 +1,88 @@
+//! What handlers work with: the rooms, wired together by `app`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::settings::Settings;
+use crate::auth::login::Authenticator;
+use crate::base::id::SourceId;
+use crate::directory::policy::UserDefaults;
+use crate::lifecycle::sweep::Sweep;
+use crate::sources::Source;
+use crate::store::Store;
+use crate::sync::source::Pass;
+use crate::tasks::Driver;
+
+/// Everything behind the routes.
+pub struct Inside {
+    /// The settings of the server; `public_url` is final.
+    pub settings: Settings,
+    /// The store.
+    pub store: Arc<Store>,
+    /// The login.
+    pub auth: Arc<Authenticator>,
+    /// The sources, in their order.
+    pub sources: Vec<SourceInfo>,
+    /// The sweep.
+    pub sweep: Arc<Sweep>,
+    /// Background work.
+    pub driver: Arc<Driver>,
+    /// Defaults for new users.
+    pub users: UserDefaults,
+    /// The effective settings as `musterd check` shows them, secrets masked.
+    pub effective: Vec<serde_json::Value>,
+}
+
+/// One source as it is administered.
+pub struct SourceInfo {
+    /// Its name.
+    pub id: SourceId,
+    /// `local`, `ldap` or `scim`.
+    pub kind: SourceKind,
+    /// Whether it is used at all.
+    pub enabled: bool,
+    /// Whether its users may log in.
+    pub login: bool,
+    /// How it is read, where it is.
+    pub pulled: Option<PulledSource>,
+}
+
+/// The kinds of sources.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceKind {
+    /// Kept by musterd itself.
+    Local,
+    /// Read from a directory server.
+    Ldap,
+    /// Pushed by an identity provider.
+    Scim,
+}
+
+/// A source that is read.
+#[derive(Clone)]
+pub struct PulledSource {
+    /// The source.
+    pub source: Arc<dyn Source>,
+    /// How its passes run.
+    pub pass: Pass,
+    /// Lets one pass run at a time.
+    pub one_at_a_time: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// Shared by all requests.
+pub type App = Arc<Inside>;
+
+impl Inside {
+    /// The source of this name.
+    #[must_use]
+    pub fn source(&self, id: &SourceId) -> Option<&SourceInfo> {
+        self.sources.iter().find(|source| source.id == *id)
+    }
+
+    /// The default lifetime of new users.
+    #[must_use]
+    pub fn lifetime(&self) -> Option<Duration> {
+        self.users.lifetime
+    }
+}

@@ -1,0 +1,3 @@
+//! Messages to people: what is in the outbox leaves by a channel, after the commit that caused it.
+
+pub mod settings;
