@@ -202,6 +202,31 @@ impl Authenticator {
         self.begin(user, by, too_weak, origin, asked).await
     }
 
+    /// Proves that a user knows their current password. A wrong one counts as a failed login.
+    ///
+    /// # Errors
+    /// As in a login.
+    pub async fn prove_password(&self, user: &User, password: &Secret, origin: &Origin) -> Result<(), LoginError> {
+        let name = user.username.as_str();
+        let keys = self.count(Some(user), name, origin, self.store.clock().now())?;
+        let verified = self.ask(Some(user), name, password).await;
+        match verified {
+            Ok(Verified { answer: Answer::Accepted(..), .. }) => {
+                self.forgive(&keys);
+                Ok(())
+            }
+            Ok(Verified { answer: Answer::Wrong, .. }) => Err(LoginError::InvalidCredentials),
+            Ok(Verified { answer: Answer::Unavailable, .. }) => {
+                keys.iter().for_each(|key| self.throttle.undo(*key));
+                Err(LoginError::BackendUnavailable)
+            }
+            Err(error) => {
+                keys.iter().for_each(|key| self.throttle.undo(*key));
+                Err(error)
+            }
+        }
+    }
+
     /// Counts the try against the account and the network, before anything is checked.
     fn count(&self, user: Option<&User>, typed: &str, origin: &Origin, now: Timestamp) -> Result<Vec<Key>, LoginError> {
         let account = user.map_or_else(|| Key::unknown(typed), |user| Key::Password(user.id));

@@ -3,10 +3,12 @@
 //! [`flow`] is one pure machine that decides what a login needs next; [`login`] does what it decides.
 //! Factors never call factors, and nobody is let in but by [`flow::next`] saying so.
 
+pub mod accounts;
 pub mod breaker;
 pub mod flow;
 pub mod hasher;
 pub mod login;
+pub mod own;
 pub mod passwords;
 pub mod sessions;
 pub mod settings;

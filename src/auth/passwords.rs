@@ -84,6 +84,15 @@ impl Authenticator {
         self.settings.passwords.faults(password.expose(), user, with_factor)
     }
 
+    /// The rules as they hold for this user, for a form to show.
+    #[must_use]
+    pub fn rules_for(&self, user: &User) -> serde_json::Value {
+        let rules = &self.settings.passwords;
+        let with_factor = self.settings.mfa.rule_for(user) == FactorRule::Required;
+        let min_length = if with_factor { rules.min_length_with_factor } else { rules.min_length };
+        serde_json::json!({"min_length": min_length, "max_bytes": rules.max_bytes, "history": rules.history})
+    }
+
     /// Checks a new password by the rules and the history, and hashes it.
     ///
     /// # Errors

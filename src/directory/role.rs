@@ -91,6 +91,13 @@ pub fn permissions_of(roles: &BTreeSet<RoleId>) -> BTreeSet<Permission> {
     roles.iter().filter_map(|role| find(role.as_str(), Scope::System)).flat_map(|role| role.permissions).collect()
 }
 
+/// May the holder of these permissions change somebody with these roles, or give them? Nobody grants what
+/// they do not hold, nor edits who holds more.
+#[must_use]
+pub fn may_manage(held: &BTreeSet<Permission>, roles: &BTreeSet<RoleId>) -> bool {
+    permissions_of(roles).is_subset(held)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,5 +110,14 @@ mod tests {
         assert!(!permissions_of(&roles(&[SYSTEM_AUDITOR])).contains(&Permission::UsersCreate));
         assert_eq!(permissions_of(&roles(&[SYSTEM_ADMIN])).len(), Permission::ALL.len());
         assert!(permissions_of(&roles(&["gone"])).is_empty());
+    }
+
+    #[test]
+    fn nobody_manages_who_holds_more() {
+        let roles = |names: &[&str]| names.iter().map(|name| RoleId::parse(name).unwrap()).collect();
+        let auditor = permissions_of(&roles(&[SYSTEM_AUDITOR]));
+        assert!(may_manage(&auditor, &roles(&[USER])));
+        assert!(!may_manage(&auditor, &roles(&[SYSTEM_ADMIN])));
+        assert!(may_manage(&permissions_of(&roles(&[SYSTEM_ADMIN])), &roles(&[SYSTEM_ADMIN])));
     }
 }

@@ -71,6 +71,18 @@ fn without_values(text: &str) -> String {
     }
 }
 
+/// The one thing in a path that varies; what cannot be one is not found.
+pub struct Segment<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Segment<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
+        path.map(|path| Self(path.0)).map_err(|_| Problem::not_found("resource"))
+    }
+}
+
 /// The revision that a caller expects, from `If-Match`; `*` and an absent header expect none.
 pub struct IfMatch(pub Option<u64>);
 

@@ -1,9 +1,120 @@
 //! The API under `/api/v1`, one file an area, and its routes.
 
-use super::routes::Route;
+use axum::http::Method;
+
+use super::middleware::access::Access;
+use super::routes::{Route, route};
+use crate::directory::permission::Permission as P;
+
+pub mod audit;
+pub mod groups;
+pub mod health;
+pub mod login;
+pub mod me;
+pub mod organizations;
+pub mod plans;
+pub mod session;
+pub mod sources;
+pub mod sweep;
+pub mod system;
+pub mod tokens;
+pub mod users;
 
 /// The routes of the API.
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    Vec::new()
+    [login(), own(), users(), groups(), running()].into_iter().flatten().collect()
+}
+
+fn login() -> Vec<Route> {
+    let anonymous = Access::Anonymous;
+    vec![
+        route(Method::POST, "/api/v1/authenticate", anonymous, login::authenticate),
+        route(Method::POST, "/api/v1/authenticate/{transaction}/challenge", anonymous, login::challenge),
+        route(Method::POST, "/api/v1/authenticate/{transaction}/verify", anonymous, login::verify),
+        route(Method::POST, "/api/v1/authenticate/{transaction}/password", anonymous, login::password),
+        route(Method::POST, "/api/v1/authenticate/{transaction}/enrol", anonymous, login::enrol),
+        route(Method::POST, "/api/v1/password-link", anonymous, login::use_link),
+        route(Method::GET, "/api/v1/session", Access::Session, session::show),
+        route(Method::DELETE, "/api/v1/session", Access::Session, session::end),
+        route(Method::POST, "/api/v1/introspect", Access::Holder(P::LoginIntrospect), session::introspect),
+        route(Method::GET, "/api/v1/forward-auth", Access::Session, session::forward_auth),
+        route(Method::GET, "/healthz", anonymous, health::alive),
+        route(Method::GET, "/readyz", anonymous, health::ready),
+    ]
+}
+
+fn own() -> Vec<Route> {
+    let session = Access::Session;
+    vec![
+        route(Method::GET, "/api/v1/me", session, me::show),
+        route(Method::POST, "/api/v1/me/password", session, me::password),
+        route(Method::GET, "/api/v1/me/factors", session, me::factors),
+        route(Method::POST, "/api/v1/me/factors", session, me::enrol),
+        route(Method::POST, "/api/v1/me/factors/{factor}/confirm", session, me::confirm),
+        route(Method::DELETE, "/api/v1/me/factors/{factor}", session, me::remove_factor),
+        route(Method::GET, "/api/v1/me/sessions", session, me::sessions),
+        route(Method::DELETE, "/api/v1/me/sessions/{session}", session, me::end_session),
+    ]
+}
+
+fn users() -> Vec<Route> {
+    let holder = Access::Holder;
+    vec![
+        route(Method::GET, "/api/v1/users", holder(P::UsersView), users::list::list),
+        route(Method::POST, "/api/v1/users", holder(P::UsersCreate), users::create::create),
+        route(Method::GET, "/api/v1/users/{user}", holder(P::UsersView), users::show),
+        route(Method::PATCH, "/api/v1/users/{user}", holder(P::UsersUpdate), users::change::change),
+        route(Method::DELETE, "/api/v1/users/{user}", holder(P::UsersDelete), users::state::remove),
+        route(Method::POST, "/api/v1/users/{user}/duplicate", holder(P::UsersCreate), users::create::duplicate),
+        route(Method::POST, "/api/v1/users/{user}/disable", holder(P::UsersState), users::state::disable),
+        route(Method::POST, "/api/v1/users/{user}/enable", holder(P::UsersState), users::state::enable),
+        route(Method::POST, "/api/v1/users/{user}/restore", holder(P::UsersDelete), users::state::restore),
+        route(Method::POST, "/api/v1/users/{user}/password", holder(P::UsersPassword), users::access::set_password),
+        route(Method::POST, "/api/v1/users/{user}/password-link", holder(P::UsersPassword), users::access::send_link),
+        route(Method::DELETE, "/api/v1/users/{user}/mfa", holder(P::UsersMfa), users::access::reset_factors),
+        route(Method::POST, "/api/v1/users/{user}/unlock", holder(P::UsersState), users::access::unlock),
+        route(Method::GET, "/api/v1/users/{user}/sessions", holder(P::UsersSessions), users::access::sessions),
+        route(Method::DELETE, "/api/v1/users/{user}/sessions", holder(P::UsersSessions), users::access::end_sessions),
+        route(Method::GET, "/api/v1/users/{user}/explain", holder(P::UsersView), users::access::explain),
+    ]
+}
+
+fn groups() -> Vec<Route> {
+    let holder = Access::Holder;
+    vec![
+        route(Method::GET, "/api/v1/groups", holder(P::GroupsView), groups::list),
+        route(Method::POST, "/api/v1/groups", holder(P::GroupsManage), groups::create),
+        route(Method::GET, "/api/v1/groups/{group}", holder(P::GroupsView), groups::show),
+        route(Method::PATCH, "/api/v1/groups/{group}", holder(P::GroupsManage), groups::change),
+        route(Method::DELETE, "/api/v1/groups/{group}", holder(P::GroupsManage), groups::remove),
+        route(Method::GET, "/api/v1/groups/{group}/members", holder(P::GroupsView), groups::members),
+        route(Method::POST, "/api/v1/groups/{group}/members", holder(P::GroupsManage), groups::change_members),
+        route(Method::GET, "/api/v1/organizations", holder(P::OrganizationsView), organizations::list),
+        route(Method::POST, "/api/v1/organizations", holder(P::OrganizationsManage), organizations::create),
+        route(Method::GET, "/api/v1/roles", holder(P::RolesView), system::roles),
+    ]
+}
+
+fn running() -> Vec<Route> {
+    let holder = Access::Holder;
+    vec![
+        route(Method::GET, "/api/v1/tokens", holder(P::TokensView), tokens::list),
+        route(Method::POST, "/api/v1/tokens", holder(P::TokensManage), tokens::create),
+        route(Method::DELETE, "/api/v1/tokens/{token}", holder(P::TokensManage), tokens::revoke),
+        route(Method::GET, "/api/v1/sources", holder(P::SourcesView), sources::list),
+        route(Method::POST, "/api/v1/sources/{source}/test", holder(P::SourcesSync), sources::test),
+        route(Method::POST, "/api/v1/sources/{source}/plan", holder(P::SourcesSync), sources::plan),
+        route(Method::POST, "/api/v1/sources/{source}/sync", holder(P::SourcesSync), sources::sync),
+        route(Method::GET, "/api/v1/runs", holder(P::SourcesView), sources::runs),
+        route(Method::GET, "/api/v1/runs/{run}", holder(P::SourcesView), sources::show_run),
+        route(Method::GET, "/api/v1/plans", holder(P::SourcesView), plans::list),
+        route(Method::GET, "/api/v1/plans/{plan}", holder(P::SourcesView), plans::show),
+        route(Method::POST, "/api/v1/plans/{plan}/approve", holder(P::PlansApprove), plans::approve),
+        route(Method::POST, "/api/v1/plans/{plan}/reject", holder(P::PlansApprove), plans::reject),
+        route(Method::POST, "/api/v1/sweep", holder(P::SweepsRun), sweep::sweep),
+        route(Method::GET, "/api/v1/audit", holder(P::AuditView), audit::list),
+        route(Method::GET, "/api/v1/settings", holder(P::SettingsView), system::settings),
+        route(Method::GET, "/api/v1/tasks", holder(P::SourcesView), system::tasks),
+    ]
 }

@@ -1,0 +1,38 @@
+//! Plans that were held: look, approve, reject.
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Value, json};
+
+use crate::base::id::PlanId;
+use crate::http::caller::Caller;
+use crate::http::error::Problem;
+use crate::http::extract::{Parameters, Segment};
+use crate::http::state::App;
+use crate::store::runs;
+use crate::sync::apply;
+
+/// All plans, newest first.
+pub async fn list(State(app): State<App>) -> Result<Json<Value>, Problem> {
+    Ok(Json(json!({"items": runs::list_plans(&app.store.view())?})))
+}
+
+/// One plan with its first items.
+pub async fn show(State(app): State<App>, Segment(id): Segment<PlanId>, parameters: Parameters) -> Result<Json<Value>, Problem> {
+    let view = app.store.view();
+    let plan = runs::get_plan(&view, id)?.ok_or_else(|| Problem::not_found("plan"))?;
+    let items = runs::items(&view, id, parameters.limit()?)?;
+    Ok(Json(json!({"plan": plan, "items": items})))
+}
+
+/// Applies exactly this plan.
+pub async fn approve(State(app): State<App>, caller: Caller, Segment(id): Segment<PlanId>) -> Result<Json<Value>, Problem> {
+    let applied = apply::approve(&app.store, &caller.author(), id, app.users.lifetime).await?;
+    Ok(Json(json!({"written": applied.written, "refused": applied.refused})))
+}
+
+/// Says no to this plan.
+pub async fn reject(State(app): State<App>, caller: Caller, Segment(id): Segment<PlanId>) -> Result<Json<Value>, Problem> {
+    apply::reject(&app.store, &caller.author(), id).await?;
+    Ok(Json(json!({"rejected": id})))
+}

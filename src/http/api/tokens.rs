@@ -1,0 +1,134 @@
+//! API tokens: made, listed, revoked. The text of one is shown once.
+
+use std::collections::BTreeSet;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::base::id::{SourceId, TokenId};
+use crate::base::secret::{TokenKind, hash_token, new_token};
+use crate::base::text;
+use crate::directory::field::FieldError;
+use crate::directory::permission::Permission;
+use crate::directory::token::{ApiToken, Grant};
+use crate::http::caller::Caller;
+use crate::http::error::Problem;
+use crate::http::extract::{Body, Segment};
+use crate::http::state::{App, SourceKind};
+use crate::store::tx::Tx;
+use crate::store::{StoreError, tokens};
+
+/// Characters of a token that are kept to recognise it by.
+const PREFIX: usize = 12;
+
+/// A token to make.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wish {
+    name: String,
+    /// Permissions by name.
+    #[serde(default)]
+    scopes: Vec<String>,
+    /// Or the SCIM source whose identity provider carries it.
+    #[serde(default)]
+    source: Option<String>,
+    #[serde(default)]
+    expires_at: Option<Timestamp>,
+}
+
+/// All tokens, without their texts.
+pub async fn list(State(app): State<App>) -> Result<Json<Value>, Problem> {
+    let now = app.store.clock().now();
+    let tokens = tokens::list(&app.store.view())?;
+    Ok(Json(json!({"items": tokens.iter().map(|token| view(token, now)).collect::<Vec<_>>()})))
+}
+
+fn view(token: &ApiToken, now: Timestamp) -> Value {
+    let (scopes, source) = match &token.grant {
+        Grant::Scopes(scopes) => (Some(scopes), None),
+        Grant::Scim(source) => (None, Some(source)),
+    };
+    json!({
+        "id": token.id,
+        "name": token.name,
+        "prefix": token.prefix,
+        "scopes": scopes,
+        "source": source,
+        "created_at": token.created_at,
+        "expires_at": token.expires_at,
+        "expired": !token.is_live(now),
+        "last_used_at": token.last_used_at,
+    })
+}
+
+/// Makes a token; the answer is the only place where its text ever stands.
+pub async fn create(State(app): State<App>, caller: Caller, Body(wish): Body<Wish>) -> Result<(StatusCode, Json<Value>), Problem> {
+    let now = app.store.clock().now();
+    let text = new_token(TokenKind::Api, app.store.rng());
+    let hash = hash_token(TokenKind::Api, text.expose()).ok_or(StoreError::Stopped)?;
+    let name = text::line(&wish.name, 128).map_err(|fault| Problem::field("name", fault.code(), &fault.to_string()))?;
+    if wish.expires_at.is_some_and(|end| end <= now) {
+        return Err(Problem::field("expires_at", "in_the_past", "must lie in the future"));
+    }
+    let token = ApiToken {
+        id: TokenId::new(now, app.store.rng()),
+        name,
+        prefix: text.expose().chars().take(PREFIX).collect(),
+        grant: grant(&app, &caller, &wish)?,
+        created_at: now,
+        owner: caller.session.as_ref().map(|session| session.0.id),
+        expires_at: wish.expires_at,
+        last_used_at: None,
+    };
+    let shown = view(&token, now);
+    let author = caller.author();
+    app.store.write::<_, StoreError>(move |tx: &mut Tx<'_>| tokens::create(tx, &author, hash, &token)).await?;
+    let mut answer = shown;
+    if let Some(answer) = answer.as_object_mut() {
+        answer.insert("token".to_owned(), text.expose().into());
+        if wish.source.is_some() {
+            answer.insert("base_url".to_owned(), format!("{}/scim/v2", app.settings.public_url).into());
+        }
+    }
+    Ok((StatusCode::CREATED, Json(answer)))
+}
+
+fn grant(app: &App, caller: &Caller, wish: &Wish) -> Result<Grant, Problem> {
+    match (&wish.source, wish.scopes.is_empty()) {
+        (Some(source), true) => {
+            let known = SourceId::parse(source).ok().and_then(|id| app.source(&id)).filter(|known| known.kind == SourceKind::Scim);
+            let known = known.ok_or_else(|| Problem::field("source", "unknown_source", "is no SCIM source of the settings"))?;
+            Ok(Grant::Scim(known.id.clone()))
+        }
+        (None, false) => scopes(caller, &wish.scopes).map(Grant::Scopes),
+        _ => Err(Problem::field("scopes", "one_of", "must hold permissions, or source must name a SCIM source; not both")),
+    }
+}
+
+/// Parses permissions; nobody grants what they do not hold. `admin` stands for all that the caller holds.
+fn scopes(caller: &Caller, names: &[String]) -> Result<BTreeSet<Permission>, Problem> {
+    let mut scopes = BTreeSet::new();
+    let mut faults = Vec::new();
+    for name in names {
+        match Permission::by_name(name) {
+            _ if name == "admin" => scopes.extend(&caller.permissions),
+            Some(permission) if caller.permissions.contains(&permission) => {
+                scopes.insert(permission);
+            }
+            Some(_) => faults.push(FieldError::new("scopes", "not_held", format!("{name} is not yours to give"))),
+            None => faults.push(FieldError::new("scopes", "unknown_permission", format!("{name:?} is no permission"))),
+        }
+    }
+    if faults.is_empty() { Ok(scopes) } else { Err(Problem::fields(faults)) }
+}
+
+/// Ends a token at once.
+pub async fn revoke(State(app): State<App>, caller: Caller, Segment(id): Segment<TokenId>) -> Result<StatusCode, Problem> {
+    let author = caller.author();
+    app.store.write(move |tx: &mut Tx<'_>| tokens::revoke(tx, &author, id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,79 @@
+//! Users as administrators work with them. `{user}` is the id or the username.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+
+use super::super::extract::{Segment, etag};
+use crate::base::id::UserId;
+use crate::directory::role;
+use crate::directory::user::User;
+use crate::http::caller::Caller;
+use crate::http::error::Problem;
+use crate::http::state::App;
+use crate::store::users;
+
+pub mod access;
+pub mod change;
+pub mod create;
+pub mod fields;
+pub mod list;
+pub mod state;
+pub mod view;
+
+/// The user of this id (tombstones too) or username.
+///
+/// # Errors
+/// 404.
+pub fn find(app: &App, name: &str) -> Result<User, Problem> {
+    let view = app.store.view();
+    let found = match name.parse::<UserId>() {
+        Ok(id) => users::get(&view, id)?,
+        Err(_) => users::by_username(&view, name)?,
+    };
+    found.ok_or_else(|| Problem::not_found("user"))
+}
+
+/// The user, for a change by this caller: nobody changes who holds more than they do.
+///
+/// # Errors
+/// 404, or 403.
+pub fn find_to_change(app: &App, caller: &Caller, name: &str) -> Result<User, Problem> {
+    let user = find(app, name)?;
+    if role::may_manage(&caller.permissions, &user.roles) {
+        Ok(user)
+    } else {
+        Err(Problem::forbidden("this user holds permissions that you do not"))
+    }
+}
+
+/// Refuses what nobody does to themselves.
+///
+/// # Errors
+/// 403.
+pub fn not_oneself(caller: &Caller, user: &User) -> Result<(), Problem> {
+    match &caller.session {
+        Some(session) if session.0.id == user.id => {
+            Err(Problem::forbidden("nobody changes their own roles or state: ask another administrator"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A user as an answer, with the ETag.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn answer(app: &App, user: &User) -> Result<Response, Problem> {
+    let mut response = Json(view::user(app, user)?).into_response();
+    if let Ok(tag) = HeaderValue::from_str(&etag(user.revision)) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    Ok(response)
+}
+
+/// One user.
+pub async fn show(State(app): State<App>, Segment(name): Segment<String>) -> Result<Response, Problem> {
+    answer(&app, &find(&app, &name)?)
+}

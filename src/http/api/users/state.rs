@@ -1,0 +1,92 @@
+//! Disabling, enabling, removing and restoring users.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::{answer, find_to_change, not_oneself};
+use crate::directory::user::{DisabledReason, User};
+use crate::http::caller::Caller;
+use crate::http::error::Problem;
+use crate::http::extract::{Body, IfMatch, Segment};
+use crate::http::state::App;
+
+/// Why, for the audit trail.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+pub struct Why {
+    #[serde(default)]
+    reason: Option<String>,
+}
+
+struct Move {
+    user: User,
+    author: crate::directory::audit::Author,
+}
+
+fn prepare(app: &App, caller: &Caller, name: &str, why: Why) -> Result<Move, Problem> {
+    let user = find_to_change(app, caller, name)?;
+    not_oneself(caller, &user)?;
+    let mut author = caller.author();
+    if let Some(reason) = why.reason {
+        let reason = crate::base::text::line(&reason, 512);
+        let reason = reason.map_err(|fault| Problem::field("reason", fault.code(), &fault.to_string()))?;
+        author = author.because(reason);
+    }
+    Ok(Move { user, author })
+}
+
+/// Disables a user; everything they hold dies in the same commit.
+pub async fn disable(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(name): Segment<String>,
+    IfMatch(revision): IfMatch,
+    Body(why): Body<Why>,
+) -> Result<Response, Problem> {
+    let Move { user, author } = prepare(&app, &caller, &name, why)?;
+    let by = author.actor.clone();
+    let rule = move |user: User, now| user.disable(DisabledReason::Admin, by.clone(), now);
+    let moved = app.auth.move_account(author, user.id, revision, "user.disabled", rule).await?;
+    answer(&app, &moved)
+}
+
+/// Enables a user; the time of inactivity begins anew.
+pub async fn enable(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(name): Segment<String>,
+    IfMatch(revision): IfMatch,
+    Body(why): Body<Why>,
+) -> Result<Response, Problem> {
+    let Move { user, author } = prepare(&app, &caller, &name, why)?;
+    let moved = app.auth.move_account(author, user.id, revision, "user.enabled", User::enable).await?;
+    answer(&app, &moved)
+}
+
+/// Removes a user to a tombstone.
+pub async fn remove(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(name): Segment<String>,
+    IfMatch(revision): IfMatch,
+) -> Result<StatusCode, Problem> {
+    let Move { user, author } = prepare(&app, &caller, &name, Why::default())?;
+    let (by, retention) = (author.actor.clone(), app.users.retention);
+    let rule = move |user: User, now| Ok(user.remove(by.clone(), now, retention));
+    app.auth.move_account(author, user.id, revision, "user.removed", rule).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Takes a tombstone back, by its id.
+pub async fn restore(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(name): Segment<String>,
+    IfMatch(revision): IfMatch,
+) -> Result<Response, Problem> {
+    let Move { user, author } = prepare(&app, &caller, &name, Why::default())?;
+    let moved = app.auth.move_account(author, user.id, revision, "user.restored", User::restore).await?;
+    answer(&app, &moved)
+}

@@ -1,0 +1,117 @@
+//! A user as the API shows it. Secrets are not in it; whether there is a password is.
+
+use std::sync::LazyLock;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use crate::directory::user::{State, User};
+use crate::http::error::Problem;
+use crate::http::state::App;
+use crate::scim::schema::{Attribute, AttributeType, ResourceType, Schema};
+use crate::store::{credentials, groups};
+
+/// A user with everything: one read of its groups and one of its password beside the record.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn user(app: &App, user: &User) -> Result<Value, Problem> {
+    let view = app.store.view();
+    let mut shown = attributes(user, app.store.clock().now());
+    let groups = groups::groups_of(&view, user.id)?.into_iter().map(|(group, direct)| {
+        json!({"id": group.id, "name": group.name, "source": group.source, "direct": direct})
+    });
+    shown.insert("groups".to_owned(), groups.collect());
+    shown.insert("has_password".to_owned(), credentials::get(&view, user.id)?.is_some().into());
+    let factors = credentials::factors(&view, user.id)?;
+    shown.insert("has_factor".to_owned(), factors.iter().any(|factor| factor.confirmed).into());
+    Ok(Value::Object(shown))
+}
+
+/// What the record itself says; also what `?filter=` looks at.
+#[must_use]
+pub fn attributes(user: &User, now: Timestamp) -> Map<String, Value> {
+    let organizations = user.organizations.iter().map(|(id, roles)| json!({"id": id, "roles": roles}));
+    let shown = json!({
+        "id": user.id,
+        "username": user.username,
+        "name": user.name,
+        "email": user.email,
+        "phone": user.phone,
+        "description": user.description,
+        "source": user.source,
+        "external_id": user.external_id,
+        "state": user.state_name(),
+        "active": user.is_valid(now),
+        "expired": user.is_expired(now),
+        "expires_at": user.expires_at,
+        "roles": user.roles,
+        "organizations": organizations.collect::<Vec<_>>(),
+        "mfa": user.mfa,
+        "must_change_password": user.must_change_password,
+        "created_at": user.created_at,
+        "modified_at": user.modified_at,
+        "last_login": user.last_login,
+        "last_seen": user.last_seen,
+        "revision": user.revision,
+    });
+    let Value::Object(mut shown) = shown else { return Map::new() };
+    match &user.state {
+        State::Active => {}
+        State::Disabled(disabled) => {
+            shown.insert("disabled".to_owned(), json!(disabled));
+        }
+        State::Removed { at, by, purge_after, .. } => {
+            shown.insert("removed".to_owned(), json!({"at": at, "by": by, "purge_after": purge_after}));
+        }
+    }
+    shown
+}
+
+/// What `?filter=` may ask for: the attributes above, in the terms of the SCIM room.
+pub static FILTERABLE: LazyLock<ResourceType> = LazyLock::new(|| {
+    let text = |name| Attribute::text(name, "");
+    let exact = |name| Attribute::text(name, "").case_exact();
+    let time = |name| Attribute::new(AttributeType::DateTime, name, "");
+    let flag = |name| Attribute::boolean(name, "");
+    let attributes = vec![
+        exact("id"),
+        text("username"),
+        text("name"),
+        text("email"),
+        text("phone"),
+        text("description"),
+        text("source"),
+        exact("external_id"),
+        text("state"),
+        flag("active"),
+        flag("expired"),
+        time("expires_at"),
+        text("roles").many(),
+        Attribute::complex("organizations", "", vec![exact("id"), text("roles").many()]).many(),
+        text("mfa"),
+        flag("must_change_password"),
+        time("created_at"),
+        time("modified_at"),
+        time("last_login"),
+        time("last_seen"),
+        Attribute::new(AttributeType::Integer, "revision", ""),
+        Attribute::complex("disabled", "", vec![text("reason"), time("at")]),
+    ];
+    let base = Schema { id: "urn:musterd:schemas:User", name: "User", description: "", attributes };
+    ResourceType { name: "User", endpoint: "/users", description: "", common: Vec::new(), base, extensions: Vec::new() }
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::user::tests::user;
+
+    #[test]
+    fn everything_that_is_shown_of_the_record_can_be_filtered_by() {
+        let shown = attributes(&user("ada", Timestamp::UNIX_EPOCH), Timestamp::UNIX_EPOCH);
+        for name in shown.keys() {
+            assert!(FILTERABLE.base.attribute(name).is_some(), "{name}");
+        }
+    }
+}
