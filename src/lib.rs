@@ -2,8 +2,10 @@
 //!
 //! One crate of rooms; `ARCHITECTURE.md` says what each owns and who may knock on whose door.
 
+pub mod app;
 pub mod auth;
 pub mod base;
+pub mod cli;
 pub mod config;
 pub mod directory;
 pub mod http;

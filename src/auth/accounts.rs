@@ -84,7 +84,13 @@ impl Authenticator {
     ///
     /// # Errors
     /// When it has moved on, a rule refuses, or a unique value is taken.
-    pub async fn change_account(&self, author: Author, id: UserId, revision: Option<u64>, change: AccountChange) -> Result<User, WriteError> {
+    pub async fn change_account(
+        &self,
+        author: Author,
+        id: UserId,
+        revision: Option<u64>,
+        change: AccountChange,
+    ) -> Result<User, WriteError> {
         let write = move |tx: &mut Tx<'_>| {
             users::expect_revision(tx, id, revision)?;
             let wished = change.user.clone();
@@ -125,7 +131,13 @@ impl Authenticator {
     ///
     /// # Errors
     /// When it breaks rules.
-    pub async fn set_password(&self, author: Author, user: &User, password: &Secret, must_change: bool) -> Result<User, LoginError> {
+    pub async fn set_password(
+        &self,
+        author: Author,
+        user: &User,
+        password: &Secret,
+        must_change: bool,
+    ) -> Result<User, LoginError> {
         let prepared: Prepared = self.prepare_password(user, password).await?;
         let id = user.id;
         let set = self.store.write(move |tx: &mut Tx<'_>| prepared.commit(tx, &author, must_change)).await?;
@@ -140,7 +152,11 @@ impl Authenticator {
     pub async fn send_link(&self, author: Author, user: &User, public_url: &str) -> Result<Secret, LoginError> {
         if !self.keeps_password(&user.source) {
             let text = format!("is kept by the source {}: it is changed there", user.source);
-            return Err(LoginError::Password(vec![crate::directory::field::FieldError::new("password", "kept_elsewhere", text)]));
+            return Err(LoginError::Password(vec![crate::directory::field::FieldError::new(
+                "password",
+                "kept_elsewhere",
+                text,
+            )]));
         }
         let (life, public_url, id) = (self.settings.sessions.link, public_url.to_owned(), user.id);
         let write = move |tx: &mut Tx<'_>| -> Result<Secret, LoginError> {

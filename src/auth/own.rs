@@ -30,7 +30,13 @@ impl Authenticator {
     ///
     /// # Errors
     /// When the code is wrong, or there is no such factor to confirm.
-    pub async fn confirm_factor(&self, author: Author, id: UserId, factor: FactorId, code: &str) -> Result<(), LoginError> {
+    pub async fn confirm_factor(
+        &self,
+        author: Author,
+        id: UserId,
+        factor: FactorId,
+        code: &str,
+    ) -> Result<(), LoginError> {
         let code = code.to_owned();
         self.with_code_counted(id, move |tx: &mut Tx<'_>| {
             let found = find(tx, id, factor)?;
@@ -52,7 +58,13 @@ impl Authenticator {
     ///
     /// # Errors
     /// When the code is wrong, or policy wants the factor.
-    pub async fn remove_factor(&self, author: Author, id: UserId, factor: FactorId, code: &str) -> Result<(), LoginError> {
+    pub async fn remove_factor(
+        &self,
+        author: Author,
+        id: UserId,
+        factor: FactorId,
+        code: &str,
+    ) -> Result<(), LoginError> {
         let (code, mode) = (code.to_owned(), self.settings.mfa);
         self.with_code_counted(id, move |tx: &mut Tx<'_>| {
             let found = find(tx, id, factor)?;
@@ -63,7 +75,9 @@ impl Authenticator {
             let confirmed = credentials::factors(tx, id)?.iter().filter(|factor| factor.confirmed).count();
             if mode.rule_for(&user) == FactorRule::Required && confirmed <= 1 {
                 let text = "is the last one, and your directory asks for one: enrol another first";
-                return Err(WriteError::Rule(RuleError::Invalid(vec![FieldError::new("factor", "required", text)])).into());
+                return Err(
+                    WriteError::Rule(RuleError::Invalid(vec![FieldError::new("factor", "required", text)])).into()
+                );
             }
             credentials::remove_factor(tx, id, factor);
             audit::append(tx, &author, Entry::new("factor.removed", users::target(&user)))?;

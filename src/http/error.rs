@@ -130,7 +130,11 @@ impl From<StoreError> for Problem {
                 let detail = "the daemon is stopping, or hit a fault of its own";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).retry(Duration::from_secs(5))
             }
-            _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "an internal fault; the daemon's log says more"),
+            _ => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "an internal fault; the daemon's log says more",
+            ),
         }
     }
 }
@@ -161,7 +165,8 @@ impl From<WriteError> for Problem {
                     "external_id" => "external_id_taken",
                     _ => "name_taken",
                 };
-                let errors = vec![FieldError::new(field, "taken", "is already taken (upper and lower case do not differ)")];
+                let errors =
+                    vec![FieldError::new(field, "taken", "is already taken (upper and lower case do not differ)")];
                 Self { errors, ..Self::new(StatusCode::CONFLICT, code, detail) }
             }
         }
@@ -177,9 +182,7 @@ impl From<LoginError> for Problem {
             LoginError::TooManyAttempts(wait) => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", detail).retry(wait)
             }
-            LoginError::Busy => {
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", detail).retry(Duration::from_secs(1))
-            }
+            LoginError::Busy => Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", detail).retry(Duration::from_secs(1)),
             LoginError::BackendUnavailable => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "backend_unavailable", detail).retry(Duration::from_secs(10))
             }

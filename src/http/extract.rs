@@ -16,7 +16,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let is_json = request.headers().get(header::CONTENT_TYPE).is_none_or(|kind| {
-            let kind = kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+            let kind =
+                kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
             kind == "application/json" || kind.ends_with("+json")
         });
         if !is_json {
@@ -97,9 +98,9 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
         }
         let number = tag.trim_start_matches("W/").trim_matches('"').parse();
         let detail = "If-Match must be the ETag of an earlier answer";
-        number.map(|number| Self(Some(number))).map_err(|_| {
-            Problem::new(StatusCode::PRECONDITION_FAILED, "stale", detail)
-        })
+        number
+            .map(|number| Self(Some(number)))
+            .map_err(|_| Problem::new(StatusCode::PRECONDITION_FAILED, "stale", detail))
     }
 }
 

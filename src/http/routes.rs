@@ -76,11 +76,13 @@ async fn method_not_allowed(uri: axum::http::Uri) -> axum::response::Response {
     if uri.path().starts_with("/scim/") {
         return scim::reply::method_not_allowed().into_response();
     }
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this resource does not take that method").into_response()
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this resource does not take that method")
+        .into_response()
 }
 
 /// A panic in one request is one 500; the daemon lives.
 fn panicked(_: Box<dyn std::any::Any + Send>) -> axum::response::Response {
     tracing::error!("a request ended in a panic");
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "an internal fault; the daemon's log says more").into_response()
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "an internal fault; the daemon's log says more")
+        .into_response()
 }

@@ -8,9 +8,8 @@ use crate::auth::login::Authenticator;
 use crate::base::id::SourceId;
 use crate::directory::policy::UserDefaults;
 use crate::lifecycle::sweep::Sweep;
-use crate::sources::Source;
 use crate::store::Store;
-use crate::sync::source::Pass;
+use crate::sync::task::Follower;
 use crate::tasks::Driver;
 
 /// Everything behind the routes.
@@ -44,7 +43,7 @@ pub struct SourceInfo {
     /// Whether its users may log in.
     pub login: bool,
     /// How it is read, where it is.
-    pub pulled: Option<PulledSource>,
+    pub pulled: Option<Follower>,
 }
 
 /// The kinds of sources.
@@ -57,17 +56,6 @@ pub enum SourceKind {
     Ldap,
     /// Pushed by an identity provider.
     Scim,
-}
-
-/// A source that is read.
-#[derive(Clone)]
-pub struct PulledSource {
-    /// The source.
-    pub source: Arc<dyn Source>,
-    /// How its passes run.
-    pub pass: Pass,
-    /// Lets one pass run at a time.
-    pub one_at_a_time: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Shared by all requests.

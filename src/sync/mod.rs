@@ -6,6 +6,7 @@ pub mod apply;
 pub mod guard;
 pub mod plan;
 pub mod source;
+pub mod task;
 
 #[cfg(test)]
 mod tests;

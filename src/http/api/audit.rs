@@ -14,7 +14,8 @@ use crate::store::audit;
 pub async fn list(State(app): State<App>, parameters: Parameters) -> Result<Json<Value>, Problem> {
     let user = parameters.get("user").map(|name| find(&app, name)).transpose()?.map(|user| user.id);
     let before = parameters.get("cursor").map(str::parse).transpose();
-    let before = before.map_err(|_| Problem::field("cursor", "malformed", "must be the next_cursor of an earlier page"))?;
+    let before =
+        before.map_err(|_| Problem::field("cursor", "malformed", "must be the next_cursor of an earlier page"))?;
     let limit = parameters.limit()?;
     let lines = audit::list(&app.store.view(), user, before, limit)?;
     let next = lines.last().filter(|line| lines.len() == limit && line.seq > 1).map(|line| line.seq.to_string());

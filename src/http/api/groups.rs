@@ -83,7 +83,11 @@ pub async fn show(State(app): State<App>, Segment(name): Segment<String>) -> Res
 }
 
 /// Makes a group.
-pub async fn create(State(app): State<App>, caller: Caller, Body(wish): Body<Wish>) -> Result<(StatusCode, Json<Value>), Problem> {
+pub async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    Body(wish): Body<Wish>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
     let now = app.store.clock().now();
     let group = Group {
         id: GroupId::new(now, app.store.rng()),
@@ -105,7 +109,12 @@ fn parsed<T>(field: Result<T, FieldError>) -> Result<T, Problem> {
 }
 
 /// Renames a group or changes its description.
-pub async fn change(State(app): State<App>, caller: Caller, Segment(name): Segment<String>, Body(wish): Body<Change>) -> Result<Json<Value>, Problem> {
+pub async fn change(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(name): Segment<String>,
+    Body(wish): Body<Change>,
+) -> Result<Json<Value>, Problem> {
     let id = own(&app, &name)?.id;
     let name = wish.name.as_deref().map(DisplayName::parse).transpose();
     let description = wish.description.as_deref().map(Description::parse).transpose();
@@ -123,7 +132,11 @@ pub async fn change(State(app): State<App>, caller: Caller, Segment(name): Segme
 }
 
 /// Removes a group with its memberships.
-pub async fn remove(State(app): State<App>, caller: Caller, Segment(name): Segment<String>) -> Result<StatusCode, Problem> {
+pub async fn remove(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(name): Segment<String>,
+) -> Result<StatusCode, Problem> {
     let id = own(&app, &name)?.id;
     let author = caller.author();
     app.store.write(move |tx: &mut Tx<'_>| groups::remove(tx, &author, id)).await?;
@@ -131,7 +144,11 @@ pub async fn remove(State(app): State<App>, caller: Caller, Segment(name): Segme
 }
 
 /// A page of the direct members.
-pub async fn members(State(app): State<App>, Segment(name): Segment<String>, parameters: Parameters) -> Result<Json<Value>, Problem> {
+pub async fn members(
+    State(app): State<App>,
+    Segment(name): Segment<String>,
+    parameters: Parameters,
+) -> Result<Json<Value>, Problem> {
     let group = find_group(&app, &name)?;
     let after = parameters.get("cursor").map(parse_member).transpose()?;
     let limit = parameters.limit()?;
@@ -175,6 +192,7 @@ pub async fn change_members(
     let add = resolve(&wish.add_users, &wish.add_groups)?;
     let remove = resolve(&wish.remove_users, &wish.remove_groups)?;
     let author = caller.author();
-    let changed = app.store.write(move |tx: &mut Tx<'_>| groups::change_members(tx, &author, id, &add, &remove)).await?;
+    let changed =
+        app.store.write(move |tx: &mut Tx<'_>| groups::change_members(tx, &author, id, &add, &remove)).await?;
     Ok(Json(json!({"changed": changed})))
 }

@@ -64,7 +64,11 @@ pub struct LinkUse {
 }
 
 /// Begins a login.
-pub async fn authenticate(State(app): State<App>, caller: Caller, Body(body): Body<Credentials>) -> Result<Json<Value>, Problem> {
+pub async fn authenticate(
+    State(app): State<App>,
+    caller: Caller,
+    Body(body): Body<Credentials>,
+) -> Result<Json<Value>, Problem> {
     let mut origin = caller.origin.clone();
     if let Some(address) = body.client_ip {
         caller.must(Permission::LoginAuthenticate)?;
@@ -75,7 +79,11 @@ pub async fn authenticate(State(app): State<App>, caller: Caller, Body(body): Bo
 }
 
 /// Tells what a login waits for; sends a code where the method needs one to be sent.
-pub async fn challenge(State(app): State<App>, Segment(transaction): Segment<Secret>, Body(body): Body<Method>) -> Result<Json<Value>, Problem> {
+pub async fn challenge(
+    State(app): State<App>,
+    Segment(transaction): Segment<Secret>,
+    Body(body): Body<Method>,
+) -> Result<Json<Value>, Problem> {
     only_totp(&body.method)?;
     let (login, _) = app.auth.challenge(&transaction)?;
     Ok(Json(json!({"status": "mfa_required", "method": "totp", "expires_at": login.expires_at})))
@@ -105,7 +113,11 @@ pub async fn password(
 }
 
 /// Begins to enrol a second factor in a login that asks for one.
-pub async fn enrol(State(app): State<App>, Segment(transaction): Segment<Secret>, Body(body): Body<Method>) -> Result<Json<Value>, Problem> {
+pub async fn enrol(
+    State(app): State<App>,
+    Segment(transaction): Segment<Secret>,
+    Body(body): Body<Method>,
+) -> Result<Json<Value>, Problem> {
     only_totp(&body.method)?;
     let enrolment = app.auth.enrol(&transaction).await?;
     Ok(Json(json!({
@@ -117,7 +129,11 @@ pub async fn enrol(State(app): State<App>, Segment(transaction): Segment<Secret>
 }
 
 /// Sets a password by a link. Signs nobody in.
-pub async fn use_link(State(app): State<App>, caller: Caller, Body(body): Body<LinkUse>) -> Result<StatusCode, Problem> {
+pub async fn use_link(
+    State(app): State<App>,
+    caller: Caller,
+    Body(body): Body<LinkUse>,
+) -> Result<StatusCode, Problem> {
     app.auth.use_link(body.token.expose(), &body.password, &caller.origin).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -44,7 +44,11 @@ pub async fn show(State(app): State<App>, caller: Caller) -> Result<Json<Value>,
 }
 
 /// Changes the password; the old one is the proof, and a wrong one counts as a failed login.
-pub async fn password(State(app): State<App>, caller: Caller, Body(body): Body<PasswordChange>) -> Result<StatusCode, Problem> {
+pub async fn password(
+    State(app): State<App>,
+    caller: Caller,
+    Body(body): Body<PasswordChange>,
+) -> Result<StatusCode, Problem> {
     let (user, _) = caller.user()?;
     app.auth.prove_password(user, &body.current_password, &caller.origin).await?;
     app.auth.set_password(caller.author(), user, &body.password, false).await?;
@@ -56,12 +60,17 @@ pub async fn factors(State(app): State<App>, caller: Caller) -> Result<Json<Valu
     let (user, _) = caller.user()?;
     let factors = credentials::factors(&app.store.view(), user.id)?;
     let shown = factors.iter().filter(|factor| factor.confirmed);
-    let shown = shown.map(|factor| json!({"id": factor.id, "kind": "totp", "name": factor.name, "created_at": factor.created_at}));
+    let shown = shown
+        .map(|factor| json!({"id": factor.id, "kind": "totp", "name": factor.name, "created_at": factor.created_at}));
     Ok(Json(json!({"items": shown.collect::<Vec<_>>()})))
 }
 
 /// Begins to enrol a TOTP factor; it counts once a code has confirmed it.
-pub async fn enrol(State(app): State<App>, caller: Caller, Body(body): Body<Password>) -> Result<(StatusCode, Json<Value>), Problem> {
+pub async fn enrol(
+    State(app): State<App>,
+    caller: Caller,
+    Body(body): Body<Password>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
     let (user, _) = caller.user()?;
     app.auth.prove_password(user, &body.current_password, &caller.origin).await?;
     let enrolment = app.auth.enrol_factor(user.id).await?;
@@ -107,7 +116,11 @@ pub async fn sessions(State(app): State<App>, caller: Caller) -> Result<Json<Val
 }
 
 /// Ends one of the sessions.
-pub async fn end_session(State(app): State<App>, caller: Caller, Segment(session): Segment<SessionId>) -> Result<StatusCode, Problem> {
+pub async fn end_session(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(session): Segment<SessionId>,
+) -> Result<StatusCode, Problem> {
     let (user, _) = caller.user()?.clone();
     if app.auth.end_session(caller.author(), user, session).await? {
         Ok(StatusCode::NO_CONTENT)

@@ -31,7 +31,11 @@ pub async fn list(State(app): State<App>) -> Result<Json<Value>, Problem> {
 }
 
 /// Makes an organisation.
-pub async fn create(State(app): State<App>, caller: Caller, Body(wish): Body<Wish>) -> Result<(StatusCode, Json<Value>), Problem> {
+pub async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    Body(wish): Body<Wish>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
     let now = app.store.clock().now();
     let organization = Organization {
         id: OrganizationId::new(now, app.store.rng()),

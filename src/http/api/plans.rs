@@ -18,7 +18,11 @@ pub async fn list(State(app): State<App>) -> Result<Json<Value>, Problem> {
 }
 
 /// One plan with its first items.
-pub async fn show(State(app): State<App>, Segment(id): Segment<PlanId>, parameters: Parameters) -> Result<Json<Value>, Problem> {
+pub async fn show(
+    State(app): State<App>,
+    Segment(id): Segment<PlanId>,
+    parameters: Parameters,
+) -> Result<Json<Value>, Problem> {
     let view = app.store.view();
     let plan = runs::get_plan(&view, id)?.ok_or_else(|| Problem::not_found("plan"))?;
     let items = runs::items(&view, id, parameters.limit()?)?;
@@ -26,13 +30,21 @@ pub async fn show(State(app): State<App>, Segment(id): Segment<PlanId>, paramete
 }
 
 /// Applies exactly this plan.
-pub async fn approve(State(app): State<App>, caller: Caller, Segment(id): Segment<PlanId>) -> Result<Json<Value>, Problem> {
+pub async fn approve(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(id): Segment<PlanId>,
+) -> Result<Json<Value>, Problem> {
     let applied = apply::approve(&app.store, &caller.author(), id, app.users.lifetime).await?;
     Ok(Json(json!({"written": applied.written, "refused": applied.refused})))
 }
 
 /// Says no to this plan.
-pub async fn reject(State(app): State<App>, caller: Caller, Segment(id): Segment<PlanId>) -> Result<Json<Value>, Problem> {
+pub async fn reject(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(id): Segment<PlanId>,
+) -> Result<Json<Value>, Problem> {
     apply::reject(&app.store, &caller.author(), id).await?;
     Ok(Json(json!({"rejected": id})))
 }

@@ -54,9 +54,10 @@ pub struct Introspection {
 
 /// Is this session valid? RFC 7662: whatever is not gets `{"active": false}` and nothing else (§2.2).
 pub async fn introspect(State(app): State<App>, request: axum::extract::Request) -> Result<Json<Value>, Problem> {
-    let is_form = request.headers().get(axum::http::header::CONTENT_TYPE).is_none_or(|kind| {
-        !kind.to_str().unwrap_or_default().contains("json")
-    });
+    let is_form = request
+        .headers()
+        .get(axum::http::header::CONTENT_TYPE)
+        .is_none_or(|kind| !kind.to_str().unwrap_or_default().contains("json"));
     let bytes = read_body(request, &app).await?;
     let form: Option<Introspection> = if is_form {
         let pairs = form_urlencoded::parse(&bytes).find(|(name, _)| name == "token");

@@ -10,9 +10,10 @@ use crate::directory::plan::Cause;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Parameters, Segment};
-use crate::http::state::{App, PulledSource};
+use crate::http::state::App;
 use crate::sources::PulledUser;
 use crate::store::runs;
+use crate::sync::task::Follower;
 
 /// All sources in their order, each with its last run.
 pub async fn list(State(app): State<App>) -> Result<Json<Value>, Problem> {
@@ -32,10 +33,14 @@ pub async fn list(State(app): State<App>) -> Result<Json<Value>, Problem> {
     Ok(Json(json!({"items": items})))
 }
 
-fn pulled(app: &App, id: &SourceId) -> Result<PulledSource, Problem> {
+fn pulled(app: &App, id: &SourceId) -> Result<Follower, Problem> {
     let source = app.source(id).ok_or_else(|| Problem::not_found("source"))?;
     source.pulled.clone().ok_or_else(|| {
-        Problem::new(StatusCode::CONFLICT, "not_pulled", format!("nothing is read from {id}: it is not an enabled LDAP source"))
+        Problem::new(
+            StatusCode::CONFLICT,
+            "not_pulled",
+            format!("nothing is read from {id}: it is not an enabled LDAP source"),
+        )
     })
 }
 
@@ -67,7 +72,11 @@ fn sample(user: &PulledUser) -> Value {
 }
 
 /// Reads the source and tells what a pass would change. Writes nothing.
-pub async fn plan(State(app): State<App>, Segment(id): Segment<SourceId>, parameters: Parameters) -> Result<Json<Value>, Problem> {
+pub async fn plan(
+    State(app): State<App>,
+    Segment(id): Segment<SourceId>,
+    parameters: Parameters,
+) -> Result<Json<Value>, Problem> {
     let pulled = pulled(&app, &id)?;
     let preview = pulled.pass.preview(&*pulled.source).await;
     let preview = preview.map_err(|why| Problem::new(StatusCode::BAD_GATEWAY, "source_failed", why))?;
@@ -81,22 +90,28 @@ pub async fn plan(State(app): State<App>, Segment(id): Segment<SourceId>, parame
 }
 
 /// Runs a pass now.
-pub async fn sync(State(app): State<App>, Segment(id): Segment<SourceId>, caller: Caller) -> Result<Json<Value>, Problem> {
+pub async fn sync(
+    State(app): State<App>,
+    Segment(id): Segment<SourceId>,
+    caller: Caller,
+) -> Result<Json<Value>, Problem> {
     let pulled = pulled(&app, &id)?;
-    let Ok(lease) = pulled.one_at_a_time.clone().try_lock_owned() else {
-        return Err(Problem::new(StatusCode::CONFLICT, "already_running", format!("a pass of {id} is running already")));
-    };
     // A task of its own: a caller who hangs up does not cut a pass in half.
-    let pass = tokio::spawn(async move {
-        let run = pulled.pass.run(&*pulled.source, caller.author()).await;
-        drop(lease);
-        run
-    });
+    let pass = tokio::spawn(async move { pulled.run(caller.author()).await });
     match pass.await {
-        Ok(run) => Ok(Json(json!(run?))),
+        Ok(run) => match run? {
+            Some(run) => Ok(Json(json!(run))),
+            None => {
+                Err(Problem::new(StatusCode::CONFLICT, "already_running", format!("a pass of {id} is running already")))
+            }
+        },
         Err(error) => {
             tracing::error!(source.id = %id, error = %error, "a pass ended in a fault of its own");
-            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "an internal fault; the daemon's log says more"))
+            Err(Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "an internal fault; the daemon's log says more",
+            ))
         }
     }
 }

@@ -28,7 +28,9 @@ pub async fn sweep(State(app): State<App>, caller: Caller, Body(wish): Body<Wish
     if wish.dry_run {
         let at = wish.at.unwrap_or_else(|| app.store.clock().now());
         let preview = app.sweep.preview(at)?;
-        return Ok(Json(json!({"at": at, "items": preview.items, "counts": preview.counts, "would_be_held": preview.held})));
+        return Ok(Json(
+            json!({"at": at, "items": preview.items, "counts": preview.counts, "would_be_held": preview.held}),
+        ));
     }
     if wish.at.is_some() {
         return Err(Problem::field("at", "only_with_dry_run", "is for a dry run; a sweep is always of now"));

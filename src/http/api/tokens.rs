@@ -66,7 +66,11 @@ fn view(token: &ApiToken, now: Timestamp) -> Value {
 }
 
 /// Makes a token; the answer is the only place where its text ever stands.
-pub async fn create(State(app): State<App>, caller: Caller, Body(wish): Body<Wish>) -> Result<(StatusCode, Json<Value>), Problem> {
+pub async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    Body(wish): Body<Wish>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
     let now = app.store.clock().now();
     let text = new_token(TokenKind::Api, app.store.rng());
     let hash = hash_token(TokenKind::Api, text.expose()).ok_or(StoreError::Stopped)?;
@@ -100,12 +104,20 @@ pub async fn create(State(app): State<App>, caller: Caller, Body(wish): Body<Wis
 fn grant(app: &App, caller: &Caller, wish: &Wish) -> Result<Grant, Problem> {
     match (&wish.source, wish.scopes.is_empty()) {
         (Some(source), true) => {
-            let known = SourceId::parse(source).ok().and_then(|id| app.source(&id)).filter(|known| known.kind == SourceKind::Scim);
-            let known = known.ok_or_else(|| Problem::field("source", "unknown_source", "is no SCIM source of the settings"))?;
+            let known = SourceId::parse(source)
+                .ok()
+                .and_then(|id| app.source(&id))
+                .filter(|known| known.kind == SourceKind::Scim);
+            let known =
+                known.ok_or_else(|| Problem::field("source", "unknown_source", "is no SCIM source of the settings"))?;
             Ok(Grant::Scim(known.id.clone()))
         }
         (None, false) => scopes(caller, &wish.scopes).map(Grant::Scopes),
-        _ => Err(Problem::field("scopes", "one_of", "must hold permissions, or source must name a SCIM source; not both")),
+        _ => Err(Problem::field(
+            "scopes",
+            "one_of",
+            "must hold permissions, or source must name a SCIM source; not both",
+        )),
     }
 }
 
@@ -127,7 +139,11 @@ fn scopes(caller: &Caller, names: &[String]) -> Result<BTreeSet<Permission>, Pro
 }
 
 /// Ends a token at once.
-pub async fn revoke(State(app): State<App>, caller: Caller, Segment(id): Segment<TokenId>) -> Result<StatusCode, Problem> {
+pub async fn revoke(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(id): Segment<TokenId>,
+) -> Result<StatusCode, Problem> {
     let author = caller.author();
     app.store.write(move |tx: &mut Tx<'_>| tokens::revoke(tx, &author, id)).await?;
     Ok(StatusCode::NO_CONTENT)

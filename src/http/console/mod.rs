@@ -1,7 +1,7 @@
 //! Pages for people. For now the one behind password links.
 
-use axum::http::header;
 use axum::http::Method;
+use axum::http::header;
 use axum::response::{Html, IntoResponse, Response};
 
 use super::middleware::access::Access;

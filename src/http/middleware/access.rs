@@ -58,7 +58,9 @@ fn check(access: Access, caller: &Caller) -> Result<(), Problem> {
         Access::Holder(permission) if !caller.is_anonymous() => return caller.must(permission),
         Access::Holder(_) => false,
         Access::Scim if caller.scim.is_some() => true,
-        Access::Scim if !caller.is_anonymous() => return Err(Problem::forbidden("this needs the token of a SCIM source")),
+        Access::Scim if !caller.is_anonymous() => {
+            return Err(Problem::forbidden("this needs the token of a SCIM source"));
+        }
         Access::Scim => false,
     };
     if allowed { Ok(()) } else { Err(Problem::unauthenticated()) }
@@ -70,7 +72,9 @@ fn refuse(access: Access, problem: Problem) -> Response {
         return problem.into_response();
     }
     let unauthenticated = problem.status == StatusCode::UNAUTHORIZED;
-    let mut response = crate::http::scim::reply::Failure::from(ScimError::plain(problem.status.as_u16(), problem.detail)).into_response();
+    let mut response =
+        crate::http::scim::reply::Failure::from(ScimError::plain(problem.status.as_u16(), problem.detail))
+            .into_response();
     if unauthenticated {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"scim\""));
     }
@@ -87,7 +91,12 @@ fn identify(app: &App, request: &Request, origin: Origin) -> Result<Caller, Prob
     if let Some((user, session)) = app.auth.session(token)? {
         let permissions = role::permissions_of(&user.roles);
         let actor = Actor::User { id: user.id };
-        return Ok(Caller { actor, permissions, session: Some(Box::new((user, session))), ..Caller::anonymous(origin) });
+        return Ok(Caller {
+            actor,
+            permissions,
+            session: Some(Box::new((user, session))),
+            ..Caller::anonymous(origin)
+        });
     }
     Ok(api_token(app, token, &origin)?.unwrap_or_else(|| Caller::anonymous(origin)))
 }

@@ -29,28 +29,45 @@ pub struct Wish {
 }
 
 /// Sets a password; every session of the user ends.
-pub async fn set_password(State(app): State<App>, caller: Caller, Segment(name): Segment<String>, Body(wish): Body<Wish>) -> Result<StatusCode, Problem> {
+pub async fn set_password(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(name): Segment<String>,
+    Body(wish): Body<Wish>,
+) -> Result<StatusCode, Problem> {
     let user = find_to_change(&app, &caller, &name)?;
     app.auth.set_password(caller.author(), &user, &wish.password, wish.must_change).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Makes a link by which the user sets a password, and mails it.
-pub async fn send_link(State(app): State<App>, caller: Caller, Segment(name): Segment<String>) -> Result<(StatusCode, Json<Value>), Problem> {
+pub async fn send_link(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(name): Segment<String>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
     let user = find_to_change(&app, &caller, &name)?;
     let link = app.auth.send_link(caller.author(), &user, &app.settings.public_url).await?;
     Ok((StatusCode::CREATED, Json(json!({"password_link": link.expose()}))))
 }
 
 /// Removes all second factors.
-pub async fn reset_factors(State(app): State<App>, caller: Caller, Segment(name): Segment<String>) -> Result<Json<Value>, Problem> {
+pub async fn reset_factors(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(name): Segment<String>,
+) -> Result<Json<Value>, Problem> {
     let user = find_to_change(&app, &caller, &name)?;
     let removed = app.auth.reset_factors(caller.author(), user.id).await?;
     Ok(Json(json!({"removed": removed})))
 }
 
 /// Forgets the failed tries of a user.
-pub async fn unlock(State(app): State<App>, caller: Caller, Segment(name): Segment<String>) -> Result<StatusCode, Problem> {
+pub async fn unlock(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(name): Segment<String>,
+) -> Result<StatusCode, Problem> {
     let user = find_to_change(&app, &caller, &name)?;
     app.auth.throttle.clear(Key::Password(user.id));
     app.auth.throttle.clear(Key::Code(user.id));
@@ -65,9 +82,15 @@ pub async fn sessions(State(app): State<App>, Segment(name): Segment<String>) ->
 }
 
 /// Ends everything that a user holds.
-pub async fn end_sessions(State(app): State<App>, caller: Caller, Segment(name): Segment<String>) -> Result<StatusCode, Problem> {
+pub async fn end_sessions(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(name): Segment<String>,
+) -> Result<StatusCode, Problem> {
     let user = find_to_change(&app, &caller, &name)?;
-    app.auth.move_account(caller.author(), user.id, None, "sessions.ended", |user, _| Ok(User::end_sessions(user))).await?;
+    app.auth
+        .move_account(caller.author(), user.id, None, "sessions.ended", |user, _| Ok(User::end_sessions(user)))
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -22,7 +22,11 @@ pub async fn change(
 ) -> Result<Response, Problem> {
     let user = find_to_change(&app, &caller, &name)?;
     if user.is_removed() {
-        return Err(Problem::new(axum::http::StatusCode::CONFLICT, "wrong_state", "the user is removed: restore it first"));
+        return Err(Problem::new(
+            axum::http::StatusCode::CONFLICT,
+            "wrong_state",
+            "the user is removed: restore it first",
+        ));
     }
     owned(&user, &fields)?;
     if fields.roles.is_some() || fields.expires_at.is_some() {

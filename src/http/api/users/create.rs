@@ -1,9 +1,9 @@
 //! Making users: anew, or from one that exists.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::Json;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -48,7 +48,12 @@ pub async fn create(State(app): State<App>, caller: Caller, Body(wish): Body<Wis
 }
 
 /// Makes a user with everything of another but name, username, email, password and factors.
-pub async fn duplicate(State(app): State<App>, caller: Caller, Segment(name): Segment<String>, Body(wish): Body<Wish>) -> Result<Response, Problem> {
+pub async fn duplicate(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(name): Segment<String>,
+    Body(wish): Body<Wish>,
+) -> Result<Response, Problem> {
     let original = find(&app, &name)?;
     if !role::may_manage(&caller.permissions, &original.roles) {
         return Err(Problem::forbidden("this user holds permissions that you do not: they are not yours to give"));
@@ -57,7 +62,10 @@ pub async fn duplicate(State(app): State<App>, caller: Caller, Segment(name): Se
     let fields = read_fields(fields)?;
     require(&fields)?;
     let own = fields.parse(&app, &caller)?;
-    let change = AccountChange { user: copied(&original, own.user, app.store.clock().now()), groups: own.groups.or(Some(own_groups(&app, &original)?)) };
+    let change = AccountChange {
+        user: copied(&original, own.user, app.store.clock().now()),
+        groups: own.groups.or(Some(own_groups(&app, &original)?)),
+    };
     make(&app, caller, change, password, password_link).await
 }
 
@@ -98,7 +106,9 @@ fn check_source(app: &App, source: Option<&str>) -> Result<(), Problem> {
     match SourceId::parse(source).ok().and_then(|id| app.source(&id)) {
         None => Err(Problem::field("source", "unknown_source", "is no source of the settings")),
         Some(known) if known.id.is_local() => Ok(()),
-        Some(_) => Err(Problem::field("source", "not_creatable", "makes its users itself; only local users are made here")),
+        Some(_) => {
+            Err(Problem::field("source", "not_creatable", "makes its users itself; only local users are made here"))
+        }
     }
 }
 
@@ -113,7 +123,13 @@ fn require(fields: &Fields) -> Result<(), Problem> {
     if faults.is_empty() { Ok(()) } else { Err(Problem::fields(faults)) }
 }
 
-async fn make(app: &App, caller: Caller, change: AccountChange, password: Option<Secret>, link: bool) -> Result<Response, Problem> {
+async fn make(
+    app: &App,
+    caller: Caller,
+    change: AccountChange,
+    password: Option<Secret>,
+    link: bool,
+) -> Result<Response, Problem> {
     if password.is_some() && link {
         return Err(Problem::field("password_link", "one_of", "goes without password: the user sets it by the link"));
     }

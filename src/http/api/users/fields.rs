@@ -76,7 +76,11 @@ impl Parser<'_> {
     }
 
     /// A value that may be cleared.
-    fn clearable<T>(&mut self, wish: Option<Option<String>>, parse: fn(&str) -> Result<T, FieldError>) -> Option<Option<T>> {
+    fn clearable<T>(
+        &mut self,
+        wish: Option<Option<String>>,
+        parse: fn(&str) -> Result<T, FieldError>,
+    ) -> Option<Option<T>> {
         match wish? {
             None => Some(None),
             Some(text) => self.take(parse(&text)).map(Some),
@@ -88,7 +92,11 @@ impl Parser<'_> {
         match text.parse::<Timestamp>() {
             Ok(end) if end > self.app.store.clock().now() => Some(Some(end)),
             Ok(_) => {
-                self.fault("expires_at", "in_the_past", "must lie in the future; disable the user to keep them out now");
+                self.fault(
+                    "expires_at",
+                    "in_the_past",
+                    "must lie in the future; disable the user to keep them out now",
+                );
                 None
             }
             Err(_) => {
@@ -135,7 +143,9 @@ impl Parser<'_> {
         for name in names {
             match find_group(self.app, name) {
                 Ok(group) if group.source.is_local() => groups.push(group.id),
-                Ok(group) => self.fault("groups", "owned_by_source", format!("{name:?} belongs to the source {}", group.source)),
+                Ok(group) => {
+                    self.fault("groups", "owned_by_source", format!("{name:?} belongs to the source {}", group.source))
+                }
                 Err(_) => self.fault("groups", "unknown_group", format!("{name:?} is no group")),
             }
         }
@@ -171,7 +181,9 @@ impl Fields {
         if let Some(roles) = &user.roles {
             caller.must(Permission::UsersRoles)?;
             if !role::may_manage(&caller.permissions, roles) {
-                return Err(Problem::forbidden("these roles hold permissions that you do not: they are not yours to give"));
+                return Err(Problem::forbidden(
+                    "these roles hold permissions that you do not: they are not yours to give",
+                ));
             }
         }
         if user.organizations.is_some() {

@@ -40,7 +40,8 @@ pub async fn list(State(app): State<App>, parameters: Parameters) -> Result<Json
     let sort = Sort::parse(parameters.get("sort").unwrap_or("username"))?;
     let after = parameters.get("cursor").map(read_cursor).transpose()?;
     let (users, places) = sorted(&app, &sort, after, limit.saturating_add(1), keep)?;
-    let next = if users.len() > limit { users.get(limit - 1).zip(places.get(limit - 1)).map(write_cursor) } else { None };
+    let next =
+        if users.len() > limit { users.get(limit - 1).zip(places.get(limit - 1)).map(write_cursor) } else { None };
     page(&app, users.into_iter().take(limit).collect(), next)
 }
 
@@ -78,7 +79,16 @@ struct Sort {
 }
 
 const SORTABLE: &[&str] = &[
-    "username", "name", "email", "source", "state", "created_at", "modified_at", "expires_at", "last_login", "last_seen",
+    "username",
+    "name",
+    "email",
+    "source",
+    "state",
+    "created_at",
+    "modified_at",
+    "expires_at",
+    "last_login",
+    "last_seen",
 ];
 
 impl Sort {
@@ -127,7 +137,13 @@ fn sorted(
     if sort.attribute == "username" {
         let after = after.map(|((_, username), _)| username);
         let found = list::by_username(&reads, after.as_deref(), limit, keep)?;
-        return Ok(found.into_iter().map(|user| { let place = sort.place(&user); (user, place) }).unzip());
+        return Ok(found
+            .into_iter()
+            .map(|user| {
+                let place = sort.place(&user);
+                (user, place)
+            })
+            .unzip());
     }
     let found = list::by_key(&reads, after.as_ref(), limit, place)?;
     Ok(found.into_iter().map(|(place, user)| (user, place)).unzip())
@@ -140,6 +156,7 @@ fn write_cursor((user, place): (&User, &Place)) -> String {
 fn read_cursor(text: &str) -> Result<(Place, UserId), Problem> {
     let bytes = if text.len() > 4_096 { None } else { BASE64URL_NOPAD.decode(text.as_bytes()).ok() };
     let read = bytes.and_then(|bytes| serde_json::from_slice::<(bool, String, UserId)>(&bytes).ok());
-    let (missing, value, id) = read.ok_or_else(|| Problem::field("cursor", "malformed", "must be the next_cursor of an earlier page"))?;
+    let (missing, value, id) =
+        read.ok_or_else(|| Problem::field("cursor", "malformed", "must be the next_cursor of an earlier page"))?;
     Ok(((missing, text::fold(&value)), id))
 }

@@ -18,9 +18,9 @@ use crate::store::{credentials, groups};
 pub fn user(app: &App, user: &User) -> Result<Value, Problem> {
     let view = app.store.view();
     let mut shown = attributes(user, app.store.clock().now());
-    let groups = groups::groups_of(&view, user.id)?.into_iter().map(|(group, direct)| {
-        json!({"id": group.id, "name": group.name, "source": group.source, "direct": direct})
-    });
+    let groups = groups::groups_of(&view, user.id)?
+        .into_iter()
+        .map(|(group, direct)| json!({"id": group.id, "name": group.name, "source": group.source, "direct": direct}));
     shown.insert("groups".to_owned(), groups.collect());
     shown.insert("has_password".to_owned(), credentials::get(&view, user.id)?.is_some().into());
     let factors = credentials::factors(&view, user.id)?;

@@ -1,0 +1,190 @@
+//! The only place where the rooms are wired together: from settings to a daemon that listens.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::breaker::Breaker;
+use crate::auth::hasher::Hasher;
+use crate::auth::login::{Authenticator, Newcomers};
+use crate::auth::throttle::Throttle;
+use crate::auth::verify::Backend;
+use crate::base::id::SourceId;
+use crate::base::secret::Secret;
+use crate::config::{Loaded, Settings, SourceKind as Configured, SourceSettings};
+use crate::directory::user::User;
+use crate::http::routes;
+use crate::http::serve::Listeners;
+use crate::http::state::{Inside, SourceInfo, SourceKind};
+use crate::lifecycle::sweep::Sweep;
+use crate::sources::ldap::LdapSource;
+use crate::sources::{PulledUser, Source};
+use crate::store::tx::Tx;
+use crate::store::{Store, StoreError, tasks};
+use crate::sync::source::Pass;
+use crate::sync::task::{Follower, SyncTask};
+use crate::tasks::{Driver, Journal, Task, Work};
+
+pub mod first_start;
+pub mod logging;
+
+/// A daemon whose doors are open, ready to run.
+pub struct Daemon {
+    /// Everything behind the routes.
+    pub inside: Arc<Inside>,
+    /// Where to set the first administrator's password; only at the first start.
+    pub first_link: Option<Secret>,
+    listeners: Listeners,
+}
+
+impl Daemon {
+    /// Wires the rooms and opens the doors.
+    ///
+    /// # Errors
+    /// In words, for the person who starts it.
+    pub async fn build(loaded: Loaded, store: Store) -> Result<Self, String> {
+        let effective = loaded.effective.iter().map(|one| serde_json::to_value(one).unwrap_or_default()).collect();
+        let pinned_url = loaded.is_pinned("server.public_url");
+        let Settings { mut http, auth, lifecycle, sources, .. } = loaded.settings;
+        let listeners = Listeners::bind(&http).await?;
+        http.listen = listeners.address().map_err(|error| error.to_string())?;
+        if !pinned_url {
+            http.public_url = format!("http://{}", http.listen);
+        }
+        let store = Arc::new(store);
+        let users = lifecycle.users.clone();
+        let built = build_sources(&store, &sources, users.lifetime)?;
+        let newcomers = Arc::new(Takers(built.iter().filter_map(|source| source.pulled.clone()).collect()));
+        let auth = Arc::new(Authenticator {
+            hasher: Hasher::start(&auth.hashing, store.rng())?,
+            throttle: Throttle::new(auth.lockout.clone()),
+            backends: backends(&sources, &built),
+            newcomers,
+            store: store.clone(),
+            settings: auth,
+        });
+        let sweep = Arc::new(Sweep::new(store.clone(), lifecycle));
+        let mut work: Vec<Arc<dyn Task>> = vec![sweep.clone()];
+        for (settings, source) in sources.iter().zip(&built) {
+            if let Some((schedule, follower)) = settings.schedule.clone().zip(source.pulled.clone()) {
+                work.push(Arc::new(SyncTask::new(follower, schedule)));
+            }
+        }
+        let driver = Arc::new(Driver::new(work, Arc::new(LastRuns(store.clone())), store.clock().clone()));
+        let inside = Arc::new(Inside { settings: http, store, auth, sources: built, sweep, driver, users, effective });
+        let first_link = first_start::first_administrator(&inside).await?;
+        Ok(Self { inside, first_link, listeners })
+    }
+
+    /// Runs until `stop`, then drains.
+    ///
+    /// # Errors
+    /// When background work cannot start.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), String> {
+        let router = routes::router(self.inside.clone());
+        let drain = self.inside.settings.drain;
+        let serving = self.listeners.serve(router, stop.clone(), drain);
+        let driving = self.inside.driver.clone().drive(stop.clone());
+        let driving = async {
+            let outcome = driving.await;
+            // Without background work nobody expires and nothing is kept in step: better to stop and say so.
+            stop.cancel();
+            outcome
+        };
+        let ((), driven) = tokio::join!(serving, driving);
+        driven
+    }
+}
+
+fn build_sources(
+    store: &Arc<Store>,
+    settings: &[SourceSettings],
+    lifetime: Option<std::time::Duration>,
+) -> Result<Vec<SourceInfo>, String> {
+    settings.iter().map(|source| build_source(store, source, lifetime)).collect()
+}
+
+fn build_source(
+    store: &Arc<Store>,
+    settings: &SourceSettings,
+    lifetime: Option<std::time::Duration>,
+) -> Result<SourceInfo, String> {
+    let (kind, pulled) = match &settings.kind {
+        Configured::Local => (SourceKind::Local, None),
+        Configured::Scim { .. } => (SourceKind::Scim, None),
+        Configured::Ldap(ldap) => {
+            let source = LdapSource::new(ldap.as_ref().clone()).map_err(|faults| {
+                let faults = faults.iter().map(|(key, problem)| format!("sources.{}.{key} {problem}", settings.id));
+                faults.collect::<Vec<_>>().join("\n")
+            })?;
+            let pass = Pass { store: store.clone(), budget: settings.budget, lifetime };
+            (SourceKind::Ldap, settings.enabled.then(|| Follower::new(Arc::new(source), pass)))
+        }
+    };
+    Ok(SourceInfo {
+        id: settings.id.clone(),
+        kind,
+        enabled: settings.enabled,
+        login: settings.enabled && settings.login,
+        pulled,
+    })
+}
+
+/// The sources as the login asks them. A disabled one stays in the list: its users are told so.
+fn backends(settings: &[SourceSettings], built: &[SourceInfo]) -> Vec<Backend> {
+    let backend = |(settings, source): (&SourceSettings, &SourceInfo)| Backend {
+        id: source.id.clone(),
+        login: source.login,
+        verifier: source.pulled.as_ref().map(|follower| follower.source.clone() as Arc<dyn Source>),
+        verify_with: match &settings.kind {
+            Configured::Scim { verify_with } => verify_with.clone(),
+            _ => None,
+        },
+        breaker: Breaker::default(),
+    };
+    settings.iter().zip(built).map(backend).collect()
+}
+
+/// Takes in, through plan and apply, whom a source verified and the directory does not know.
+struct Takers(Vec<Follower>);
+
+impl Newcomers for Takers {
+    fn take<'a>(
+        &'a self,
+        source: &'a SourceId,
+        entry: PulledUser,
+    ) -> Pin<Box<dyn Future<Output = Result<Option<User>, StoreError>> + Send + 'a>> {
+        Box::pin(async move {
+            match self.0.iter().find(|follower| follower.source.id() == source) {
+                Some(follower) => follower.pass.take_one(source, entry).await,
+                None => Ok(None),
+            }
+        })
+    }
+}
+
+/// Remembers in the store when a task ran last.
+struct LastRuns(Arc<Store>);
+
+impl Journal for LastRuns {
+    fn last_run(&self, name: &str) -> Option<Timestamp> {
+        tasks::last_run(&self.0.view(), name).unwrap_or_else(|error| {
+            tracing::error!(task = name, error = %error, "the last run of a task cannot be read");
+            None
+        })
+    }
+
+    fn begin(&self, name: &str, now: Timestamp) -> Work<'_, ()> {
+        let name = name.to_owned();
+        Box::pin(async move {
+            let task = name.clone();
+            let write = move |tx: &mut Tx<'_>| tasks::begin_run(tx, &name, now);
+            if let Err(error) = self.0.write::<_, StoreError>(write).await {
+                tracing::error!(task, error = %error, "the run of a task cannot be noted");
+            }
+        })
+    }
+}

@@ -1,0 +1,23 @@
+//! The log: one readable line an event on standard error, or JSON where the settings ask for it.
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+use crate::config::{LogFormat, LogSettings};
+
+/// Starts logging. The first call of a process counts.
+///
+/// # Errors
+/// When the level is none that can be read.
+pub fn start(settings: &LogSettings) -> Result<(), String> {
+    let filter = EnvFilter::try_new(&settings.level).map_err(|error| format!("log.level: {error}"))?;
+    let format =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_span_events(FmtSpan::NONE);
+    let started = match settings.format {
+        LogFormat::Text => {
+            format.with_target(false).with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init()
+        }
+        LogFormat::Json => format.json().flatten_event(true).with_current_span(false).try_init(),
+    };
+    started.map_err(|error| error.to_string())
+}

@@ -1,0 +1,76 @@
+//! Talks to the running daemon: HTTP over its admin socket.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, anyhow, bail};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::UnixStream;
+
+/// The daemon, as the command sees it.
+pub(super) struct Client {
+    socket: PathBuf,
+}
+
+impl Client {
+    pub(super) fn new(socket: PathBuf) -> Self {
+        Self { socket }
+    }
+
+    pub(super) async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        self.call(Method::GET, path, None).await
+    }
+
+    pub(super) async fn post(&self, path: &str, body: Value) -> anyhow::Result<Value> {
+        self.call(Method::POST, path, Some(body)).await
+    }
+
+    /// Calls the daemon; a problem document becomes an error in words.
+    pub(super) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
+        let socket = self.socket.display();
+        let stream = UnixStream::connect(&self.socket).await;
+        let stream = stream.with_context(|| {
+            format!("no daemon answers at {socket} (is `musterd serve` running with the same settings?)")
+        })?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        let bytes = body.map(|body| body.to_string()).unwrap_or_default();
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, "musterd")
+            .header(CONTENT_TYPE, "application/json")
+            .body(Full::new(Bytes::from(bytes)))?;
+        let response = sender.send_request(request).await.with_context(|| {
+            format!("the daemon at {socket} closed the connection (are you root, the daemon's user, or in server.admin_uids?)")
+        })?;
+        let status = response.status();
+        let bytes = response.into_body().collect().await?.to_bytes();
+        let answer = if bytes.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&bytes).context("the answer is no JSON")?
+        };
+        if status.is_success() { Ok(answer) } else { refused(status, &answer) }
+    }
+}
+
+fn refused(status: StatusCode, problem: &Value) -> anyhow::Result<Value> {
+    let faults = problem.get("errors").and_then(Value::as_array);
+    if let Some(faults) = faults {
+        let text = |fault: &Value, key: &str| fault.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let lines = faults.iter().map(|fault| format!("{} {}", text(fault, "field"), text(fault, "message")));
+        bail!("{}", lines.collect::<Vec<_>>().join("\n         "));
+    }
+    let detail = problem.get("detail").and_then(Value::as_str);
+    Err(detail.map_or_else(|| anyhow!("the daemon answered {status}"), |detail| anyhow!("{detail}")))
+}
+
+/// Percent-encodes one segment of a path, or one value of a query.
+pub(super) fn encode(text: &str) -> String {
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+}

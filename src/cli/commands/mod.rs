@@ -1,0 +1,136 @@
+//! The commands that talk to the running daemon, one file an area.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::client::{Client, encode};
+use super::output;
+
+mod group;
+mod source;
+mod token;
+mod user;
+
+#[derive(Subcommand)]
+pub(super) enum Remote {
+    /// Users: make, look at, change
+    #[command(subcommand)]
+    User(user::User),
+    /// Groups of musterd's own
+    #[command(subcommand)]
+    Group(group::Group),
+    /// Sources: test them, plan or run a pass
+    #[command(subcommand)]
+    Source(source::Source),
+    /// Plans that wait for a person
+    #[command(subcommand)]
+    Plan(source::Plan),
+    /// Disable who has expired or gone quiet
+    Sweep {
+        /// Only tell who would be disabled
+        #[arg(long)]
+        dry_run: bool,
+        /// As if it were then, such as 2027-01-01T00:00:00Z (with --dry-run)
+        #[arg(long, requires = "dry_run", value_name = "TIME")]
+        at: Option<String>,
+    },
+    /// API tokens of applications, programs and identity providers
+    #[command(subcommand)]
+    Token(token::Token),
+    /// Could this user come in now, and if not, why?
+    Explain {
+        /// Id or username
+        user: String,
+    },
+    /// The audit trail, newest first
+    Audit {
+        /// Only of this user
+        #[arg(long)]
+        user: Option<String>,
+        /// How many lines
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// Background work and what came of it
+    Tasks,
+}
+
+/// Runs a command and prints what came of it.
+pub(super) async fn run(remote: Remote, client: &Client, json: bool) -> anyhow::Result<ExitCode> {
+    match remote {
+        Remote::User(user) => user::run(user, client, json).await,
+        Remote::Group(group) => group::run(group, client, json).await,
+        Remote::Source(source) => source::run(source, client, json).await,
+        Remote::Plan(plan) => source::run_plan(plan, client, json).await,
+        Remote::Token(token) => token::run(token, client, json).await,
+        Remote::Sweep { dry_run, at } => sweep(client, json, dry_run, at).await,
+        Remote::Explain { user } => {
+            let answer = client.get(&format!("/api/v1/users/{}/explain", encode(&user))).await?;
+            show(&answer, json, output::card)
+        }
+        Remote::Audit { user, limit } => audit(client, json, user, limit).await,
+        Remote::Tasks => {
+            let answer = client.get("/api/v1/tasks").await?;
+            show(&answer, json, tasks)
+        }
+    }
+}
+
+/// Prints an answer: whole for programs, in the given way for people.
+fn show(answer: &Value, json: bool, people: impl FnOnce(&Value)) -> anyhow::Result<ExitCode> {
+    if json {
+        output::json(answer);
+    } else {
+        people(answer);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says in words that something is done, where no program reads it.
+fn done(answer: &Value, json: bool, words: &str) -> anyhow::Result<ExitCode> {
+    show(answer, json, |_| output::line(words))
+}
+
+fn items(answer: &Value) -> &Value {
+    answer.get("items").unwrap_or(&Value::Null)
+}
+
+async fn sweep(client: &Client, json: bool, dry_run: bool, at: Option<String>) -> anyhow::Result<ExitCode> {
+    let mut wish = json!({"dry_run": dry_run});
+    if let (Some(at), Some(wish)) = (at, wish.as_object_mut()) {
+        wish.insert("at".to_owned(), at.into());
+    }
+    let answer = client.post("/api/v1/sweep", wish).await?;
+    show(&answer, json, |answer| {
+        if dry_run {
+            output::table(items(answer), &[("USER", "label"), ("WOULD BE", "step.do"), ("BECAUSE", "reason")]);
+            if let Some(why) = answer.get("would_be_held").and_then(Value::as_str) {
+                output::line(&format!("This sweep would be held: {why}"));
+            }
+        } else {
+            source::run_summary(answer);
+        }
+    })
+}
+
+async fn audit(client: &Client, json: bool, user: Option<String>, limit: u32) -> anyhow::Result<ExitCode> {
+    let user = user.map(|user| format!("&user={}", encode(&user))).unwrap_or_default();
+    let answer = client.get(&format!("/api/v1/audit?limit={limit}{user}")).await?;
+    let columns = [("WHEN", "at"), ("WHAT", "action"), ("BY", "actor"), ("WHOM", "target.username"), ("WHY", "reason")];
+    show(&answer, json, |answer| output::table(items(answer), &columns))
+}
+
+fn tasks(answer: &Value) {
+    let rows = items(answer).as_object().map(|tasks| {
+        let row = |(name, status): (&String, &Value)| {
+            let result = status.get("last_result").cloned().unwrap_or_default();
+            let result = result.get("Ok").or_else(|| result.get("Err")).cloned().unwrap_or_default();
+            json!({"task": name, "schedule": status.get("schedule"), "last_run": status.get("last_run"), "result": result})
+        };
+        tasks.iter().map(row).collect::<Vec<_>>()
+    });
+    let columns = [("TASK", "task"), ("SCHEDULE", "schedule"), ("LAST RUN", "last_run"), ("CAME TO", "result")];
+    output::table(&Value::Array(rows.unwrap_or_default()), &columns);
+}

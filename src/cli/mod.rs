@@ -1,0 +1,111 @@
+//! The command: `serve` runs the daemon, `check` looks at the settings, `verify` at the store; everything else
+//! talks to the running daemon through its admin socket.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, anyhow};
+use clap::{Parser, Subcommand};
+
+use crate::base::clock::Clock;
+use crate::config::{Faults, Loaded};
+
+mod client;
+mod commands;
+mod output;
+mod serve;
+
+/// Where the settings are, where nothing else is said.
+const INSTALLED: &str = "/etc/musterd/musterd.toml";
+
+/// A directory daemon: local, LDAP and SCIM users behind one login endpoint.
+#[derive(Parser)]
+#[command(version, about, propagate_version = true, max_term_width = 100)]
+struct Arguments {
+    /// The settings [default: /etc/musterd/musterd.toml, where it exists]
+    #[arg(long, global = true, env = "MUSTERD_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Answer in JSON, for programs
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the daemon
+    Serve,
+    /// Check the settings and show each with where it comes from
+    Check,
+    /// Check the audit trail of a store that no daemon runs on
+    Verify,
+    #[command(flatten)]
+    Remote(commands::Remote),
+}
+
+/// Runs the command; its exit code is 0, 1 for a failure, or 2 for wrong arguments.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    match dispatch(arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            output::complain(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let Arguments { config, json, command } = arguments;
+    let loaded = load(config.as_deref())?;
+    match command {
+        Command::Check => Ok(check(loaded, json)),
+        Command::Serve => serve::serve(settled(loaded)?),
+        Command::Verify => serve::verify(settled(loaded)?, json),
+        Command::Remote(remote) => {
+            let socket = settled(loaded)?.settings.http.admin_socket;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(commands::run(remote, &client::Client::new(socket), json))
+        }
+    }
+}
+
+/// Reads the settings: the named file, or the installed one, and the environment.
+fn load(file: Option<&Path>) -> anyhow::Result<Result<Loaded, Faults>> {
+    let installed = Path::new(INSTALLED);
+    let file = file.or_else(|| installed.exists().then_some(installed));
+    let mut variables = Vec::new();
+    for (name, value) in std::env::vars_os() {
+        let Ok(name) = name.into_string() else { continue };
+        if name.starts_with("MUSTERD__") {
+            let value = value.into_string().map_err(|_| anyhow!("the variable {name} is not UTF-8"))?;
+            variables.push((name, value));
+        }
+    }
+    Ok(crate::config::load(file, variables.into_iter(), Clock::system().now()))
+}
+
+fn settled(loaded: Result<Loaded, Faults>) -> anyhow::Result<Loaded> {
+    loaded.map_err(|faults| anyhow!("{faults}")).context("the settings cannot be used")
+}
+
+fn check(loaded: Result<Loaded, Faults>, json: bool) -> ExitCode {
+    match loaded {
+        Ok(loaded) if json => output::json(&loaded.effective),
+        Ok(loaded) => loaded
+            .effective
+            .iter()
+            .for_each(|one| output::line(&format!("{} = {}  # {}", one.key, one.value, one.origin))),
+        Err(faults) => {
+            if json {
+                output::json(&faults);
+            } else {
+                output::complain(&faults.to_string());
+            }
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,90 @@
+//! What the command prints: lines and tables for people, JSON for programs.
+
+use std::io::Write;
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// A line on standard output. A reader that has gone away (`| head`) is no failure.
+pub(super) fn line(text: &str) {
+    drop(writeln!(std::io::stdout().lock(), "{text}"));
+}
+
+/// A line on standard error.
+pub(super) fn complain(text: &str) {
+    drop(writeln!(std::io::stderr().lock(), "musterd: {text}"));
+}
+
+/// A value as JSON.
+pub(super) fn json<T: Serialize>(value: &T) {
+    line(&serde_json::to_string_pretty(value).unwrap_or_default());
+}
+
+/// A value inside an answer, by a path such as `session.token`, as people read it.
+pub(super) fn text_at(value: &Value, path: &str) -> String {
+    let mut found = value;
+    for name in path.split('.') {
+        found = found.get(name).unwrap_or(&Value::Null);
+    }
+    text(found)
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::String(text) => plain(text),
+        Value::Number(number) => number.to_string(),
+        Value::Array(items) if items.is_empty() => "-".to_owned(),
+        Value::Array(items) => items.iter().map(name_of).collect::<Vec<_>>().join(", "),
+        Value::Object(_) => name_of(value),
+    }
+}
+
+/// What stands for an object in a cell: its name, or what it is.
+fn name_of(value: &Value) -> String {
+    let named = ["name", "is", "kind", "id"].iter().find_map(|key| value.get(key));
+    match (value, named) {
+        (Value::Object(_), Some(named)) => text(named),
+        (Value::Object(_), None) => plain(&value.to_string()),
+        _ => text(value),
+    }
+}
+
+/// Text from the directory may hold what moves a terminal's cursor: it is shown, not obeyed.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// A table of the items, one column a path.
+pub(super) fn table(items: &Value, columns: &[(&str, &str)]) {
+    let rows: Vec<Vec<String>> = items
+        .as_array()
+        .map(|items| items.iter().map(|item| columns.iter().map(|(_, path)| text_at(item, path)).collect()).collect())
+        .unwrap_or_default();
+    let header: Vec<String> = columns.iter().map(|(title, _)| (*title).to_owned()).collect();
+    let widths: Vec<usize> = (0..columns.len())
+        .map(|column| {
+            let cells = rows.iter().chain([&header]).filter_map(|row| row.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        })
+        .collect();
+    for row in std::iter::once(&header).chain(&rows) {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| {
+            let padding = width.saturating_sub(cell.chars().count());
+            format!("{cell}{}", " ".repeat(padding))
+        });
+        line(cells.collect::<Vec<_>>().join("  ").trim_end());
+    }
+}
+
+/// One thing, a line each attribute.
+pub(super) fn card(value: &Value) {
+    let Some(members) = value.as_object() else { return line(&text(value)) };
+    let width = members.keys().map(|key| key.chars().count()).max().unwrap_or(0);
+    for (key, member) in members {
+        let padding = " ".repeat(width.saturating_sub(key.chars().count()));
+        line(&format!("{key}{padding}  {}", text(member)));
+    }
+}

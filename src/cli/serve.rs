@@ -1,0 +1,90 @@
+//! `serve`: the daemon from start to drain. `verify`: a look at a store that no daemon runs on.
+
+use std::process::ExitCode;
+
+use anyhow::{anyhow, bail};
+use sd_notify::NotifyState;
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::output;
+use crate::app::{Daemon, logging};
+use crate::base::clock::Clock;
+use crate::base::rng::Rng;
+use crate::base::secret::Secret;
+use crate::config::Loaded;
+use crate::store::{Store, audit};
+
+pub(super) fn serve(loaded: Loaded) -> anyhow::Result<ExitCode> {
+    logging::start(&loaded.settings.log).map_err(|error| anyhow!(error))?;
+    let store = Store::open(&loaded.settings.store, Clock::system(), Rng::system())?;
+    let folder = loaded.settings.store.folder.display().to_string();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let daemon = Daemon::build(loaded, store).await.map_err(|error| anyhow!(error))?;
+        welcome(&daemon, &folder);
+        let stop = CancellationToken::new();
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let stopper = stop.clone();
+        let waiting = tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+                () = stopper.cancelled() => {}
+            }
+            tracing::info!("stopping: requests under way may end");
+            tell_systemd(&[NotifyState::Stopping]);
+            stopper.cancel();
+        });
+        tell_systemd(&[NotifyState::Ready]);
+        let outcome = daemon.run(stop).await;
+        waiting.await?;
+        outcome.map_err(|error| anyhow!(error))
+    })?;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tell_systemd(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::debug!(error = %error, "systemd was not told");
+    }
+}
+
+/// What a person who starts it wants to know; the log says the rest.
+fn welcome(daemon: &Daemon, folder: &str) {
+    let http = &daemon.inside.settings;
+    output::line(&format!("musterd {} is ready", env!("CARGO_PKG_VERSION")));
+    output::line(&format!("  login and API  {}/api/v1", http.public_url));
+    output::line(&format!("  SCIM           {}/scim/v2", http.public_url));
+    output::line(&format!(
+        "  admin socket   {}  (for `musterd user`, `musterd token`, … in another terminal)",
+        http.admin_socket.display()
+    ));
+    output::line(&format!("  data           {folder}"));
+    if let Some(link) = &daemon.first_link {
+        output::line("");
+        output::line(
+            "First start: the administrator is called \"admin\". Open this link once, within a day, to set the password:",
+        );
+        output::line(&format!("  {}", Secret::expose(link)));
+        output::line("(Lost it? `musterd user link admin` makes another.)");
+    }
+    tracing::info!(http.listen = %http.listen, "ready");
+}
+
+pub(super) fn verify(loaded: Loaded, json: bool) -> anyhow::Result<ExitCode> {
+    if !loaded.settings.store.folder.join("store").exists() {
+        bail!("there is no store in {}", loaded.settings.store.folder.display());
+    }
+    let store = Store::open(&loaded.settings.store, Clock::system(), Rng::system())?;
+    let lines = audit::verify(&store.view())?;
+    if json {
+        output::json(&json!({"audit_lines": lines}));
+    } else {
+        output::line(&format!("the audit trail holds together: {lines} lines"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
