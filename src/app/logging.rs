@@ -10,7 +10,9 @@ use crate::config::{LogFormat, LogSettings};
 /// # Errors
 /// When the level is none that can be read.
 pub fn start(settings: &LogSettings) -> Result<(), String> {
-    let filter = EnvFilter::try_new(&settings.level).map_err(|error| format!("log.level: {error}"))?;
+    // The scheduler's own talk of its start says nothing to an administrator.
+    let level = format!("tokio_cron_scheduler=warn,{}", settings.level);
+    let filter = EnvFilter::try_new(level).map_err(|error| format!("log.level: {error}"))?;
     let format =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_span_events(FmtSpan::NONE);
     let started = match settings.format {

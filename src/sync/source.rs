@@ -228,6 +228,9 @@ fn log(run: &Run) {
     };
     let Counts { read, create, update, enable, disable, conflict, skipped, .. } = run.counts;
     match &run.outcome {
+        Outcome::Applied if run.cause == Cause::Sweep && run.counts.is_quiet() => {
+            tracing::debug!(run.id = %run.id, run.of = name, "run found nothing to do");
+        }
         Outcome::Applied => tracing::info!(
             run.id = %run.id, run.of = name, read, create, update, enable, disable, conflict, skipped,
             "run applied"

@@ -8,5 +8,8 @@
     reason = "these are tests"
 )]
 
+mod api;
+mod auth;
+mod cli;
 mod harness;
 mod ldap;

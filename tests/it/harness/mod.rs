@@ -1,5 +1,6 @@
-//! What the integration tests stand on: real servers as child processes, and servers that misbehave.
+//! What the integration tests stand on: the daemon, real servers as child processes, and servers that misbehave.
 
+pub(crate) mod daemon;
 pub(crate) mod fault_proxy;
 pub(crate) mod hostile;
 pub(crate) mod slapd;

@@ -1,0 +1,126 @@
+//! Who may call what.
+
+use axum::http::Method;
+use musterd::http::middleware::access::Access;
+use musterd::http::routes;
+use serde_json::json;
+
+use crate::harness::daemon::TestDaemon;
+
+/// A path of the table with something in each place.
+fn concrete(path: &str) -> String {
+    let parts = path.split('/').map(|part| if part.starts_with('{') { "01900000-0000-7000-8000-000000000000" } else { part });
+    parts.collect::<Vec<_>>().join("/")
+}
+
+#[test]
+fn every_route_but_login_health_and_the_set_up_link_refuses_the_anonymous() {
+    let daemon = TestDaemon::start("");
+    let anonymous = daemon.anonymous();
+    let mut open = Vec::new();
+    for route in routes::table() {
+        let answer = anonymous.call(route.method.as_str(), &concrete(route.path), Some("{}".to_owned()), &[]);
+        if route.access == Access::Anonymous {
+            open.push(route.path);
+        } else {
+            assert_eq!(answer.status, 401, "{} {}", route.method, route.path);
+        }
+    }
+    assert_eq!(open, [
+        "/api/v1/authenticate",
+        "/api/v1/authenticate/{transaction}/challenge",
+        "/api/v1/authenticate/{transaction}/verify",
+        "/api/v1/authenticate/{transaction}/password",
+        "/api/v1/authenticate/{transaction}/enrol",
+        "/api/v1/password-link",
+        "/healthz",
+        "/readyz",
+        "/set-password",
+        "/set-password.js",
+        "/set-password.css",
+    ]);
+}
+
+#[test]
+fn a_token_opens_what_its_scopes_name_and_nothing_else() {
+    let daemon = TestDaemon::start("");
+    daemon.local_user("ada", "correct horse battery");
+    let viewer = daemon.with_token(&daemon.token(&["--scope", "users.view"]));
+    for route in routes::table() {
+        let Access::Holder(permission) = route.access else { continue };
+        let answer = viewer.call(route.method.as_str(), &concrete(route.path), Some("{}".to_owned()), &[]);
+        let refused = answer.status == 403;
+        assert_eq!(refused, permission.name() != "users.view", "{} {} {}", route.method, route.path, answer.status);
+    }
+    let session = daemon.session("ada", "correct horse battery");
+    let ada = daemon.with_token(&session);
+    assert_eq!(ada.get("/api/v1/users").status, 403);
+    assert_eq!(ada.get("/api/v1/me").json["username"], "ada");
+    assert_eq!(viewer.get("/api/v1/me").status, 401, "a token is nobody's self");
+}
+
+#[test]
+fn a_scim_token_opens_scim_only_and_an_api_token_no_scim() {
+    let daemon = TestDaemon::start("[[sources]]\nid = \"okta\"\nkind = \"scim\"\n");
+    let scim = daemon.with_token(&daemon.token(&["--source", "okta"]));
+    assert_eq!(scim.get("/api/v1/users").status, 403);
+    assert_eq!(daemon.admin().get("/scim/v2/Users").status, 403);
+    assert_eq!(scim.get("/scim/v2/Users").status, 200);
+}
+
+#[test]
+fn tokens_in_the_wrong_place_or_of_the_wrong_form_open_nothing() {
+    let daemon = TestDaemon::start("");
+    let token = daemon.token(&["--scope", "admin"]);
+    let anonymous = daemon.anonymous();
+    assert_eq!(anonymous.get(&format!("/api/v1/users?access_token={token}")).status, 401);
+    for value in ["", "Bearer", "Bearer ", "Basic YTpi", "Bearer mst_a_", &format!("Bearer {token}x"), &token] {
+        let answer = anonymous.call("GET", "/api/v1/users", None, &[("authorization", value)]);
+        assert_eq!((answer.status, answer.header("www-authenticate")), (401, "Bearer"), "{value:?}");
+    }
+    let any_case = format!("bEARER {token}");
+    assert_eq!(anonymous.call("GET", "/api/v1/users", None, &[("authorization", &any_case)]).status, 200);
+}
+
+#[test]
+fn nobody_changes_who_holds_more_or_gives_what_they_do_not_hold() {
+    let daemon = TestDaemon::start("");
+    let helper = daemon.with_token(&daemon.token(&[
+        "--scope", "users.view", "--scope", "users.update", "--scope", "users.roles", "--scope", "users.password",
+        "--scope", "users.state", "--scope", "users.create",
+    ]));
+    daemon.local_user("ada", "correct horse battery");
+    let admin = ["system-admin"];
+    assert_eq!(helper.patch("/api/v1/users/ada", &json!({"roles": admin})).code(), "forbidden");
+    assert_eq!(helper.post("/api/v1/users/admin/password", &json!({"password": "a brand new password"})).code(), "forbidden");
+    assert_eq!(helper.post("/api/v1/users/admin/disable", &json!({})).code(), "forbidden");
+    let copy = json!({"username": "eve", "name": "Eve", "email": "eve@example.org"});
+    assert_eq!(helper.post("/api/v1/users/admin/duplicate", &copy).code(), "forbidden");
+    assert_eq!(helper.patch("/api/v1/users/ada", &json!({"name": "Ada L"})).status, 200);
+}
+
+#[test]
+fn nobody_changes_their_own_roles_or_state() {
+    let daemon = TestDaemon::start("");
+    daemon.local_user("ada", "correct horse battery");
+    let admin = daemon.admin();
+    assert_eq!(admin.patch("/api/v1/users/ada", &json!({"roles": ["system-admin"]})).status, 200);
+    let ada = daemon.with_token(&daemon.session("ada", "correct horse battery"));
+    assert_eq!(ada.patch("/api/v1/users/ada", &json!({"roles": ["user"]})).code(), "forbidden");
+    assert_eq!(ada.post("/api/v1/users/ada/disable", &json!({})).code(), "forbidden");
+    assert_eq!(ada.delete("/api/v1/users/ada").code(), "forbidden");
+    assert_eq!(ada.get("/api/v1/users").status, 200);
+    // What was given is taken at the next request.
+    assert_eq!(admin.patch("/api/v1/users/ada", &json!({"roles": []})).status, 200);
+    assert_eq!(ada.get("/api/v1/users").status, 403);
+}
+
+#[test]
+fn an_undeclared_method_or_path_is_refused_in_the_form_of_its_endpoint() {
+    let daemon = TestDaemon::start("");
+    let admin = daemon.admin();
+    assert_eq!(admin.call(Method::PUT.as_str(), "/api/v1/users", None, &[]).code(), "method_not_allowed");
+    assert_eq!(admin.get("/api/v1/nothing").code(), "not_found");
+    assert_eq!(admin.get("/api/v1/users/nobody").code(), "not_found");
+    assert_eq!(admin.get("/api/v1/plans/no-uuid").code(), "not_found");
+}

@@ -1,0 +1,7 @@
+//! The administration API on the running daemon.
+
+mod access;
+mod bad_input;
+mod groups;
+mod tokens;
+mod users;

@@ -1,0 +1,211 @@
+//! Users over the API: made, listed, changed, duplicated, removed and restored.
+
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use crate::harness::daemon::TestDaemon;
+
+const PASSWORD: &str = "correct horse battery";
+
+#[test]
+fn a_user_keeps_every_field_that_was_written() {
+    let daemon = TestDaemon::start("");
+    let admin = daemon.admin();
+    let group = admin.post("/api/v1/groups", &json!({"name": "Engineers"}));
+    let organization = admin.post("/api/v1/organizations", &json!({"name": "Example Ltd"})).text("/id");
+    let wish = json!({
+        "username": "Ada", "name": "Ada Lovelace", "email": "Ada@Example.org", "phone": "+31 20 123 4567",
+        "description": "first of her kind", "groups": ["engineers"], "roles": ["system-auditor", "user"],
+        "organizations": [{"id": organization, "roles": ["organization-admin"]}],
+        "expires_at": "2027-12-31T23:59:59Z", "mfa": "enabled", "must_change_password": true,
+    });
+    let made = admin.post("/api/v1/users", &wish);
+    assert_eq!(made.status, 201, "{made:?}");
+    let shown = admin.get(&format!("/api/v1/users/{}", made.text("/id"))).json;
+    for (member, value) in wish.as_object().unwrap() {
+        match member.as_str() {
+            "groups" => assert_eq!(shown["groups"][0]["id"], group.json["id"]),
+            "phone" => assert_eq!(shown["phone"], "+31201234567"),
+            _ => assert_eq!(shown[member], *value, "{member}"),
+        }
+    }
+    assert_eq!(shown["source"], "local");
+    assert_eq!(shown["state"], "active");
+    assert_eq!(shown["has_password"], false);
+    assert_eq!(made.header("location"), format!("/api/v1/users/{}", made.text("/id")));
+}
+
+#[test]
+fn a_default_lifetime_is_given_to_who_names_no_expiry() {
+    let daemon = TestDaemon::start("[users]\ndefault_lifetime = \"10d\"\n");
+    let made = daemon.local_user("ada", PASSWORD);
+    assert_eq!(made.json["expires_at"], "2026-12-03T12:00:00Z");
+    let wish = json!({"username": "bob", "name": "Bob", "email": "bob@example.org", "expires_at": null});
+    assert_eq!(daemon.admin().post("/api/v1/users", &wish).json["expires_at"], Value::Null);
+}
+
+#[test]
+fn the_list_is_filtered_sorted_and_continued() {
+    let daemon = TestDaemon::start("");
+    let admin = daemon.admin();
+    for n in 0..25 {
+        let wish = json!({"username": format!("u{n:02}"), "name": format!("Name {}", 25 - n), "email": format!("u{n:02}@example.org")});
+        assert_eq!(admin.post("/api/v1/users", &wish).status, 201);
+    }
+    let names = |answer: &Value, member: &str| -> Vec<String> {
+        answer["items"].as_array().unwrap().iter().map(|user| user[member].as_str().unwrap().to_owned()).collect()
+    };
+    for (sort, member) in [("username", "username"), ("-username", "username"), ("name", "name"), ("-created_at", "username")] {
+        let mut all = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let page = admin.get(&format!("/api/v1/users?limit=7&sort={sort}{cursor}"));
+            assert_eq!(page.status, 200, "{page:?}");
+            all.extend(names(&page.json, member));
+            match page.json["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        assert_eq!(all.len(), 26, "{sort}: {all:?}");
+        let mut sorted = all.clone();
+        sorted.sort_by_key(|name| name.to_lowercase());
+        if sort.starts_with('-') && member == "username" && sort != "-created_at" {
+            sorted.reverse();
+        }
+        if sort != "-created_at" {
+            assert_eq!(all, sorted, "{sort}");
+        }
+    }
+    let filter = |text: &str| {
+        let text = text.replace(' ', "%20").replace('"', "%22");
+        names(&admin.get(&format!("/api/v1/users?filter={text}")).json, "username")
+    };
+    assert_eq!(filter("username eq \"U07\""), ["u07"]);
+    assert_eq!(filter("email eq \"u08@EXAMPLE.org\""), ["u08"]);
+    assert_eq!(filter("username eq \"u07\" and state eq \"disabled\""), Vec::<String>::new());
+    assert_eq!(filter("username sw \"u1\" and not (username ew \"5\")").len(), 9);
+    assert_eq!(filter("roles eq \"system-admin\""), ["admin"]);
+    assert_eq!(filter("last_login pr"), Vec::<String>::new());
+}
+
+#[test]
+fn a_change_touches_what_it_names_and_expects_what_it_saw() {
+    let daemon = TestDaemon::start("");
+    let admin = daemon.admin();
+    let made = daemon.local_user("ada", PASSWORD);
+    let tag = made.header("etag").to_owned();
+    let patch = |body: Value, tag: &str| admin.call("PATCH", "/api/v1/users/ada", Some(body.to_string()), &[("if-match", tag)]);
+    let changed = patch(json!({"phone": "+31201234567", "description": "x"}), &tag);
+    assert_eq!((changed.status, &changed.json["name"]), (200, &made.json["name"]));
+    assert_eq!(patch(json!({"phone": null}), &tag).code(), "stale");
+    assert_eq!(patch(json!({"phone": null}), changed.header("etag")).json["phone"], Value::Null);
+    assert_eq!(admin.patch("/api/v1/users/ada", &json!({"email": null})).json["errors"][0]["code"], "required");
+    assert_eq!(admin.patch("/api/v1/users/ada", &json!({"username": "Lovelace"})).status, 200);
+    assert_eq!(admin.get("/api/v1/users/ada").status, 404);
+    assert_eq!(daemon.login("lovelace", PASSWORD).status, 200);
+}
+
+#[test]
+fn a_duplicate_has_everything_but_name_username_email_and_password() {
+    let daemon = TestDaemon::start("");
+    let admin = daemon.admin();
+    admin.post("/api/v1/groups", &json!({"name": "engineers"}));
+    let wish = json!({
+        "username": "ada", "name": "Ada", "email": "ada@example.org", "phone": "+31201234567", "description": "d",
+        "groups": ["engineers"], "roles": ["system-auditor"], "mfa": "forced", "expires_at": "2027-01-01T00:00:00Z", "password": PASSWORD,
+    });
+    assert_eq!(admin.post("/api/v1/users", &wish).status, 201);
+    let asked = admin.post("/api/v1/users/ada/duplicate", &json!({"username": "bob"}));
+    assert_eq!(asked.json["errors"].as_array().unwrap().len(), 2, "{asked:?}");
+    let copy = admin.post("/api/v1/users/ada/duplicate", &json!({"username": "bob", "name": "Bob", "email": "bob@example.org"}));
+    assert_eq!(copy.status, 201, "{copy:?}");
+    for member in ["phone", "description", "roles", "mfa", "expires_at", "groups"] {
+        assert_eq!(copy.json[member], admin.get("/api/v1/users/ada").json[member], "{member}");
+    }
+    assert_eq!(copy.json["has_password"], false);
+    assert_eq!(daemon.login("bob", PASSWORD).code(), "invalid_credentials");
+}
+
+#[test]
+fn a_removed_user_frees_the_name_and_comes_back_whole() {
+    let daemon = TestDaemon::start("");
+    let admin = daemon.admin();
+    admin.post("/api/v1/groups", &json!({"name": "engineers"}));
+    let id = daemon.local_user("ada", PASSWORD).text("/id");
+    admin.patch("/api/v1/users/ada", &json!({"groups": ["engineers"]}));
+    let session = daemon.session("ada", PASSWORD);
+    assert_eq!(admin.delete("/api/v1/users/ada").status, 204);
+    assert!(!daemon.is_in(&session));
+    assert_eq!(daemon.login("ada", PASSWORD).code(), "invalid_credentials");
+    assert_eq!(admin.get("/api/v1/users/ada").status, 404);
+    assert_eq!(admin.get("/api/v1/users?removed=true").json["items"][0]["id"], id.as_str());
+    let back = admin.post(&format!("/api/v1/users/{id}/restore"), &json!({}));
+    assert_eq!((back.status, &back.json["groups"][0]["name"]), (200, &json!("engineers")));
+    assert_eq!(daemon.login("ada", PASSWORD).status, 200);
+    assert!(!daemon.is_in(&session), "what died stays dead");
+}
+
+#[test]
+fn the_last_administrator_is_neither_disabled_nor_demoted_nor_removed() {
+    let daemon = TestDaemon::start("");
+    let admin = daemon.admin();
+    let answers = [
+        admin.post("/api/v1/users/admin/disable", &json!({})),
+        admin.delete("/api/v1/users/admin"),
+        admin.patch("/api/v1/users/admin", &json!({"roles": ["user"]})),
+        admin.patch("/api/v1/users/admin", &json!({"expires_at": "2027-01-01T00:00:00Z"})),
+    ];
+    for answer in answers {
+        assert_eq!((answer.status, answer.code()), (409, "last_administrator"), "{answer:?}");
+    }
+}
+
+#[test]
+fn a_link_sets_the_first_password_once_and_is_mailed() {
+    let daemon = TestDaemon::start("");
+    let admin = daemon.admin();
+    let wish = json!({"username": "ada", "name": "Ada", "email": "ada@example.org", "password_link": true});
+    let made = admin.post("/api/v1/users", &wish);
+    let token = made.text("/password_link").split('#').nth(1).unwrap().to_owned();
+    let page = daemon.anonymous().get("/set-password");
+    assert!(page.header("content-security-policy").contains("default-src 'none'"));
+    let set = |password: &str| daemon.anonymous().post("/api/v1/password-link", &json!({"token": token, "password": password}));
+    assert_eq!(set("short").code(), "password_rejected");
+    assert_eq!(set(PASSWORD).status, 204);
+    assert_eq!(set(PASSWORD).code(), "no_such_transaction");
+    assert_eq!(daemon.login("ada", PASSWORD).status, 200);
+    let queued = musterd::store::outbox::list(&daemon.inside.store.view(), 10).unwrap();
+    assert!(queued.iter().any(|(_, message)| message.to == "ada@example.org" && message.body.kind() == "set_password"));
+}
+
+#[test]
+fn a_reset_ends_sessions_and_factors_are_reset_by_an_administrator() {
+    let daemon = TestDaemon::start("");
+    let admin = daemon.admin();
+    daemon.local_user("ada", PASSWORD);
+    let session = daemon.session("ada", PASSWORD);
+    assert_eq!(admin.post("/api/v1/users/ada/password", &json!({"password": "another long password", "must_change": true})).status, 204);
+    assert!(!daemon.is_in(&session));
+    assert_eq!(daemon.login("ada", "another long password").json["status"], "password_change_required");
+    assert_eq!(admin.delete("/api/v1/users/ada/mfa").json["removed"], 0);
+    for _ in 0..5 {
+        daemon.login("ada", "wrong");
+    }
+    assert_eq!(daemon.login("ada", "another long password").code(), "too_many_attempts");
+    assert!(!admin.get("/api/v1/users/ada/explain").json["waits_until"].is_null());
+    assert_eq!(admin.post("/api/v1/users/ada/unlock", &json!({})).status, 204);
+    assert_eq!(daemon.login("ada", "another long password").status, 200);
+}
+
+#[test]
+fn acknowledged_changes_survive_a_restart() {
+    let daemon = TestDaemon::start("");
+    daemon.local_user("ada", PASSWORD);
+    let session = daemon.session("ada", PASSWORD);
+    let daemon = daemon.restart();
+    assert!(daemon.first_link.is_none(), "the administrator is made once");
+    assert!(daemon.is_in(&session));
+    daemon.advance(SignedDuration::from_hours(25));
+    assert!(!daemon.is_in(&session));
+}

@@ -1,0 +1,4 @@
+//! Logins on the running daemon.
+
+mod login;
+mod totp;

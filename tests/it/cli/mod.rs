@@ -1,0 +1,4 @@
+//! The command, and the daemon as a process.
+
+mod commands;
+mod process;
