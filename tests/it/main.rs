@@ -11,5 +11,6 @@
 mod api;
 mod auth;
 mod cli;
+mod e2e;
 mod harness;
 mod ldap;

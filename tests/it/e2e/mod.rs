@@ -1,0 +1,4 @@
+//! The whole of it: a local user, an LDAP user and a pushed user log in, and each is taken away.
+
+mod directory;
+mod three_users;
