@@ -1,1 +1,43 @@
-fn main() {}
+//! The figures, each a ratio with both sides measured in one run: `cargo bench`, or `cargo bench -- NAME`.
+//!
+//! Figures: `logins`, `scim`, `ldap`. They need `slapd` (see `tests/run`) and print a table; they are not tests.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::indexing_slicing, reason = "a bench stops at the first fault")]
+
+mod client;
+mod daemon;
+mod ldap;
+mod logins;
+mod scim;
+#[path = "../it/harness/slapd.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
+mod slapd;
+
+/// A row of the table.
+struct Figure {
+    what: String,
+    ours: String,
+    other: String,
+    ratio: f64,
+    goal: String,
+    met: bool,
+}
+
+fn main() {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|one| one == name);
+    let mut figures = Vec::new();
+    if is_wanted("logins") {
+        figures.extend(logins::figures());
+    }
+    if is_wanted("scim") {
+        figures.extend(scim::figures());
+    }
+    if is_wanted("ldap") {
+        figures.extend(ldap::figures());
+    }
+    println!("\n| figure | musterd | against | ratio | goal | met |\n|---|---|---|---|---|---|");
+    for Figure { what, ours, other, ratio, goal, met } in figures {
+        println!("| {what} | {ours} | {other} | {ratio:.2} | {goal} | {} |", if met { "yes" } else { "**no**" });
+    }
+}

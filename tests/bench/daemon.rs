@@ -1,0 +1,60 @@
+//! The daemon as a process of its own, so that its processor time is nobody else's.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// A running daemon, ended when dropped.
+pub(crate) struct Daemon {
+    folder: tempfile::TempDir,
+    child: Child,
+    /// `127.0.0.1:PORT`.
+    pub(crate) address: String,
+}
+
+impl Daemon {
+    pub(crate) fn start(settings: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().display();
+        let common = format!("[server]\nlisten = \"127.0.0.1:0\"\nadmin_socket = \"{path}/admin.sock\"\n[store]\nfolder = \"{path}/data\"\n[log]\nlevel = \"warn\"\n");
+        std::fs::write(folder.path().join("musterd.toml"), format!("{common}{settings}")).unwrap();
+        let mut child = command(&folder).arg("serve").stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = lines.find_map(|line| line.ok().filter(|line| line.contains("login and API"))).expect("the daemon gets ready");
+        std::thread::spawn(move || lines.count());
+        let address = line.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
+        Self { folder, child, address }
+    }
+
+    /// Runs the command and gives its answer.
+    pub(crate) fn musterd(&self, arguments: &[&str]) -> Value {
+        let output = command(&self.folder).args(arguments).arg("--json").output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice(&output.stdout).unwrap_or_default()
+    }
+
+    /// Processor time of the daemon so far, user and system.
+    pub(crate) fn cpu(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+        let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+        // USER_HZ is 100 on Linux, whatever the kernel's own tick is.
+        Duration::from_millis(ticks * 10)
+    }
+}
+
+fn command(folder: &tempfile::TempDir) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_musterd"));
+    command.arg("--config").arg(folder.path().join("musterd.toml"));
+    command
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let pid = self.child.id().to_string();
+        drop(Command::new("kill").args(["-TERM", &pid]).status());
+        drop(self.child.wait());
+    }
+}
