@@ -67,7 +67,7 @@ pub struct User {
     /// Raised whenever everything the user holds (sessions, links, logins under way) must die.
     #[serde(default)]
     pub session_epoch: u64,
-    /// The SCIM attributes as they were sent, without those that have a field of their own here.
+    /// The SCIM attributes as they were sent, emails, numbers and names among them: they are given back as they came.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub scim: Map<String, Value>,
     /// Raised by one with every change but activity; the ETag.

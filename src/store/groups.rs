@@ -96,6 +96,16 @@ pub fn list(reads: &dyn Reads, source: Option<&SourceId>) -> Result<Vec<Group>, 
     get_records(reads, &keys)
 }
 
+/// The ids of a source's groups, by name. Reads no record.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn ids_of_source(reads: &dyn Reads, source: &SourceId) -> Result<Vec<GroupId>, StoreError> {
+    let prefix = Space::GroupByName.key(&[source.as_str().as_bytes(), END]);
+    let rows = reads.scan(&KeyRange::prefix(&prefix), Order::Ascending, usize::MAX)?;
+    Ok(rows.iter().filter_map(|(_, value)| super::keys::trailing_id(value)).map(GroupId::from_bytes).collect())
+}
+
 /// Direct members of a group, in the order of kind and id, after one of them.
 ///
 /// # Errors

@@ -29,6 +29,8 @@ pub enum Space {
     UserByRole = 0x17,
     /// Purge time, user id: tombstones.
     UserByPurge = 0x18,
+    /// Folded email, user id: addresses that a source sent besides the user's own.
+    UserByOtherEmail = 0x19,
     /// Group records by id.
     Group = 0x20,
     /// Source, folded name, group id.
@@ -138,6 +140,7 @@ mod tests {
             (Space::UserByQuiet, 0x16),
             (Space::UserByRole, 0x17),
             (Space::UserByPurge, 0x18),
+            (Space::UserByOtherEmail, 0x19),
             (Space::Group, 0x20),
             (Space::GroupByName, 0x21),
             (Space::GroupMember, 0x22),

@@ -16,6 +16,10 @@ use crate::store::keys::{self, END, Space};
 use crate::store::tx::{Reads, Tx, get_record, get_records};
 use crate::store::{StoreError, groups};
 
+mod lookup;
+
+pub use lookup::{by_any_email, present};
+
 /// Why a user could not be written.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum WriteError {
@@ -232,6 +236,7 @@ fn index_rows(user: &User) -> Vec<Row> {
     if let Some(email) = &user.email {
         rows.push((Space::UserByEmail.key(&[email.folded().as_bytes()]), id.to_vec()));
     }
+    rows.extend(lookup::other_email_rows(user));
     rows.push((Space::UserBySource.key(&[user.source.as_str().as_bytes(), END, id]), Vec::new()));
     let by_role = |role: &RoleId| (Space::UserByRole.key(&[role.as_str().as_bytes(), END, id]), Vec::new());
     rows.extend(user.roles.iter().map(by_role));

@@ -33,7 +33,11 @@ impl Client {
 fn whole(answer: &[u8]) -> Option<(u16, Vec<u8>)> {
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let head = std::str::from_utf8(&answer[..end]).unwrap().to_ascii_lowercase();
-    let length = head.split("content-length: ").nth(1).and_then(|rest| rest.split('\r').next()?.parse::<usize>().ok()).unwrap_or(0);
+    let length = head
+        .split("content-length: ")
+        .nth(1)
+        .and_then(|rest| rest.split('\r').next()?.parse::<usize>().ok())
+        .unwrap_or(0);
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     (answer.len() >= end + length).then(|| (status, answer[end..end + length].to_vec()))
 }

@@ -18,11 +18,15 @@ impl Daemon {
     pub(crate) fn start(settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().display();
-        let common = format!("[server]\nlisten = \"127.0.0.1:0\"\nadmin_socket = \"{path}/admin.sock\"\n[store]\nfolder = \"{path}/data\"\n[log]\nlevel = \"warn\"\n");
+        let common = format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\nadmin_socket = \"{path}/admin.sock\"\n[store]\nfolder = \"{path}/data\"\n[log]\nlevel = \"warn\"\n"
+        );
         std::fs::write(folder.path().join("musterd.toml"), format!("{common}{settings}")).unwrap();
         let mut child = command(&folder).arg("serve").stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = lines.find_map(|line| line.ok().filter(|line| line.contains("login and API"))).expect("the daemon gets ready");
+        let line = lines
+            .find_map(|line| line.ok().filter(|line| line.contains("login and API")))
+            .expect("the daemon gets ready");
         std::thread::spawn(move || lines.count());
         let address = line.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
         Self { folder, child, address }

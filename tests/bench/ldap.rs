@@ -27,7 +27,11 @@ pub(crate) fn figures() -> Vec<Figure> {
     let start = Instant::now();
     let second = daemon.musterd(&["source", "sync", "corp"]);
     let again = start.elapsed().as_secs_f64();
-    assert_eq!((&second["counts"]["unchanged"], last_line()), (&USERS.into(), before), "the second pass writes no user");
+    assert_eq!(
+        (&second["counts"]["unchanged"], last_line()),
+        (&USERS.into(), before),
+        "the second pass writes no user"
+    );
     let rate = USERS as f64 / import;
     vec![
         Figure {

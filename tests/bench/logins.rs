@@ -21,7 +21,8 @@ pub(crate) fn figures() -> Vec<Figure> {
     let token = daemon.musterd(&["token", "create", "--scope", "admin"])["token"].as_str().unwrap().to_owned();
     for n in 0..CLIENTS {
         let body = json!({"username": format!("user{n}"), "name": "X", "email": format!("user{n}@example.org"), "password": PASSWORD});
-        let (status, _) = Client::connect(&daemon.address).send(&request("POST", "/api/v1/users", &token, &body.to_string()));
+        let (status, _) =
+            Client::connect(&daemon.address).send(&request("POST", "/api/v1/users", &token, &body.to_string()));
         assert_eq!(status, 201);
     }
     let (mut ours, mut bare) = (0.0, 0.0);
@@ -66,7 +67,9 @@ fn bare_hashes() -> (usize, Duration) {
         let mut count = 0;
         while !stop.load(Ordering::Relaxed) {
             let mut out = [0; 32];
-            argon2.hash_password_into_with_memory(PASSWORD.as_bytes(), b"0123456789abcdef", &mut out, &mut blocks).unwrap();
+            argon2
+                .hash_password_into_with_memory(PASSWORD.as_bytes(), b"0123456789abcdef", &mut out, &mut blocks)
+                .unwrap();
             count += 1;
         }
         count

@@ -2,7 +2,13 @@
 //!
 //! Figures: `logins`, `scim`, `ldap`. They need `slapd` (see `tests/run`) and print a table; they are not tests.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::indexing_slicing, reason = "a bench stops at the first fault")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "a bench stops at the first fault"
+)]
 
 mod client;
 mod daemon;

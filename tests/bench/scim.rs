@@ -19,7 +19,10 @@ pub(crate) fn figures() -> Vec<Figure> {
     let token = daemon.musterd(&["token", "create", "--source", "okta"])["token"].as_str().unwrap().to_owned();
     let start = Instant::now();
     fill(&daemon, &token);
-    println!("{USERS} users pushed by SCIM, acknowledged on disk: {:.0}/s", USERS as f64 / start.elapsed().as_secs_f64());
+    println!(
+        "{USERS} users pushed by SCIM, acknowledged on disk: {:.0}/s",
+        USERS as f64 / start.elapsed().as_secs_f64()
+    );
     let (mut lookup, mut health) = (0.0, 0.0);
     for _ in 0..ROUNDS {
         health += cost(&daemon, |_| request("GET", "/healthz", "", ""));

@@ -14,3 +14,4 @@ mod cli;
 mod e2e;
 mod harness;
 mod ldap;
+mod scim;

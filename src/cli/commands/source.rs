@@ -133,8 +133,8 @@ fn test_report(answer: &Value) {
 }
 
 fn preview(answer: &Value) {
-    output::table(items(answer), ITEMS);
-    output::table(answer.get("skipped").unwrap_or(&Value::Null), &[("SKIPPED", "label"), ("BECAUSE", "problem")]);
+    table_if_any(items(answer), ITEMS);
+    table_if_any(answer.get("skipped").unwrap_or(&Value::Null), &[("SKIPPED", "label"), ("BECAUSE", "problem")]);
     counts(answer);
     if let Some(why) = answer.get("would_be_held").and_then(Value::as_str) {
         output::line(&format!("This pass would be held: {why}"));
@@ -156,10 +156,14 @@ pub(super) fn run_summary(answer: &Value) {
         _ => {}
     }
     for (title, list) in [("SKIPPED", "skipped"), ("CONFLICT", "conflicts")] {
-        let rows = answer.get(list).unwrap_or(&Value::Null);
-        if rows.as_array().is_some_and(|rows| !rows.is_empty()) {
-            output::table(rows, &[(title, "label"), ("BECAUSE", if list == "skipped" { "problem" } else { "reason" })]);
-        }
+        let why = if list == "skipped" { "problem" } else { "reason" };
+        table_if_any(answer.get(list).unwrap_or(&Value::Null), &[(title, "label"), ("BECAUSE", why)]);
+    }
+}
+
+fn table_if_any(rows: &Value, columns: &[(&str, &str)]) {
+    if rows.as_array().is_some_and(|rows| !rows.is_empty()) {
+        output::table(rows, columns);
     }
 }
 

@@ -1,11 +1,17 @@
 //! Answers in SCIM's own forms: `application/scim+json`, and errors with `scimType` (RFC 7644 §3.12).
 
+use std::time::Duration;
+
+use axum::http::header::HeaderName;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
+use crate::auth::login::LoginError;
 use crate::http::error::Problem;
 use crate::scim::error::ScimError;
+use crate::scim::project::Projection;
+use crate::scim::{Resource, ScimType};
 use crate::store::StoreError;
 use crate::store::users::WriteError;
 
@@ -20,6 +26,14 @@ pub struct Reply {
     pub body: Value,
 }
 
+impl Reply {
+    /// 200.
+    #[must_use]
+    pub fn ok(body: Value) -> Self {
+        Self { status: StatusCode::OK, body }
+    }
+}
+
 impl IntoResponse for Reply {
     fn into_response(self) -> Response {
         let mut response = (self.status, self.body.to_string()).into_response();
@@ -28,26 +42,66 @@ impl IntoResponse for Reply {
     }
 }
 
+/// One resource with its `ETag` and its place, which stand in `meta` whether it is shown or not.
+#[must_use]
+pub fn one(status: StatusCode, resource: Resource, projection: &Projection<'_>) -> Response {
+    let about =
+        |name: &str| resource.get("meta").and_then(|meta| meta.get(name)).and_then(Value::as_str).map(str::to_owned);
+    let (version, location) = (about("version"), about("location"));
+    let mut response = Reply { status, body: Value::Object(projection.apply(resource)) }.into_response();
+    put(&mut response, header::ETAG, version.as_deref());
+    put(&mut response, header::LOCATION, location.as_deref());
+    put(&mut response, header::CONTENT_LOCATION, location.as_deref());
+    response
+}
+
+/// 304 for a reader who has this version already (RFC 7644 §3.14).
+#[must_use]
+pub fn not_modified(version: &str) -> Response {
+    let mut response = StatusCode::NOT_MODIFIED.into_response();
+    put(&mut response, header::ETAG, Some(version));
+    response
+}
+
+fn put(response: &mut Response, name: HeaderName, value: Option<&str>) {
+    if let Some(Ok(value)) = value.map(HeaderValue::from_str) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
 /// A failure in SCIM's form.
 #[derive(Debug)]
-pub struct Failure(pub ScimError);
+pub struct Failure {
+    /// What is answered.
+    pub error: ScimError,
+    /// When to try again.
+    pub retry_after: Option<Duration>,
+}
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Reply { status, body: self.0.to_json() }.into_response()
+        let status = StatusCode::from_u16(self.error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = Reply { status, body: self.error.to_json() }.into_response();
+        if let Some(after) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+        }
+        response
     }
 }
 
 impl From<ScimError> for Failure {
     fn from(error: ScimError) -> Self {
-        Self(error)
+        Self { error, retry_after: None }
     }
 }
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        Self(ScimError::plain(problem.status.as_u16(), problem.detail))
+        let error = match problem.code {
+            "invalid_fields" | "password_rejected" => ScimError::typed(ScimType::InvalidValue, problem.detail),
+            _ => ScimError::plain(problem.status.as_u16(), problem.detail),
+        };
+        Self { error, retry_after: problem.retry_after }
     }
 }
 
@@ -57,11 +111,25 @@ impl From<StoreError> for Failure {
     }
 }
 
+impl From<LoginError> for Failure {
+    fn from(error: LoginError) -> Self {
+        Problem::from(error).into()
+    }
+}
+
 impl From<WriteError> for Failure {
     fn from(error: WriteError) -> Self {
         match error {
-            WriteError::Taken { field } => Self(ScimError::uniqueness(format!("the {field} is already taken"))),
-            WriteError::NotFound(what) => Self(ScimError::plain(404, format!("there is no such {what}"))),
+            WriteError::Taken { field } => {
+                let attribute = match field {
+                    "username" => "userName",
+                    "email" => "emails.value",
+                    "external_id" => "externalId",
+                    _ => "displayName",
+                };
+                ScimError::uniqueness(format!("{attribute} is already taken")).into()
+            }
+            WriteError::NotFound(what) => ScimError::plain(404, format!("there is no such {what}")).into(),
             other => Problem::from(other).into(),
         }
     }
@@ -70,11 +138,11 @@ impl From<WriteError> for Failure {
 /// 404 for a path that is none.
 #[must_use]
 pub fn no_such_endpoint() -> Failure {
-    Failure(ScimError::plain(404, "there is no such endpoint: see /scim/v2/ResourceTypes"))
+    ScimError::plain(404, "there is no such endpoint: see /scim/v2/ResourceTypes").into()
 }
 
 /// 405.
 #[must_use]
 pub fn method_not_allowed() -> Failure {
-    Failure(ScimError::plain(405, "this endpoint does not take that method"))
+    ScimError::plain(405, "this endpoint does not take that method").into()
 }

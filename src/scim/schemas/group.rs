@@ -1,6 +1,7 @@
 //! The Group schema (RFC 7643 §4.2).
 //!
-//! Owns the definition only. Members are added and removed whole, so their parts are immutable.
+//! Owns the definition only. Members are added and removed whole, so their parts are immutable. As in RFC 7643
+//! §8.7.1 a member has no `display`: it would be a copy of another resource's name.
 
 use super::super::schema::{Attribute, Mutability, Schema};
 
@@ -11,7 +12,6 @@ pub(super) fn core() -> Schema {
         fixed(Attribute::text("value", "The id of the member").case_exact()),
         fixed(Attribute::reference("$ref", &["User", "Group"], "Where the member is")),
         fixed(Attribute::text("type", "The kind of member").usually(&["User", "Group"])),
-        fixed(Attribute::text("display", "The member's name for display")),
     ];
     Schema {
         id: super::GROUP_URN,

@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use super::{Batch, Bytes, Engine, EngineError, KeyRange, Order, Row};
 
@@ -95,11 +96,24 @@ impl Engine for SledEngine {
     }
 }
 
+/// How often, and how long apart, a held store is tried again: sled's own threads give its lock back a moment
+/// after the last handle is dropped. Another daemon is told apart before, by the lock of the whole folder.
+const LOCK_TRIES: u32 = 40;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
 fn open(folder: &Path, cache_bytes: u64) -> Result<sled::Db, EngineError> {
     let config = sled::Config::new().path(folder).cache_capacity(cache_bytes);
-    match catch_unwind(AssertUnwindSafe(|| config.open())) {
-        Ok(opened) => opened.map_err(|error| translate(folder, error)),
-        Err(_) => Err(damaged(folder, "reading it ended in a panic")),
+    let mut tries = 0;
+    loop {
+        let opened = match catch_unwind(AssertUnwindSafe(|| config.open())) {
+            Ok(opened) => opened.map_err(|error| translate(folder, error)),
+            Err(_) => Err(damaged(folder, "reading it ended in a panic")),
+        };
+        tries += 1;
+        match opened {
+            Err(EngineError::Held(_)) if tries < LOCK_TRIES => std::thread::sleep(LOCK_PAUSE),
+            opened => return opened,
+        }
     }
 }
 

@@ -9,7 +9,8 @@ use crate::harness::daemon::TestDaemon;
 
 /// A path of the table with something in each place.
 fn concrete(path: &str) -> String {
-    let parts = path.split('/').map(|part| if part.starts_with('{') { "01900000-0000-7000-8000-000000000000" } else { part });
+    let parts =
+        path.split('/').map(|part| if part.starts_with('{') { "01900000-0000-7000-8000-000000000000" } else { part });
     parts.collect::<Vec<_>>().join("/")
 }
 
@@ -26,19 +27,22 @@ fn every_route_but_login_health_and_the_set_up_link_refuses_the_anonymous() {
             assert_eq!(answer.status, 401, "{} {}", route.method, route.path);
         }
     }
-    assert_eq!(open, [
-        "/api/v1/authenticate",
-        "/api/v1/authenticate/{transaction}/challenge",
-        "/api/v1/authenticate/{transaction}/verify",
-        "/api/v1/authenticate/{transaction}/password",
-        "/api/v1/authenticate/{transaction}/enrol",
-        "/api/v1/password-link",
-        "/healthz",
-        "/readyz",
-        "/set-password",
-        "/set-password.js",
-        "/set-password.css",
-    ]);
+    assert_eq!(
+        open,
+        [
+            "/api/v1/authenticate",
+            "/api/v1/authenticate/{transaction}/challenge",
+            "/api/v1/authenticate/{transaction}/verify",
+            "/api/v1/authenticate/{transaction}/password",
+            "/api/v1/authenticate/{transaction}/enrol",
+            "/api/v1/password-link",
+            "/healthz",
+            "/readyz",
+            "/set-password",
+            "/set-password.js",
+            "/set-password.css",
+        ]
+    );
 }
 
 #[test]
@@ -86,13 +90,26 @@ fn tokens_in_the_wrong_place_or_of_the_wrong_form_open_nothing() {
 fn nobody_changes_who_holds_more_or_gives_what_they_do_not_hold() {
     let daemon = TestDaemon::start("");
     let helper = daemon.with_token(&daemon.token(&[
-        "--scope", "users.view", "--scope", "users.update", "--scope", "users.roles", "--scope", "users.password",
-        "--scope", "users.state", "--scope", "users.create",
+        "--scope",
+        "users.view",
+        "--scope",
+        "users.update",
+        "--scope",
+        "users.roles",
+        "--scope",
+        "users.password",
+        "--scope",
+        "users.state",
+        "--scope",
+        "users.create",
     ]));
     daemon.local_user("ada", "correct horse battery");
     let admin = ["system-admin"];
     assert_eq!(helper.patch("/api/v1/users/ada", &json!({"roles": admin})).code(), "forbidden");
-    assert_eq!(helper.post("/api/v1/users/admin/password", &json!({"password": "a brand new password"})).code(), "forbidden");
+    assert_eq!(
+        helper.post("/api/v1/users/admin/password", &json!({"password": "a brand new password"})).code(),
+        "forbidden"
+    );
     assert_eq!(helper.post("/api/v1/users/admin/disable", &json!({})).code(), "forbidden");
     let copy = json!({"username": "eve", "name": "Eve", "email": "eve@example.org"});
     assert_eq!(helper.post("/api/v1/users/admin/duplicate", &copy).code(), "forbidden");

@@ -96,7 +96,16 @@ fn bad_pages_are_refused() {
     let daemon = TestDaemon::start("");
     let admin = daemon.admin();
     let encoded = |filter: &str| filter.replace(' ', "%20").replace('"', "%22");
-    for query in ["limit=0", "limit=1001", "limit=x", "sort=password", "cursor=%21", "filter=", "filter=username%20is%201", "filter=%FF"] {
+    for query in [
+        "limit=0",
+        "limit=1001",
+        "limit=x",
+        "sort=password",
+        "cursor=%21",
+        "filter=",
+        "filter=username%20is%201",
+        "filter=%FF",
+    ] {
         let answer = admin.get(&format!("/api/v1/users?{query}"));
         assert_eq!(answer.status, 400, "{query}: {answer:?}");
     }

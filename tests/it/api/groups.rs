@@ -17,7 +17,8 @@ fn groups_nest_and_a_cycle_ends() {
     admin.post("/api/v1/groups/outer/members", &json!({"add_groups": ["inner"]}));
     admin.post("/api/v1/groups/inner/members", &json!({"add_groups": ["outer"]}));
     let groups = admin.get("/api/v1/users/ada").json["groups"].clone();
-    let direct = |name: &str| groups.as_array().unwrap().iter().find(|group| group["name"] == name).unwrap()["direct"].clone();
+    let direct =
+        |name: &str| groups.as_array().unwrap().iter().find(|group| group["name"] == name).unwrap()["direct"].clone();
     assert_eq!((direct("inner"), direct("outer")), (json!(true), json!(false)));
     assert_eq!(admin.get("/api/v1/groups/inner/members").json["items"].as_array().unwrap().len(), 2);
     assert_eq!(admin.delete("/api/v1/groups/inner").status, 204);

@@ -31,7 +31,8 @@ fn a_token_dies_with_the_administrator_who_made_it() {
     daemon.local_user("ada", "correct horse battery");
     admin.patch("/api/v1/users/ada", &json!({"roles": ["system-admin"]}));
     let ada = daemon.with_token(&daemon.session("ada", "correct horse battery"));
-    let token = ada.post("/api/v1/tokens", &json!({"name": "x", "scopes": ["users.view", "users.create"]})).text("/token");
+    let token =
+        ada.post("/api/v1/tokens", &json!({"name": "x", "scopes": ["users.view", "users.create"]})).text("/token");
     let token = daemon.with_token(&token);
     assert_eq!(token.get("/api/v1/users").status, 200);
     admin.patch("/api/v1/users/ada", &json!({"roles": ["system-auditor"]}));

@@ -55,7 +55,9 @@ fn the_list_is_filtered_sorted_and_continued() {
     let names = |answer: &Value, member: &str| -> Vec<String> {
         answer["items"].as_array().unwrap().iter().map(|user| user[member].as_str().unwrap().to_owned()).collect()
     };
-    for (sort, member) in [("username", "username"), ("-username", "username"), ("name", "name"), ("-created_at", "username")] {
+    for (sort, member) in
+        [("username", "username"), ("-username", "username"), ("name", "name"), ("-created_at", "username")]
+    {
         let mut all = Vec::new();
         let mut cursor = String::new();
         loop {
@@ -95,7 +97,8 @@ fn a_change_touches_what_it_names_and_expects_what_it_saw() {
     let admin = daemon.admin();
     let made = daemon.local_user("ada", PASSWORD);
     let tag = made.header("etag").to_owned();
-    let patch = |body: Value, tag: &str| admin.call("PATCH", "/api/v1/users/ada", Some(body.to_string()), &[("if-match", tag)]);
+    let patch =
+        |body: Value, tag: &str| admin.call("PATCH", "/api/v1/users/ada", Some(body.to_string()), &[("if-match", tag)]);
     let changed = patch(json!({"phone": "+31201234567", "description": "x"}), &tag);
     assert_eq!((changed.status, &changed.json["name"]), (200, &made.json["name"]));
     assert_eq!(patch(json!({"phone": null}), &tag).code(), "stale");
@@ -118,7 +121,8 @@ fn a_duplicate_has_everything_but_name_username_email_and_password() {
     assert_eq!(admin.post("/api/v1/users", &wish).status, 201);
     let asked = admin.post("/api/v1/users/ada/duplicate", &json!({"username": "bob"}));
     assert_eq!(asked.json["errors"].as_array().unwrap().len(), 2, "{asked:?}");
-    let copy = admin.post("/api/v1/users/ada/duplicate", &json!({"username": "bob", "name": "Bob", "email": "bob@example.org"}));
+    let copy = admin
+        .post("/api/v1/users/ada/duplicate", &json!({"username": "bob", "name": "Bob", "email": "bob@example.org"}));
     assert_eq!(copy.status, 201, "{copy:?}");
     for member in ["phone", "description", "roles", "mfa", "expires_at", "groups"] {
         assert_eq!(copy.json[member], admin.get("/api/v1/users/ada").json[member], "{member}");
@@ -170,7 +174,9 @@ fn a_link_sets_the_first_password_once_and_is_mailed() {
     let token = made.text("/password_link").split('#').nth(1).unwrap().to_owned();
     let page = daemon.anonymous().get("/set-password");
     assert!(page.header("content-security-policy").contains("default-src 'none'"));
-    let set = |password: &str| daemon.anonymous().post("/api/v1/password-link", &json!({"token": token, "password": password}));
+    let set = |password: &str| {
+        daemon.anonymous().post("/api/v1/password-link", &json!({"token": token, "password": password}))
+    };
     assert_eq!(set("short").code(), "password_rejected");
     assert_eq!(set(PASSWORD).status, 204);
     assert_eq!(set(PASSWORD).code(), "no_such_transaction");
@@ -185,7 +191,12 @@ fn a_reset_ends_sessions_and_factors_are_reset_by_an_administrator() {
     let admin = daemon.admin();
     daemon.local_user("ada", PASSWORD);
     let session = daemon.session("ada", PASSWORD);
-    assert_eq!(admin.post("/api/v1/users/ada/password", &json!({"password": "another long password", "must_change": true})).status, 204);
+    assert_eq!(
+        admin
+            .post("/api/v1/users/ada/password", &json!({"password": "another long password", "must_change": true}))
+            .status,
+        204
+    );
     assert!(!daemon.is_in(&session));
     assert_eq!(daemon.login("ada", "another long password").json["status"], "password_change_required");
     assert_eq!(admin.delete("/api/v1/users/ada/mfa").json["removed"], 0);

@@ -39,7 +39,16 @@ fn malformed_logins_are_refused_and_count_nothing() {
     let daemon = TestDaemon::start("");
     daemon.local_user("ada", PASSWORD);
     let post = |body: &str| daemon.anonymous().call("POST", "/api/v1/authenticate", Some(body.to_owned()), &[]);
-    for body in ["", "{}", "null", "[]", "{", r#"{"username":"ada"}"#, r#"{"username":["ada"],"password":"x"}"#, r#"{"username":"ada","password":"x","admin":true}"#] {
+    for body in [
+        "",
+        "{}",
+        "null",
+        "[]",
+        "{",
+        r#"{"username":"ada"}"#,
+        r#"{"username":["ada"],"password":"x"}"#,
+        r#"{"username":"ada","password":"x","admin":true}"#,
+    ] {
         assert_eq!(post(body).status, 400, "{body}");
     }
     let forged = post(r#"{"username":"ada","password":"x","client_ip":"192.0.2.1"}"#);
@@ -54,7 +63,8 @@ fn forged_addresses_do_not_get_around_the_throttle() {
     for n in 0..12 {
         let body = json!({"username": format!("nobody{n}"), "password": "x"}).to_string();
         let forwarded = format!("192.0.2.{n}");
-        let answer = daemon.anonymous().call("POST", "/api/v1/authenticate", Some(body), &[("x-forwarded-for", &forwarded)]);
+        let answer =
+            daemon.anonymous().call("POST", "/api/v1/authenticate", Some(body), &[("x-forwarded-for", &forwarded)]);
         codes.push(answer.status);
     }
     assert_eq!(codes.iter().filter(|code| **code == 401).count(), 8, "{codes:?}");
@@ -84,10 +94,15 @@ fn a_session_is_shown_introspected_and_ended() {
     let application = daemon.with_token(&daemon.token(&["--scope", "login.introspect"]));
     let introspect = |token: &str| {
         let body = format!("token={token}");
-        application.call("POST", "/api/v1/introspect", Some(body), &[("content-type", "application/x-www-form-urlencoded")]).json
+        application
+            .call("POST", "/api/v1/introspect", Some(body), &[("content-type", "application/x-www-form-urlencoded")])
+            .json
     };
     let active = introspect(&session);
-    assert_eq!((&active["active"], &active["username"], &active["amr"]), (&json!(true), &json!("ada"), &json!(["pwd"])));
+    assert_eq!(
+        (&active["active"], &active["username"], &active["amr"]),
+        (&json!(true), &json!("ada"), &json!(["pwd"]))
+    );
     assert_eq!(active["exp"].as_i64().unwrap() - active["iat"].as_i64().unwrap(), 86_400);
     let proxied = daemon.with_token(&session).get("/api/v1/forward-auth");
     assert_eq!((proxied.status, proxied.header("remote-user")), (200, "ada"));

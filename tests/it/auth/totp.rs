@@ -38,7 +38,9 @@ fn a_factor_is_enrolled_by_its_owner_and_asked_for_from_then_on() {
     let asked = daemon.login("ada", PASSWORD);
     assert_eq!((&asked.json["status"], &asked.json["methods"]), (&json!("mfa_required"), &json!(["totp"])));
     assert!(asked.json.get("session").is_none() && asked.json.get("user").is_none());
-    let step = |what: &str, body| daemon.anonymous().post(&format!("/api/v1/authenticate/{}/{what}", asked.text("/transaction")), &body);
+    let step = |what: &str, body| {
+        daemon.anonymous().post(&format!("/api/v1/authenticate/{}/{what}", asked.text("/transaction")), &body)
+    };
     assert_eq!(step("challenge", json!({})).status, 200);
     assert_eq!(step("password", json!({"password": "another long password"})).code(), "wrong_step");
     assert_eq!(step("enrol", json!({})).code(), "wrong_step");
@@ -68,7 +70,9 @@ fn a_forced_factor_is_enrolled_during_the_login_and_cannot_be_switched_off() {
     daemon.local_user("ada", "8 chars!");
     let asked = daemon.login("ada", "8 chars!");
     assert_eq!(asked.json["status"], "mfa_enrolment_required");
-    let step = |what: &str, body| daemon.anonymous().post(&format!("/api/v1/authenticate/{}/{what}", asked.text("/transaction")), &body);
+    let step = |what: &str, body| {
+        daemon.anonymous().post(&format!("/api/v1/authenticate/{}/{what}", asked.text("/transaction")), &body)
+    };
     assert_eq!(step("verify", json!({"code": "123456"})).code(), "wrong_step");
     let enrolment = step("enrol", json!({"method": "totp"}));
     let (id, secret) = (enrolment.text("/factor"), enrolment.text("/secret"));

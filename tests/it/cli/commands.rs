@@ -37,7 +37,12 @@ fn a_user_is_made_shown_changed_disabled_removed_and_restored() {
     let copy = ["user", "duplicate", "ada", "bob", "--name", "Bob", "--email", "bob@example.org"];
     assert!(stdout(&daemon.musterd(&copy)).contains("/set-password#mst_l_"));
     let removed = stdout(&daemon.musterd(&["user", "delete", "ada"]));
-    let id = removed.split_whitespace().find(|word| word.contains("-") && word.len() >= 36).unwrap().trim_matches('`').to_owned();
+    let id = removed
+        .split_whitespace()
+        .find(|word| word.contains("-") && word.len() >= 36)
+        .unwrap()
+        .trim_matches('`')
+        .to_owned();
     assert!(stdout(&daemon.musterd(&["user", "restore", &id])).contains("ada is back"));
     assert!(stdout(&daemon.musterd(&["user", "link", "ada"])).contains("/set-password#mst_l_"));
     let set = daemon.musterd_with_input(&["user", "password", "ada"], "another long password");
@@ -47,10 +52,24 @@ fn a_user_is_made_shown_changed_disabled_removed_and_restored() {
 #[test]
 fn faults_are_said_in_words_with_every_field() {
     let daemon = TestDaemon::start("");
-    let wrong = stderr(&daemon.musterd(&["user", "create", "ada", "--email", "none", "--expires-at", "2020-01-01T00:00:00Z"]));
+    let wrong =
+        stderr(&daemon.musterd(&["user", "create", "ada", "--email", "none", "--expires-at", "2020-01-01T00:00:00Z"]));
     assert!(wrong.contains("name must be given"), "{wrong}");
-    let wrong = stderr(&daemon.musterd(&["user", "create", "ada", "--name", "A", "--email", "none", "--expires-at", "2020-01-01T00:00:00Z"]));
-    assert!(wrong.contains("email is not an email address") && wrong.contains("expires_at must lie in the future"), "{wrong}");
+    let wrong = stderr(&daemon.musterd(&[
+        "user",
+        "create",
+        "ada",
+        "--name",
+        "A",
+        "--email",
+        "none",
+        "--expires-at",
+        "2020-01-01T00:00:00Z",
+    ]));
+    assert!(
+        wrong.contains("email is not an email address") && wrong.contains("expires_at must lie in the future"),
+        "{wrong}"
+    );
     assert!(stderr(&daemon.musterd(&["user", "show", "nobody"])).contains("there is no such user"));
     assert!(stderr(&daemon.musterd(&["source", "sync", "local"])).contains("not an enabled LDAP source"));
     assert_eq!(daemon.musterd(&["user", "eat"]).status.code(), Some(2));
@@ -65,7 +84,8 @@ fn groups_tokens_sweeps_and_tasks_are_within_reach() {
     assert!(stdout(&daemon.musterd(&["group", "members", "engineers"])).contains("user"));
     assert!(stdout(&daemon.musterd(&["group", "remove", "engineers", "ada"])).contains("1 left"));
     assert!(stdout(&daemon.musterd(&["group", "list"])).contains("engineers"));
-    let made: Value = serde_json::from_str(&stdout(&daemon.musterd(&["token", "create", "--source", "okta", "--json"]))).unwrap();
+    let made: Value =
+        serde_json::from_str(&stdout(&daemon.musterd(&["token", "create", "--source", "okta", "--json"]))).unwrap();
     assert!(made["token"].as_str().unwrap().starts_with("mst_a_"));
     assert!(stdout(&daemon.musterd(&["token", "list"])).contains("okta"));
     stdout(&daemon.musterd(&["token", "revoke", made["id"].as_str().unwrap()]));

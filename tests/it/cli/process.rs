@@ -20,7 +20,9 @@ impl Process {
         let mut child = command(folder).arg("serve").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let stdout = child.stdout.take().unwrap();
         let (send, receive) = mpsc::channel();
-        std::thread::spawn(move || BufReader::new(stdout).lines().map_while(Result::ok).all(|line| send.send(line).is_ok()));
+        std::thread::spawn(move || {
+            BufReader::new(stdout).lines().map_while(Result::ok).all(|line| send.send(line).is_ok())
+        });
         let mut printed = Vec::new();
         while !printed.iter().any(|line: &String| line.starts_with("  data")) {
             printed.push(receive.recv_timeout(Duration::from_secs(60)).expect("the daemon gets ready"));
@@ -95,7 +97,8 @@ fn a_kill_during_the_start_leaves_a_store_that_opens() {
     let folder = tempfile::tempdir().unwrap();
     Process::start(folder.path()).end("-TERM");
     for milliseconds in (0..30).step_by(2) {
-        let mut child = command(folder.path()).arg("serve").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child =
+            command(folder.path()).arg("serve").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(milliseconds));
         child.kill().unwrap();
         child.wait().unwrap();

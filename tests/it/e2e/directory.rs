@@ -44,7 +44,8 @@ fn a_pass_is_tested_planned_and_run_and_the_second_writes_nothing() {
     let (_, first) = sync(&daemon);
     assert_eq!(first["counts"], planned["counts"], "what was previewed is what is applied");
     assert_eq!(active(&daemon), 30);
-    let trail = |daemon: &TestDaemon| daemon.admin().get("/api/v1/audit?limit=1").json["items"][0]["seq"].as_u64().unwrap();
+    let trail =
+        |daemon: &TestDaemon| daemon.admin().get("/api/v1/audit?limit=1").json["items"][0]["seq"].as_u64().unwrap();
     let before = trail(&daemon);
     let (_, second) = sync(&daemon);
     assert_eq!((&second["counts"]["unchanged"], &second["counts"]["update"]), (&json!(30), &json!(0)));

@@ -1,4 +1,5 @@
 //! The whole of it: a local user, an LDAP user and a pushed user log in, and each is taken away.
 
 mod directory;
+mod readme;
 mod three_users;

@@ -47,7 +47,11 @@ impl Answer {
 
     /// The text of a member.
     pub(crate) fn text(&self, pointer: &str) -> String {
-        self.json.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("{pointer} in {:?}", self.json)).to_owned()
+        self.json
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_else(|| panic!("{pointer} in {:?}", self.json))
+            .to_owned()
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {

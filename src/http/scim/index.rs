@@ -1,0 +1,148 @@
+//! What a filter names: the few resources that an index can find, and the attributes it looks at.
+
+use super::members::{self, Wanted};
+use super::shelf::{Shelf, parse_id};
+use crate::base::id::ExternalId;
+use crate::directory::group::{Group, Member};
+use crate::directory::query::{AttrPath, Filter, Literal, Operator};
+use crate::directory::user::User;
+use crate::scim::list::ListRequest;
+use crate::scim::schema::{ResourceType, Target};
+use crate::scim::schemas;
+use crate::store::{StoreError, groups, users};
+
+/// What is listed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Users,
+    Groups,
+}
+
+impl Kind {
+    pub(super) fn resource_type(self) -> &'static ResourceType {
+        match self {
+            Self::Users => schemas::user(),
+            Self::Groups => schemas::group(),
+        }
+    }
+
+    /// The attribute that costs lookups of its own.
+    pub(super) fn dear_attribute(self) -> &'static str {
+        match self {
+            Self::Users => "groups",
+            Self::Groups => "members",
+        }
+    }
+
+    pub(super) fn of(id: Member) -> Self {
+        match id {
+            Member::User(_) => Self::Users,
+            Member::Group(_) => Self::Groups,
+        }
+    }
+}
+
+/// The few whom an index knows for an equality that every match must satisfy; `None`: no index helps.
+pub(super) fn candidates(shelf: &Shelf<'_>, kind: Kind, filter: &Filter) -> Result<Option<Vec<Member>>, StoreError> {
+    for (path, literal) in filter.required_equals() {
+        let Literal::String(text) = literal else { continue };
+        if let Some(attribute) = attribute_of(kind, &path)
+            && let Some(found) = through_index(shelf, kind, attribute, text)?
+        {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// The core attribute that a path without sub-attribute, or with the one it stands for, means.
+fn attribute_of(kind: Kind, path: &AttrPath) -> Option<&'static str> {
+    match kind.resource_type().resolve(path)? {
+        Target::Attribute(location) if location.extension.is_none() => {
+            location.sub.is_none_or(|sub| sub.name == "value").then_some(location.attribute.name)
+        }
+        _ => None,
+    }
+}
+
+fn through_index(
+    shelf: &Shelf<'_>,
+    kind: Kind,
+    attribute: &str,
+    text: &str,
+) -> Result<Option<Vec<Member>>, StoreError> {
+    let (reads, source) = (shelf.reads, shelf.source);
+    let external_id = || ExternalId::parse(text).ok();
+    let user = |user: Option<User>| user.map(|user| Member::User(user.id)).into_iter().collect();
+    let group = |group: Option<Group>| group.map(|group| Member::Group(group.id)).into_iter().collect();
+    Ok(match (kind, attribute) {
+        (Kind::Users, "id") => Some(parse_id(text).map(Member::User).into_iter().collect()),
+        (Kind::Groups, "id") => Some(parse_id(text).map(Member::Group).into_iter().collect()),
+        (Kind::Users, "userName") => Some(user(users::by_username(reads, text)?)),
+        (Kind::Users, "externalId") => match external_id() {
+            Some(id) => Some(user(users::by_external_id(reads, source, &id)?)),
+            None => Some(Vec::new()),
+        },
+        (Kind::Users, "emails") => {
+            users::by_any_email(reads, text)?.map(|ids| ids.into_iter().map(Member::User).collect())
+        }
+        (Kind::Groups, "displayName") => Some(group(groups::by_name(reads, source, text)?)),
+        (Kind::Groups, "externalId") => match external_id() {
+            Some(id) => Some(group(groups::by_external_id(reads, source, &id)?)),
+            None => Some(Vec::new()),
+        },
+        (Kind::Groups, "members") => {
+            let mut found = Vec::new();
+            for member in members::named(text) {
+                found.extend(groups::direct_groups(reads, member)?.into_iter().map(Member::Group));
+            }
+            Some(found)
+        }
+        _ => None,
+    })
+}
+
+/// `userName eq "…"` and nothing else: the directory's own comparison (RFC 8265) decides who is meant, so that
+/// a client finds here whoever would be in the way of a create.
+pub(super) fn is_name_lookup(kind: Kind, filter: &Filter) -> bool {
+    let Filter::Compare { path, operator: Operator::Equal, value: Literal::String(_) } = filter else { return false };
+    let name = if kind == Kind::Users { "userName" } else { "displayName" };
+    attribute_of(kind, path) == Some(name)
+}
+
+/// What matching and sorting need of the dear attribute. Equalities alone need only those whom they name.
+pub(super) fn detail(kind: Kind, request: &ListRequest) -> Wanted {
+    let dear = kind.dear_attribute();
+    let is_dear = |path: &AttrPath| match kind.resource_type().resolve(path) {
+        Some(Target::Attribute(location)) => location.attribute.name == dear,
+        _ => false,
+    };
+    if request.sort.as_ref().is_some_and(|sort| is_dear(&sort.by)) {
+        return Wanted::Everybody;
+    }
+    let Some(filter) = &request.filter else { return Wanted::Nobody };
+    let mentions = mentions(filter, &is_dear);
+    let named: Vec<&str> = filter
+        .required_equals()
+        .filter(|(path, _)| attribute_of(kind, path) == Some(dear))
+        .filter_map(|(_, literal)| if let Literal::String(text) = literal { Some(text.as_str()) } else { None })
+        .collect();
+    match mentions {
+        0 => Wanted::Nobody,
+        _ if kind == Kind::Groups && named.len() == mentions => {
+            Wanted::These(named.into_iter().flat_map(members::named).collect())
+        }
+        _ => Wanted::Everybody,
+    }
+}
+
+/// How many comparisons look at an attribute. The parser bounds the depth.
+fn mentions(filter: &Filter, is_it: &dyn Fn(&AttrPath) -> bool) -> usize {
+    match filter {
+        Filter::And(terms) | Filter::Or(terms) => terms.iter().map(|term| mentions(term, is_it)).sum(),
+        Filter::Not(inner) => mentions(inner, is_it),
+        Filter::Present(path) | Filter::Compare { path, .. } => usize::from(is_it(path)),
+        Filter::Element { path, filter } if is_it(path) => mentions(filter, &|_| true),
+        Filter::Element { .. } => 0,
+    }
+}

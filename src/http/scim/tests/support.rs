@@ -1,0 +1,311 @@
+//! A directory in memory with two identity providers, okta and entra, and a client for its router.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use http_body_util::BodyExt;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use crate::auth::breaker::Breaker;
+use crate::auth::hasher::Hasher;
+use crate::auth::login::{Authenticator, Newcomers};
+use crate::auth::settings::{Hashing, Settings as LoginSettings};
+use crate::auth::throttle::Throttle;
+use crate::auth::verify::Backend;
+use crate::base::clock::Clock;
+use crate::base::id::{SourceId, TokenId, UserId};
+use crate::base::rng::Rng;
+use crate::base::secret::{TokenKind, hash_token, new_token};
+use crate::directory::audit::{Actor, Author};
+use crate::directory::policy::{InactivityPolicy, UserDefaults};
+use crate::directory::token::{ApiToken, Grant};
+use crate::directory::user::{RuleError, User};
+use crate::http::routes;
+use crate::http::settings::Settings;
+use crate::http::state::{App, Inside, SourceInfo, SourceKind};
+use crate::lifecycle::settings::Settings as SweepSettings;
+use crate::lifecycle::sweep::Sweep;
+use crate::sources::PulledUser;
+use crate::store::tx::Tx;
+use crate::store::users::WriteError;
+use crate::store::{Store, StoreError, tokens, users};
+use crate::tasks::schedule::Schedule;
+use crate::tasks::{Driver, Journal, Work};
+
+pub(super) const BASE: &str = "https://id.example.org/scim/v2";
+pub(super) const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
+pub(super) const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
+pub(super) const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+
+struct Nobody;
+
+impl Newcomers for Nobody {
+    fn take<'a>(
+        &'a self,
+        _: &'a SourceId,
+        _: PulledUser,
+    ) -> Pin<Box<dyn Future<Output = Result<Option<User>, StoreError>> + Send + 'a>> {
+        Box::pin(async { Ok(None) })
+    }
+}
+
+impl Journal for Nobody {
+    fn last_run(&self, _: &str) -> Option<Timestamp> {
+        None
+    }
+
+    fn begin(&self, _: &str, _: Timestamp) -> Work<'_, ()> {
+        Box::pin(async {})
+    }
+}
+
+/// The directory and a client of each provider.
+pub(super) struct World {
+    pub(super) app: App,
+    pub(super) clock: Clock,
+    pub(super) okta: Client,
+    pub(super) entra: Client,
+}
+
+/// One caller of the router.
+#[derive(Clone)]
+pub(super) struct Client {
+    router: Router,
+    pub(super) token: Option<String>,
+}
+
+/// What came back.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Value,
+}
+
+pub(super) fn source(name: &str) -> SourceId {
+    SourceId::parse(name).unwrap()
+}
+
+pub(super) async fn world() -> World {
+    world_with(|_, _| {}).await
+}
+
+pub(super) async fn world_with(change: impl FnOnce(&mut Settings, &mut LoginSettings)) -> World {
+    let clock = Clock::manual(Timestamp::from_second(1_800_000_000).unwrap());
+    let store = Arc::new(Store::in_memory(clock.clone(), Rng::seeded(1)).unwrap());
+    let mut settings = Settings { public_url: "https://id.example.org".to_owned(), ..Settings::default() };
+    let hashing = Hashing { memory_kib: 64, iterations: 1, lanes: 1, threads: 1, queue: 64 };
+    let mut login = LoginSettings { hashing, ..LoginSettings::default() };
+    change(&mut settings, &mut login);
+    let backend = |id: &str, verify_with: Option<&str>| Backend {
+        id: source(id),
+        login: true,
+        verifier: None,
+        verify_with: verify_with.map(source),
+        breaker: Breaker::default(),
+    };
+    let auth = Authenticator {
+        hasher: Hasher::start(&login.hashing, store.rng()).unwrap(),
+        throttle: Throttle::new(login.lockout.clone()),
+        newcomers: Arc::new(Nobody),
+        store: store.clone(),
+        settings: login,
+        backends: vec![backend("local", None), backend("okta", None), backend("entra", Some("local"))],
+    };
+    let kinds = [("local", SourceKind::Local), ("okta", SourceKind::Scim), ("entra", SourceKind::Scim)];
+    let info =
+        |(id, kind): (&str, SourceKind)| SourceInfo { id: source(id), kind, enabled: true, login: true, pulled: None };
+    let app = Arc::new(Inside {
+        settings,
+        auth: Arc::new(auth),
+        sources: kinds.map(info).into(),
+        sweep: Arc::new(Sweep::new(store.clone(), sweep())),
+        driver: Arc::new(Driver::new(Vec::new(), Arc::new(Nobody), clock.clone())),
+        users: UserDefaults { lifetime: Some(Duration::from_secs(86_400)), ..UserDefaults::default() },
+        effective: Vec::new(),
+        store,
+    });
+    let router = routes::router(app.clone());
+    let okta = Client { router: router.clone(), token: Some(token(&app, "okta").await) };
+    let entra = Client { router, token: Some(token(&app, "entra").await) };
+    World { app, clock, okta, entra }
+}
+
+fn sweep() -> SweepSettings {
+    SweepSettings {
+        schedule: Schedule::parse("off", "UTC", Timestamp::UNIX_EPOCH).unwrap(),
+        budget: Default::default(),
+        inactivity: InactivityPolicy::default(),
+        users: UserDefaults::default(),
+    }
+}
+
+pub(super) async fn token(app: &App, of: &str) -> String {
+    give_token(app, Grant::Scim(source(of))).await
+}
+
+pub(super) async fn give_token(app: &App, grant: Grant) -> String {
+    let text = new_token(TokenKind::Api, app.store.rng());
+    let hash = hash_token(TokenKind::Api, text.expose()).unwrap();
+    let token = ApiToken {
+        id: TokenId::new(app.store.clock().now(), app.store.rng()),
+        name: "test".to_owned(),
+        prefix: "mst_a_".to_owned(),
+        grant,
+        created_at: app.store.clock().now(),
+        owner: None,
+        expires_at: None,
+        last_used_at: None,
+    };
+    let keep = move |tx: &mut Tx<'_>| tokens::create(tx, &Author::system("test"), hash, &token);
+    app.store.write(keep).await.unwrap();
+    text.expose().to_owned()
+}
+
+impl World {
+    pub(super) fn pass_seconds(&self, seconds: i64) {
+        self.clock.advance(SignedDuration::from_secs(seconds));
+    }
+
+    pub(super) fn user(&self, id: &str) -> User {
+        users::get(&self.app.store.view(), id.parse().unwrap()).unwrap().unwrap()
+    }
+
+    /// What an administrator does to a user.
+    pub(super) async fn administer(
+        &self,
+        id: &str,
+        rule: impl Fn(User, Actor, Timestamp) -> Result<User, RuleError> + Send + 'static,
+    ) -> User {
+        let id: UserId = id.parse().unwrap();
+        let author = Author::of(Actor::Socket { uid: 0 });
+        let change = move |tx: &mut Tx<'_>| {
+            let by = author.actor.clone();
+            users::update(tx, &author, id, "user.changed", |user, now| rule(user, by, now))
+        };
+        let outcome: Result<User, WriteError> = self.app.store.write(change).await;
+        outcome.unwrap()
+    }
+}
+
+impl Client {
+    pub(super) fn with(&self, token: Option<&str>) -> Self {
+        Self { router: self.router.clone(), token: token.map(str::to_owned) }
+    }
+
+    pub(super) async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(token) = &self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = self.router.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        if !bytes.is_empty() {
+            assert_eq!(parts.headers[header::CONTENT_TYPE], "application/scim+json", "{path}");
+        }
+        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    async fn send(&self, method: Method, path: &str, body: &Value) -> Answer {
+        let path = format!("/scim/v2{path}");
+        self.request(method, &path, &[("content-type", "application/scim+json")], body.to_string()).await
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Answer {
+        self.request(Method::GET, &format!("/scim/v2{path}"), &[], Body::empty()).await
+    }
+
+    pub(super) async fn delete(&self, path: &str) -> Answer {
+        self.request(Method::DELETE, &format!("/scim/v2{path}"), &[], Body::empty()).await
+    }
+
+    pub(super) async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::POST, path, &body).await
+    }
+
+    pub(super) async fn put(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::PUT, path, &body).await
+    }
+
+    /// A PATCH of these operations.
+    pub(super) async fn patch(&self, path: &str, operations: Value) -> Answer {
+        let schemas = ["urn:ietf:params:scim:api:messages:2.0:PatchOp"];
+        self.send(Method::PATCH, path, &json!({"schemas": schemas, "Operations": operations})).await
+    }
+
+    /// A list by a filter.
+    pub(super) async fn find(&self, path: &str, filter: &str) -> Answer {
+        let encoded: String = filter.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        self.get(&format!("{path}?filter={encoded}")).await
+    }
+
+    /// A user, made; gives the id.
+    pub(super) async fn user(&self, name: &str, more: Value) -> String {
+        let mut body = json!({"schemas": [USER], "userName": name});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        self.post("/Users", body).await.expect(201).id()
+    }
+
+    /// A group, made; gives the id.
+    pub(super) async fn group(&self, name: &str, members: &[&str]) -> String {
+        let members: Vec<_> = members.iter().map(|id| json!({"value": id})).collect();
+        let body = json!({"schemas": [GROUP], "displayName": name, "members": members});
+        self.post("/Groups", body).await.expect(201).id()
+    }
+}
+
+impl Answer {
+    #[track_caller]
+    pub(super) fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{}", self.body);
+        if status >= 400 {
+            assert_eq!(self.body["schemas"], json!(["urn:ietf:params:scim:api:messages:2.0:Error"]));
+            assert_eq!(self.body["status"], status.to_string());
+        }
+        self
+    }
+
+    #[track_caller]
+    pub(super) fn refused(self, status: u16, scim_type: &str) -> Self {
+        let answer = self.expect(status);
+        assert_eq!(answer.body["scimType"], scim_type, "{}", answer.body);
+        answer
+    }
+
+    pub(super) fn id(&self) -> String {
+        self.body["id"].as_str().unwrap().to_owned()
+    }
+
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// One member of each resource of a list.
+    pub(super) fn each(&self, name: &str) -> Vec<Value> {
+        self.body["Resources"].as_array().unwrap().iter().map(|resource| resource[name].clone()).collect()
+    }
+
+    /// The ids of a group's members.
+    pub(super) fn members(&self) -> Vec<&str> {
+        let members = self.body["members"].as_array();
+        members
+            .map_or_else(Vec::new, |members| members.iter().map(|member| member["value"].as_str().unwrap()).collect())
+    }
+}

@@ -1,0 +1,163 @@
+//! Changes of users by their source: each one transaction, with the password hashed before it begins.
+
+use super::call::{Call, expect};
+use super::convert::{Wish, is_the_sources, show_user};
+use super::reply::Failure;
+use super::shelf::Shelf;
+use crate::auth::login::LoginError;
+use crate::auth::passwords::Prepared;
+use crate::base::id::{ExternalId, SourceId, UserId};
+use crate::base::secret::Secret;
+use crate::directory::audit::{Actor, Author};
+use crate::directory::user::{DisabledReason, NewUser, State, User};
+use crate::http::state::{App, Inside};
+use crate::scim::patch::{self, Operation};
+use crate::scim::{ScimError, schemas};
+use crate::store::tx::{Reads, Tx};
+use crate::store::users::WriteError;
+use crate::store::{StoreError, credentials, users};
+
+/// The user of this id, for the caller's source.
+pub(super) fn owned(reads: &dyn Reads, source: &SourceId, id: &str) -> Result<User, Failure> {
+    Shelf { reads, source, base: "" }.user(id)
+}
+
+/// Makes a user, or takes back the tombstone of the one whom the source calls by that external id and has
+/// removed itself.
+pub(super) async fn create(app: &App, call: &Call, wish: Wish) -> Result<User, Failure> {
+    let now = app.store.clock().now();
+    let tombstone = tombstone(&app.store.view(), &call.source, wish.external_id.as_ref())?;
+    let id = tombstone.as_ref().map_or_else(|| UserId::new(now, app.store.rng()), |user| user.id);
+    let draft = new_user(id, &call.source, &wish);
+    let (author, lifetime) = (call.author.clone(), app.lifetime());
+    let person = match tombstone {
+        Some(user) => draft.rest.clone().apply(user),
+        None => draft.clone().build(author.actor.clone(), now, lifetime),
+    };
+    let password = prepare(app, &person, wish.password.as_ref()).await?;
+    let write = move |tx: &mut Tx<'_>| {
+        let user = match users::get(tx, id)? {
+            None => users::create(tx, &author, draft.clone(), lifetime)?,
+            Some(_) => {
+                let change = wish.change();
+                let user =
+                    users::update(tx, &author, id, "user.restored", |user, now| Ok(change.apply(user.restore(now)?)))?;
+                set_active(tx, &author, user, Some(wish.active.unwrap_or(true)))?
+            }
+        };
+        commit(password.as_ref(), tx, &author, user)
+    };
+    app.store.write(write).await
+}
+
+fn new_user(id: UserId, source: &SourceId, wish: &Wish) -> NewUser {
+    NewUser {
+        id,
+        username: wish.username.clone(),
+        name: wish.name.clone(),
+        source: source.clone(),
+        rest: wish.change(),
+        disabled: (wish.active == Some(false)).then_some(DisabledReason::Source),
+    }
+}
+
+/// Whom the source removed and calls by this id; one whom an administrator removed stays so.
+fn tombstone(reads: &dyn Reads, source: &SourceId, id: Option<&ExternalId>) -> Result<Option<User>, StoreError> {
+    let Some(id) = id else { return Ok(None) };
+    let by_source = |user: &User| match &user.state {
+        State::Removed { by: Actor::Source { id, .. }, .. } => id == source,
+        _ => false,
+    };
+    Ok(users::by_external_id(reads, source, id)?.filter(by_source))
+}
+
+/// Makes the user what the wish says.
+pub(super) async fn replace(app: &App, call: &Call, id: String, wish: Wish) -> Result<User, Failure> {
+    change(app, call, id, move |_| Ok(Some(wish.clone()))).await
+}
+
+/// Applies a PATCH, all of it or nothing (RFC 7644 §3.5.2).
+pub(super) async fn patch(app: &App, call: &Call, id: String, operations: Vec<Operation>) -> Result<User, Failure> {
+    let base = call.base.clone();
+    change(app, call, id, move |user| {
+        let mut resource = show_user(user.clone(), Vec::new(), &base);
+        let changed = patch::apply(schemas::user(), &mut resource, &operations)?;
+        if changed { Wish::read_patched(resource).map(Some) } else { Ok(None) }
+    })
+    .await
+}
+
+/// Works out the wish from the user as they are: once to hash its password, and again inside the transaction,
+/// so that nothing that happens in between is lost.
+async fn change(
+    app: &App,
+    call: &Call,
+    id: String,
+    wish: impl Fn(&User) -> Result<Option<Wish>, ScimError> + Send + 'static,
+) -> Result<User, Failure> {
+    let seen = owned(&app.store.view(), &call.source, &id)?;
+    expect(call.if_match.as_ref(), seen.revision)?;
+    let password = match wish(&seen)? {
+        Some(wish) => prepare(app, &wish.change().apply(seen), wish.password.as_ref()).await?,
+        None => None,
+    };
+    let (author, source, if_match) = (call.author.clone(), call.source.clone(), call.if_match.clone());
+    let write = move |tx: &mut Tx<'_>| {
+        let user = owned(tx, &source, &id)?;
+        expect(if_match.as_ref(), user.revision)?;
+        let Some(wish) = wish(&user)? else { return Ok(user) };
+        let change = wish.change();
+        let user = users::update(tx, &author, user.id, "user.changed", |user, _| Ok(change.apply(user)))?;
+        let user = set_active(tx, &author, user, wish.active)?;
+        commit(password.as_ref(), tx, &author, user)
+    };
+    app.store.write(write).await
+}
+
+/// Removes the user: the name is free, and the person can come back until the tombstone is purged.
+pub(super) async fn remove(app: &App, call: &Call, id: String) -> Result<(), Failure> {
+    let (author, source, if_match) = (call.author.clone(), call.source.clone(), call.if_match.clone());
+    let retention = app.users.retention;
+    let write = move |tx: &mut Tx<'_>| {
+        let user = owned(tx, &source, &id)?;
+        expect(if_match.as_ref(), user.revision)?;
+        let by = author.actor.clone();
+        users::update(tx, &author, user.id, "user.removed", |user, now| Ok(user.remove(by, now, retention)))?;
+        Ok(())
+    };
+    app.store.write(write).await
+}
+
+/// Disables, or enables whom the source itself disabled: others have their own reasons and stay out.
+fn set_active(tx: &mut Tx<'_>, author: &Author, user: User, wanted: Option<bool>) -> Result<User, WriteError> {
+    let by = author.actor.clone();
+    let enables = is_the_sources(&user.state) && !user.is_expired(tx.now());
+    match wanted {
+        Some(false) if user.is_active() => users::update(tx, author, user.id, "user.disabled", |user, now| {
+            user.disable(DisabledReason::Source, by, now)
+        }),
+        Some(true) if enables => users::update(tx, author, user.id, "user.enabled", |user, now| user.enable(now)),
+        _ => Ok(user),
+    }
+}
+
+/// Checks and hashes a new password. The present one again is no change, so that a request can be repeated;
+/// one for a source whose passwords are verified elsewhere is of no use and is dropped, as providers send
+/// throw-away ones.
+async fn prepare(app: &Inside, person: &User, password: Option<&Secret>) -> Result<Option<Prepared>, Failure> {
+    let Some(password) = password.filter(|_| app.auth.keeps_password(&person.source)) else { return Ok(None) };
+    let present = credentials::get(&app.store.view(), person.id)?;
+    if let Some(present) = present
+        && app.auth.hasher.verify(password, &present.hash).await.map_err(LoginError::from)?
+    {
+        return Ok(None);
+    }
+    Ok(Some(app.auth.prepare_password(person, password).await?))
+}
+
+fn commit(password: Option<&Prepared>, tx: &mut Tx<'_>, author: &Author, user: User) -> Result<User, Failure> {
+    match password {
+        Some(password) => Ok(password.commit(tx, author, false)?),
+        None => Ok(user),
+    }
+}
