@@ -20,6 +20,10 @@ use crate::http::routes;
 use crate::http::serve::Listeners;
 use crate::http::state::{Inside, SourceInfo, SourceKind};
 use crate::lifecycle::sweep::Sweep;
+use crate::notify::channel::Channel;
+use crate::notify::dispatch::Outbox;
+use crate::notify::mail::Mail;
+use crate::notify::settings::Settings as MailSettings;
 use crate::sources::ldap::LdapSource;
 use crate::sources::{PulledUser, Source};
 use crate::store::tx::Tx;
@@ -48,7 +52,7 @@ impl Daemon {
     pub async fn build(loaded: Loaded, store: Store) -> Result<Self, String> {
         let effective = loaded.effective.iter().map(|one| serde_json::to_value(one).unwrap_or_default()).collect();
         let pinned_url = loaded.is_pinned("server.public_url");
-        let Settings { mut http, auth, lifecycle, sources, .. } = loaded.settings;
+        let Settings { mut http, auth, lifecycle, sources, mail, .. } = loaded.settings;
         let listeners = Listeners::bind(&http).await?;
         http.listen = listeners.address().map_err(|error| error.to_string())?;
         if !pinned_url {
@@ -67,7 +71,7 @@ impl Daemon {
             settings: auth,
         });
         let sweep = Arc::new(Sweep::new(store.clone(), lifecycle));
-        let mut work: Vec<Arc<dyn Task>> = vec![sweep.clone()];
+        let mut work: Vec<Arc<dyn Task>> = vec![sweep.clone(), Arc::new(outbox(&store, mail.as_ref())?)];
         for (settings, source) in sources.iter().zip(&built) {
             if let Some((schedule, follower)) = settings.schedule.clone().zip(source.pulled.clone()) {
                 work.push(Arc::new(SyncTask::new(follower, schedule)));
@@ -97,6 +101,13 @@ impl Daemon {
         let ((), driven) = tokio::join!(serving, driving);
         driven
     }
+}
+
+/// The outbox with its way out; without mail settings, messages wait until they are of no use.
+fn outbox(store: &Arc<Store>, mail: Option<&MailSettings>) -> Result<Outbox, String> {
+    let mail = mail.map(Mail::new).transpose().map_err(|error| format!("mail: {error}"))?;
+    let channel = mail.map(|mail| -> Arc<dyn Channel> { Arc::new(mail) });
+    Ok(Outbox::new(store.clone(), channel))
 }
 
 fn build_sources(
@@ -135,10 +146,11 @@ fn build_source(
 
 /// The sources as the login asks them. A disabled one stays in the list: its users are told so.
 fn backends(settings: &[SourceSettings], built: &[SourceInfo]) -> Vec<Backend> {
+    let verifier = |follower: &Follower| -> Arc<dyn Source> { follower.source.clone() };
     let backend = |(settings, source): (&SourceSettings, &SourceInfo)| Backend {
         id: source.id.clone(),
         login: source.login,
-        verifier: source.pulled.as_ref().map(|follower| follower.source.clone() as Arc<dyn Source>),
+        verifier: source.pulled.as_ref().map(verifier),
         verify_with: match &settings.kind {
             Configured::Scim { verify_with } => verify_with.clone(),
             _ => None,

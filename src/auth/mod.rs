@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod breaker;
+pub mod conclusion;
 pub mod flow;
 pub mod hasher;
 pub mod login;

@@ -1,6 +1,8 @@
 //! Setting passwords: one way for every path (promise 11). Rules, history, hash, and then one commit that
 //! ends everything the user held and tells them.
 
+use jiff::Timestamp;
+
 use super::login::{Authenticator, LoginError, Origin};
 use super::throttle::Key;
 use crate::base::clock::plus;
@@ -61,11 +63,17 @@ impl Prepared {
 /// # Errors
 /// When the message cannot be sealed.
 pub fn tell(tx: &mut Tx<'_>, user: &User, body: Body) -> Result<(), StoreError> {
+    let end = plus(tx.now(), days(3));
+    tell_until(tx, user, body, end)
+}
+
+/// The same, of use until `expires_at` only.
+fn tell_until(tx: &mut Tx<'_>, user: &User, body: Body, expires_at: Timestamp) -> Result<(), StoreError> {
     let Some(email) = user.email.as_ref().filter(|email| !email.folded().ends_with(".invalid")) else { return Ok(()) };
     let now = tx.now();
     let message = Message {
         created_at: now,
-        expires_at: plus(now, days(3)),
+        expires_at,
         user: user.id,
         to: email.as_str().to_owned(),
         name: user.name.as_str().to_owned(),
@@ -148,7 +156,7 @@ impl Authenticator {
             LinkFor::SetUp => Body::SetPassword { url: url.clone() },
             LinkFor::Reset => Body::ResetPassword { url: url.clone() },
         };
-        tell(tx, user, body)?;
+        tell_until(tx, user, body, link.expires_at)?;
         Ok(Secret::new(url))
     }
 

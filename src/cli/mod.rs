@@ -41,7 +41,7 @@ enum Command {
     /// Check the audit trail of a store that no daemon runs on
     Verify,
     #[command(flatten)]
-    Remote(commands::Remote),
+    Remote(Box<commands::Remote>),
 }
 
 /// Runs the command; its exit code is 0, 1 for a failure, or 2 for wrong arguments.
@@ -67,7 +67,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Remote(remote) => {
             let socket = settled(loaded)?.settings.http.admin_socket;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(commands::run(remote, &client::Client::new(socket), json))
+            runtime.block_on(commands::run(*remote, &client::Client::new(socket), json))
         }
     }
 }

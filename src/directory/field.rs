@@ -130,6 +130,7 @@ text_field! {
 
 text_field! {
     /// Free text of at most 2,048 characters; may hold line feeds and may be empty.
+    #[derive(Default)]
     Description, "description", |text| text::lines(text, 2048)
 }
 
@@ -155,12 +156,6 @@ impl DisplayName {
     #[must_use]
     pub fn folded(&self) -> String {
         text::fold(&self.0)
-    }
-}
-
-impl Default for Description {
-    fn default() -> Self {
-        Self(String::new())
     }
 }
 

@@ -47,7 +47,6 @@ pub fn table() -> Vec<Route> {
 }
 
 /// The router: the table, behind what happens to every request.
-#[must_use]
 pub fn router(app: App) -> Router {
     let mut router: Router<App> = Router::new();
     for Route { path, access, handler, .. } in table() {

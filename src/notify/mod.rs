@@ -1,3 +1,7 @@
 //! Messages to people: what is in the outbox leaves by a channel, after the commit that caused it.
 
+pub mod channel;
+pub mod dispatch;
+pub mod mail;
 pub mod settings;
+pub mod templates;

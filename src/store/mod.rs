@@ -34,7 +34,7 @@ use engine::memory::MemoryEngine;
 use engine::sled::SledEngine;
 use engine::{Engine, EngineError};
 use seal::Sealer;
-use tx::{Reads, Tx, View};
+use tx::{Tx, View};
 use writer::Writer;
 
 /// The version of the layout: key spaces and their meaning.
@@ -170,7 +170,7 @@ impl Store {
 fn check_schema(engine: &dyn Engine) -> Result<(), StoreError> {
     let key = keys::Space::Meta.key(&[b"schema"]);
     let sealer = Sealer::ephemeral(&Rng::system());
-    let found: Option<u32> = tx::get_record(&View { engine, sealer: &sealer } as &dyn Reads, &key)?;
+    let found: Option<u32> = tx::get_record(&View { engine, sealer: &sealer }, &key)?;
     match found {
         Some(found) if found > SCHEMA => Err(StoreError::Newer { found }),
         Some(_) => Ok(()),
@@ -207,6 +207,7 @@ fn lock(folder: &Path) -> Result<File, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::tx::Reads;
 
     #[test]
     fn a_second_opening_names_the_holder() {

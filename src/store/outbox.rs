@@ -12,6 +12,9 @@ use crate::store::tx::{Reads, Tx, get_record};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct MessageId(pub u64);
 
+/// A message and its place; the error says why it does not open.
+pub type Opened = (MessageId, Result<Message, StoreError>);
+
 fn key(id: MessageId) -> Vec<u8> {
     Space::Outbox.key(&[&id.0.to_be_bytes()])
 }
@@ -44,15 +47,37 @@ pub fn put(tx: &mut Tx<'_>, id: MessageId, message: &Message) -> Result<(), Stor
 /// # Errors
 /// When the store cannot read, or a message does not open.
 pub fn list(reads: &dyn Reads, limit: usize) -> Result<Vec<(MessageId, Message)>, StoreError> {
-    let rows = reads.scan(&KeyRange::prefix(&Space::Outbox.key(&[])), Order::Ascending, limit)?;
-    rows.into_iter()
+    page(reads, None, limit)?.into_iter().map(|(id, message)| Ok((id, message?))).collect()
+}
+
+/// The oldest messages after one; each for itself, so that one that does not open hides no other.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn page(reads: &dyn Reads, after: Option<MessageId>, limit: usize) -> Result<Vec<Opened>, StoreError> {
+    let prefix = Space::Outbox.key(&[]);
+    let range = after.map_or_else(|| KeyRange::prefix(&prefix), |id| KeyRange::prefix_after(&prefix, key(id)));
+    let rows = reads.scan(&range, Order::Ascending, limit)?;
+    Ok(rows
+        .into_iter()
         .map(|(key, sealed)| {
-            let plain = reads.sealer().open(&key, &sealed)?;
-            let message = serde_json::from_slice(&plain).map_err(|error| StoreError::Record(error.to_string()))?;
             let id = key.last_chunk::<8>().map(|id| u64::from_be_bytes(*id)).unwrap_or_default();
-            Ok((MessageId(id), message))
+            (MessageId(id), open(reads, &key, &sealed))
         })
-        .collect()
+        .collect())
+}
+
+/// A message that is still in the outbox.
+///
+/// # Errors
+/// When the store cannot read, or the message does not open.
+pub fn get(reads: &dyn Reads, id: MessageId) -> Result<Option<Message>, StoreError> {
+    reads.get(&key(id))?.map(|sealed| open(reads, &key(id), &sealed)).transpose()
+}
+
+fn open(reads: &dyn Reads, key: &[u8], sealed: &[u8]) -> Result<Message, StoreError> {
+    let plain = reads.sealer().open(key, sealed)?;
+    serde_json::from_slice(&plain).map_err(|error| StoreError::Record(error.to_string()))
 }
 
 /// Takes a message out, once it is sent or of no use.

@@ -5,9 +5,12 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::print_stdout,
     clippy::indexing_slicing,
-    reason = "a bench stops at the first fault"
+    clippy::as_conversions,
+    clippy::disallowed_methods,
+    reason = "a bench measures time, prints, and stops at the first fault"
 )]
 
 mod client;

@@ -1,3 +1,5 @@
+//! The promises of the user records: one writer, indexes that follow, and a trail.
+
 use std::time::Duration;
 
 use jiff::SignedDuration;

@@ -4,3 +4,4 @@ pub(crate) mod daemon;
 pub(crate) mod fault_proxy;
 pub(crate) mod hostile;
 pub(crate) mod slapd;
+pub(crate) mod smtpd;

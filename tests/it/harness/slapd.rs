@@ -39,7 +39,7 @@ impl Slapd {
         Self::start_with(users, size_limit, "server.pem")
     }
 
-    /// The same, with a certificate that ran out in the very second in which it was made.
+    /// The same, with a certificate that ran out the day before it was made.
     pub(crate) fn start_expired(users: usize) -> Self {
         Self::start_with(users, "unlimited", "expired.pem")
     }
@@ -222,7 +222,7 @@ fn person(name: &str, password: &str, mail: &str, more: &str) -> String {
 }
 
 /// A test authority, another one, and a server's certificate for localhost and 127.0.0.1; made once.
-fn certificates() -> &'static Path {
+pub(crate) fn certificates() -> &'static Path {
     static MADE: OnceLock<tempfile::TempDir> = OnceLock::new();
     MADE.get_or_init(|| {
         let directory = tempfile::tempdir().unwrap();
@@ -234,7 +234,7 @@ done
 openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout server.key -out server.csr -subj /CN=ldap
 printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\nbasicConstraints=critical,CA:FALSE\n' > extensions
 openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -extfile extensions -out server.pem
-openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 0 -extfile extensions -out expired.pem";
+openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days -1 -extfile extensions -out expired.pem";
         let made = Command::new("sh").args(["-c", script]).current_dir(directory.path()).output().unwrap();
         assert!(made.status.success(), "openssl: {}", String::from_utf8_lossy(&made.stderr));
         directory

@@ -1,3 +1,5 @@
+//! The guard lets through what servers send and stops what would break the decoder.
+
 use super::*;
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

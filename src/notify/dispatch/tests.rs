@@ -1,0 +1,258 @@
+//! The promises of the outbox, on a store in memory and a clock that only the test moves.
+
+use std::io::Write;
+use std::sync::{Mutex, MutexGuard};
+
+use jiff::SignedDuration;
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::*;
+use crate::base::clock::Clock;
+use crate::base::id::UserId;
+use crate::base::rng::Rng;
+use crate::directory::message::Body;
+use crate::notify::channel::MemoryChannel;
+
+const SECRET_URL: &str = "https://id.example.org/set/mst_secret";
+const ADDRESS: &str = "ada@example.org";
+
+fn store() -> Arc<Store> {
+    let clock = Clock::manual(Timestamp::from_second(1_000_000).unwrap());
+    Arc::new(Store::in_memory(clock, Rng::seeded(1)).unwrap())
+}
+
+fn outbox(store: &Arc<Store>) -> (Outbox, Arc<MemoryChannel>) {
+    let channel = Arc::new(MemoryChannel::default());
+    (Outbox::new(store.clone(), Some(channel.clone())), channel)
+}
+
+async fn push(store: &Store, body: Body) -> MessageId {
+    let now = store.clock().now();
+    let message = Message {
+        created_at: now,
+        expires_at: plus(now, Duration::from_secs(3 * 3_600)),
+        user: UserId::new(now, store.rng()),
+        to: ADDRESS.to_owned(),
+        name: "Ada".to_owned(),
+        body,
+        attempts: 0,
+        due_at: now,
+    };
+    store.write(move |tx: &mut Tx<'_>| outbox::push(tx, &message)).await.unwrap()
+}
+
+fn link() -> Body {
+    Body::SetPassword { url: SECRET_URL.to_owned() }
+}
+
+fn queued(store: &Store) -> Vec<Message> {
+    outbox::list(&store.view(), 1_000).unwrap().into_iter().map(|(_, message)| message).collect()
+}
+
+/// What was logged on this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn start() -> (Self, tracing::subscriber::DefaultGuard) {
+        let log = Self::default();
+        let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.bytes().clone()).unwrap()
+    }
+
+    fn bytes(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.bytes().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test]
+async fn what_is_due_is_delivered_in_order_and_taken_out() {
+    let store = store();
+    let (outbox, channel) = outbox(&store);
+    for body in [link(), Body::PasswordChanged, Body::FactorAdded] {
+        push(&store, body).await;
+    }
+    assert_eq!(outbox.dispatch().await.unwrap(), Tally { sent: 3, ..Tally::default() });
+    let kinds: Vec<_> = channel.take().iter().map(|message| message.body.kind()).collect();
+    assert_eq!(kinds, ["set_password", "password_changed", "factor_added"]);
+    assert!(queued(&store).is_empty());
+    assert_eq!(outbox.dispatch().await.unwrap(), Tally::default());
+}
+
+#[tokio::test]
+async fn every_message_is_reached_however_many_wait_before_it() {
+    let store = store();
+    let (outbox, channel) = outbox(&store);
+    for _ in 0..CHUNK {
+        let id = push(&store, Body::PasswordChanged).await;
+        let later = move |tx: &mut Tx<'_>| -> Result<(), StoreError> {
+            let message = outbox::get(tx, id)?.unwrap();
+            outbox::put(tx, id, &Message { due_at: Timestamp::MAX, ..message })
+        };
+        store.write(later).await.unwrap();
+    }
+    push(&store, Body::FactorAdded).await;
+    assert_eq!(outbox.dispatch().await.unwrap(), Tally { sent: 1, waiting: CHUNK, ..Tally::default() });
+    assert_eq!(channel.take().len(), 1);
+}
+
+#[tokio::test]
+async fn an_expired_message_is_never_sent_and_its_end_is_logged() {
+    let store = store();
+    let (outbox, channel) = outbox(&store);
+    push(&store, link()).await;
+    let user = queued(&store)[0].user;
+    store.clock().advance(SignedDuration::from_hours(3));
+    let (log, _guard) = Log::start();
+    assert_eq!(outbox.dispatch().await.unwrap(), Tally { expired: 1, ..Tally::default() });
+    assert!(channel.take().is_empty() && queued(&store).is_empty());
+    let text = log.text();
+    assert!(text.contains("set_password") && text.contains(&user.to_string()), "{text}");
+    assert!(!text.contains(SECRET_URL) && !text.contains(ADDRESS), "{text}");
+}
+
+#[tokio::test]
+async fn a_failure_puts_a_message_off_twice_as_long_each_time_up_to_an_hour() {
+    let store = store();
+    let (outbox, channel) = outbox(&store);
+    let id = push(&store, Body::PasswordChanged).await;
+    let keep = move |tx: &mut Tx<'_>| -> Result<(), StoreError> {
+        let message = outbox::get(tx, id)?.unwrap();
+        outbox::put(tx, id, &Message { expires_at: Timestamp::MAX, ..message })
+    };
+    store.write(keep).await.unwrap();
+    for (attempt, minutes) in (1..).zip([1, 2, 4, 8, 16, 32, 60, 60]) {
+        channel.fail_next(DeliveryError::passing("the mail server answered 450"));
+        assert_eq!(outbox.dispatch().await.unwrap(), Tally { failed: 1, ..Tally::default() });
+        let message = queued(&store).remove(0);
+        let pause = SignedDuration::from_mins(minutes);
+        assert_eq!((message.attempts, message.due_at.duration_since(store.clock().now())), (attempt, pause));
+        store.clock().advance(pause - SignedDuration::from_millis(1));
+        assert_eq!(outbox.dispatch().await.unwrap(), Tally { waiting: 1, ..Tally::default() });
+        store.clock().advance(SignedDuration::from_millis(1));
+    }
+    assert_eq!(outbox.dispatch().await.unwrap(), Tally { sent: 1, ..Tally::default() });
+    assert_eq!(next_attempt(Timestamp::UNIX_EPOCH, u32::MAX), plus(Timestamp::UNIX_EPOCH, LONGEST_PAUSE));
+}
+
+#[tokio::test]
+async fn a_refused_message_is_dropped_with_a_warning_that_names_no_address() {
+    let store = store();
+    let (outbox, channel) = outbox(&store);
+    push(&store, link()).await;
+    push(&store, Body::PasswordChanged).await;
+    let user = queued(&store)[0].user;
+    channel.fail_next(DeliveryError::lasting("the mail server answered 550 5.1.1"));
+    let (log, _guard) = Log::start();
+    assert_eq!(outbox.dispatch().await.unwrap(), Tally { sent: 1, refused: 1, ..Tally::default() });
+    assert!(queued(&store).is_empty());
+    let text = log.text();
+    for part in ["WARN", "set_password", &user.to_string(), "550 5.1.1"] {
+        assert!(text.contains(part), "{part} is missing in {text}");
+    }
+    assert!(!text.contains(SECRET_URL) && !text.contains(ADDRESS), "{text}");
+}
+
+#[tokio::test]
+async fn a_closed_way_is_tried_a_few_times_a_run_and_no_more() {
+    let store = store();
+    let (outbox, channel) = outbox(&store);
+    for _ in 0..10 {
+        push(&store, Body::PasswordChanged).await;
+        channel.fail_next(DeliveryError::passing("the mail server is down"));
+    }
+    assert_eq!(outbox.dispatch().await.unwrap(), Tally { failed: 3, waiting: 7, ..Tally::default() });
+}
+
+#[tokio::test]
+async fn without_a_channel_messages_wait_until_they_expire_and_one_warning_is_logged() {
+    let store = store();
+    let outbox = Outbox::new(store.clone(), None);
+    let (log, _guard) = Log::start();
+    assert_eq!(outbox.dispatch().await.unwrap(), Tally::default());
+    assert!(log.text().is_empty(), "nothing to send, nothing to say: {}", log.text());
+    push(&store, link()).await;
+    push(&store, Body::FactorsReset).await;
+    for _ in 0..3 {
+        assert_eq!(outbox.dispatch().await.unwrap(), Tally { waiting: 2, ..Tally::default() });
+    }
+    assert_eq!(log.text().matches("no mail is configured").count(), 1, "{}", log.text());
+    assert!(queued(&store).iter().all(|message| message.attempts == 0));
+    store.clock().advance(SignedDuration::from_hours(3));
+    assert_eq!(outbox.dispatch().await.unwrap(), Tally { expired: 2, ..Tally::default() });
+}
+
+#[tokio::test]
+async fn a_message_that_was_taken_out_meanwhile_does_not_come_back() {
+    struct Withdrawing(Arc<Store>, MessageId);
+    impl Channel for Withdrawing {
+        fn deliver<'a>(&'a self, _: &'a Message) -> crate::notify::channel::Answer<'a, Result<(), DeliveryError>> {
+            Box::pin(async {
+                let id = self.1;
+                let remove = move |tx: &mut Tx<'_>| -> Result<(), StoreError> {
+                    outbox::remove(tx, id);
+                    Ok(())
+                };
+                self.0.write(remove).await.unwrap();
+                Err(DeliveryError::passing("down"))
+            })
+        }
+    }
+    let store = store();
+    let id = push(&store, link()).await;
+    let outbox = Outbox::new(store.clone(), Some(Arc::new(Withdrawing(store.clone(), id))));
+    assert_eq!(outbox.dispatch().await.unwrap(), Tally { failed: 1, ..Tally::default() });
+    assert!(queued(&store).is_empty());
+}
+
+#[tokio::test]
+async fn a_message_that_does_not_open_hides_no_other() {
+    let store = store();
+    let (outbox, channel) = outbox(&store);
+    let id = push(&store, link()).await;
+    push(&store, Body::FactorAdded).await;
+    let damage = move |tx: &mut Tx<'_>| -> Result<(), StoreError> {
+        tx.put(crate::store::keys::Space::Outbox.key(&[&id.0.to_be_bytes()]), vec![0; 40]);
+        Ok(())
+    };
+    store.write(damage).await.unwrap();
+    let (log, _guard) = Log::start();
+    for sent in [1, 0] {
+        assert_eq!(outbox.dispatch().await.unwrap(), Tally { sent, unreadable: 1, ..Tally::default() });
+    }
+    assert_eq!(channel.take().len(), 1);
+    assert_eq!(log.text().matches("cannot be read").count(), 1, "{}", log.text());
+}
+
+#[tokio::test]
+async fn the_task_tells_what_it_did_in_words() {
+    let store = store();
+    let (outbox, _) = outbox(&store);
+    push(&store, Body::FactorAdded).await;
+    assert_eq!((outbox.name(), outbox.schedule().as_str()), ("outbox", "5s"));
+    let words = outbox.run().await.unwrap();
+    assert_eq!(words, "1 sent, 0 failed for now, 0 refused, 0 expired, 0 waiting, 0 unreadable");
+}
