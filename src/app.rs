@@ -150,6 +150,11 @@ fn backends(settings: &[SourceSettings], built: &[SourceInfo]) -> Vec<Backend> {
     let backend = |(settings, source): (&SourceSettings, &SourceInfo)| Backend {
         id: source.id.clone(),
         login: source.login,
+        keeps_passwords: match &settings.kind {
+            Configured::Local => true,
+            Configured::Scim { verify_with } => verify_with.is_none(),
+            Configured::Ldap(_) => false,
+        },
         verifier: source.pulled.as_ref().map(verifier),
         verify_with: match &settings.kind {
             Configured::Scim { verify_with } => verify_with.clone(),

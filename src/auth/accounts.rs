@@ -94,11 +94,7 @@ impl Authenticator {
         let write = move |tx: &mut Tx<'_>| {
             users::expect_revision(tx, id, revision)?;
             let wished = change.user.clone();
-            let user = users::update(tx, &author, id, "user.changed", |user, now| {
-                let changed = wished.apply(user.clone());
-                // Sessions that had ended with an expiry do not come back with a later one.
-                Ok(if user.is_expired(now) && !changed.is_expired(now) { changed.end_sessions() } else { changed })
-            })?;
+            let user = users::update(tx, &author, id, "user.changed", |user, _| Ok(wished.apply(user)))?;
             if let Some(wanted) = &change.groups {
                 set_groups(tx, &author, id, wanted)?;
             }
@@ -207,7 +203,13 @@ impl Authenticator {
 /// Joins and leaves groups until the direct memberships are those.
 fn set_groups(tx: &mut Tx<'_>, author: &Author, id: UserId, wanted: &[GroupId]) -> Result<(), WriteError> {
     let member = [Member::User(id)];
-    let has = groups::direct_groups(tx, Member::User(id))?;
+    // Memberships in the groups of a source are the source's to change.
+    let mut has = Vec::new();
+    for group in groups::direct_groups(tx, Member::User(id))? {
+        if groups::get(tx, group)?.is_some_and(|group| group.source.is_local()) {
+            has.push(group);
+        }
+    }
     for group in has.iter().filter(|group| !wanted.contains(group)) {
         groups::change_members(tx, author, *group, &[], &member)?;
     }

@@ -101,7 +101,7 @@ impl Conclusion {
             expires_at: plus(now, self.settings.sessions.absolute),
             authenticated_by: login.authenticated_by,
             methods: login.methods,
-            address: self.origin.address,
+            address: login.address,
         };
         sessions::create(tx, hash, &session)?;
         let user = users::update(tx, author, user.id, "user.logged_in", |user, now| Ok(user.logged_in(now)))?;

@@ -22,6 +22,7 @@ use crate::base::secret::{Secret, TokenKind, new_token};
 use crate::directory::audit::{Actor, Author, Target};
 use crate::directory::field::FieldError;
 use crate::directory::login::{Login, Stage};
+use crate::directory::role;
 use crate::directory::session::Session;
 use crate::directory::user::User;
 use crate::sources::PulledUser;
@@ -159,8 +160,7 @@ impl Authenticator {
     /// Does musterd itself keep this user's password?
     #[must_use]
     pub fn keeps_password(&self, source: &SourceId) -> bool {
-        let own = self.backends.iter().find(|backend| backend.id == *source);
-        own.is_none_or(|own| own.verifier.is_none() && own.verify_with.is_none())
+        self.backends.iter().any(|backend| backend.id == *source && backend.keeps_passwords)
     }
 
     /// Begins a login with a name and a password.
@@ -180,8 +180,8 @@ impl Authenticator {
         };
         let Verified { answer, asked } = verified;
         let (by, entry) = match answer {
-            Answer::Accepted(by, entry) => (by, entry),
-            Answer::Wrong => {
+            Answer::Accepted(by, entry) if self.is_theirs(user.as_ref(), &by, entry.as_deref())? => (by, entry),
+            Answer::Accepted(..) | Answer::Wrong => {
                 self.note_refusal(user.as_ref(), origin, "wrong", asked).await?;
                 return Err(LoginError::InvalidCredentials);
             }
@@ -235,11 +235,22 @@ impl Authenticator {
         let mut counted = Vec::new();
         for key in network.into_iter().chain([account]) {
             if let Err(wait) = self.throttle.begin(key, now) {
+                // A client that keeps trying one waiting account does not shut its network out.
+                counted.iter().for_each(|key| self.throttle.undo(*key));
                 return Err(LoginError::TooManyAttempts(wait));
             }
             counted.push(key);
         }
         Ok(counted)
+    }
+
+    /// Is the entry whose password is right the person who logs in? One that is known as somebody else's is not,
+    /// whatever its name says (promise 5); one that nobody knows is, where newcomers are taken.
+    fn is_theirs(&self, user: Option<&User>, by: &SourceId, entry: Option<&PulledUser>) -> Result<bool, StoreError> {
+        let Some(user) = user else { return Ok(!self.settings.existing_users_only) };
+        let Some(entry) = entry else { return Ok(true) };
+        let known = users::by_external_id(&self.store.view(), by, &entry.external_id)?;
+        Ok(known.is_none_or(|known| known.id == user.id))
     }
 
     /// After a right password the account starts anew, and the network has one failure less.
@@ -253,23 +264,23 @@ impl Authenticator {
     }
 
     async fn ask(&self, user: Option<&User>, typed: &str, password: &Secret) -> Result<Verified, LoginError> {
-        let credential = match user {
+        let credential = match user.filter(|user| self.keeps_password(&user.source)) {
             Some(user) => credentials::get(&self.store.view(), user.id)?,
             None => None,
         };
+        // Who may change the directory is verified by their own source alone: a name that another source happens to
+        // have too must not open an administrator's account.
+        let powerful = user.is_some_and(|user| !role::permissions_of(&user.roles).is_empty());
         let question = Question {
             user,
             credential: credential.as_ref(),
             typed,
             password,
-            only_own: self.settings.only_from_source,
-            take_unknown: !self.settings.existing_users_only,
+            only_own: self.settings.only_from_source || powerful,
+            takes_newcomers: !self.settings.existing_users_only,
+            deadline: self.settings.deadline,
         };
-        let asking = verify::verify(&self.backends, &self.hasher, question);
-        match tokio::time::timeout(self.settings.deadline, asking).await {
-            Ok(verified) => Ok(verified?),
-            Err(_) => Ok(Verified { answer: Answer::Unavailable, asked: vec!["the deadline passed".into()] }),
-        }
+        Ok(verify::verify(&self.backends, &self.hasher, question).await?)
     }
 
     async fn note_refusal(

@@ -26,7 +26,8 @@ impl Authenticator {
         let Some(session) = sessions::get(&view, hash)? else { return Ok(None) };
         let Some(user) = users::get(&view, session.user)? else { return Ok(None) };
         let now = self.store.clock().now();
-        if !session.is_valid(&user, now, self.settings.sessions.idle) {
+        let allowed = self.backends.iter().any(|backend| backend.id == user.source && backend.login);
+        if !allowed || !session.is_valid(&user, now, self.settings.sessions.idle) {
             return Ok(None);
         }
         if now.duration_since(session.last_used_at) >= NOTE_EVERY {

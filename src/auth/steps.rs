@@ -37,13 +37,11 @@ impl Authenticator {
         let (transaction, code) = (transaction.clone(), code.to_owned());
         let author = origin.author(Actor::User { id: login.user });
         let write = move |tx: &mut Tx<'_>| -> Result<Result<Outcome, LoginError>, LoginError> {
-            let mut login = logins::get(tx, hash)?.ok_or(LoginError::NoSuchTransaction)?;
-            expect(&login, Step::Verify)?;
+            let (mut login, user) = waiting(tx, hash, Step::Verify)?;
             if !accept_any(tx, &login, &code)? {
                 return Err(LoginError::InvalidCredentials);
             }
             if login.stage == Stage::Enrolment {
-                let user = user(tx, login.user)?;
                 super::passwords::tell(tx, &user, Body::FactorAdded)?;
                 let entry = crate::store::audit::Entry::new("factor.added", users::target(&user));
                 crate::store::audit::append(tx, &author, entry)?;
@@ -66,9 +64,7 @@ impl Authenticator {
         expect(&login, Step::Enrol)?;
         let issuer = self.settings.issuer.clone();
         let write = move |tx: &mut Tx<'_>| {
-            let login = logins::get(tx, hash)?.ok_or(LoginError::NoSuchTransaction)?;
-            expect(&login, Step::Enrol)?;
-            let user = user(tx, login.user)?;
+            let (login, user) = waiting(tx, hash, Step::Enrol)?;
             let enrolment = totp::enrol(tx, &user, &issuer)?;
             logins::put(tx, hash, &Login { enrolling: Some(enrolment.factor), ..login })?;
             Ok(enrolment)
@@ -93,8 +89,7 @@ impl Authenticator {
         let author = origin.author(Actor::User { id: user.id });
         let transaction = transaction.clone();
         let write = move |tx: &mut Tx<'_>| -> Result<Result<Outcome, LoginError>, LoginError> {
-            let login = logins::get(tx, hash)?.ok_or(LoginError::NoSuchTransaction)?;
-            expect(&login, Step::Password)?;
+            let (login, _) = waiting(tx, hash, Step::Password)?;
             let user = prepared.commit(tx, &author, false)?;
             // Everything else that the user held has ended; this login goes on.
             let login = Login { epoch: user.session_epoch, password_changed: true, ..login };
@@ -114,6 +109,19 @@ impl Authenticator {
             Err(LoginError::NoSuchTransaction)
         }
     }
+}
+
+/// The login and its user as they are at the moment of the write: whatever happened since the step began counts.
+/// A login that waits for an enrolment is over once a factor is there, by whomever it was enrolled.
+fn waiting(tx: &Tx<'_>, hash: TokenHash, step: Step) -> Result<(Login, User), LoginError> {
+    let login = logins::get(tx, hash)?.ok_or(LoginError::NoSuchTransaction)?;
+    let user = user(tx, login.user)?;
+    let late = login.stage == Stage::Enrolment && credentials::factors(tx, user.id)?.iter().any(|one| one.confirmed);
+    if late || !login.is_live(&user, tx.now()) || !user.is_valid(tx.now()) {
+        return Err(LoginError::NoSuchTransaction);
+    }
+    expect(&login, step)?;
+    Ok((login, user))
 }
 
 fn expect(login: &Login, step: Step) -> Result<(), LoginError> {

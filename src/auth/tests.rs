@@ -16,7 +16,7 @@ use super::settings::{Hashing, Settings};
 use super::throttle::Throttle;
 use super::verify::Backend;
 use crate::base::clock::Clock;
-use crate::base::id::{ExternalId, SourceId, UserId};
+use crate::base::id::{ExternalId, RoleId, SourceId, UserId};
 use crate::base::rng::Rng;
 use crate::base::secret::Secret;
 use crate::directory::audit::{Actor, Author};
@@ -138,6 +138,7 @@ fn world(change: impl FnOnce(&mut Settings)) -> World {
     let backend = |id: &str, verifier: Option<Arc<dyn Source>>| Backend {
         id: SourceId::parse(id).unwrap(),
         login: id != "closed",
+        keeps_passwords: verifier.is_none(),
         verifier,
         verify_with: None,
         breaker: Breaker::default(),
@@ -271,7 +272,7 @@ async fn a_source_verifies_its_own_users_and_others_unless_told_otherwise() {
 async fn only_existing_users_come_in_unless_the_option_takes_newcomers() {
     let closed = world(|_| {});
     assert!(matches!(closed.login("newcomer", "secret").await, Err(LoginError::InvalidCredentials)));
-    assert_eq!(*closed.corp.asked.lock().unwrap(), 0);
+    assert_eq!(*closed.corp.asked.lock().unwrap(), 1, "it is asked all the same, so that the time does not tell");
     let open = world(|settings| settings.existing_users_only = false);
     granted(open.login("newcomer", "secret").await);
     assert!(users::by_username(&open.auth.store.view(), "newcomer").unwrap().is_some());
@@ -543,4 +544,56 @@ async fn every_login_leaves_a_line_with_the_backends_that_were_asked() {
     let backends = lines[1].details.get("backends").unwrap().to_string();
     assert!(backends.contains("okta") && backends.contains("corp"), "{backends}");
     assert!(!serde_json::to_string(&lines).unwrap().contains(PASSWORD));
+}
+
+#[tokio::test]
+async fn an_older_login_cannot_enrol_a_factor_beside_the_owners() {
+    let world = world(|settings| settings.mfa = MfaMode::All);
+    world.with_password("ada", "local").await;
+    let origin = Origin::default();
+    let (older, _) = asked(world.login("ada", PASSWORD).await);
+    let planted = world.auth.enrol(&older).await.unwrap();
+    let (newer, _) = asked(world.login("ada", PASSWORD).await);
+    let own = world.auth.enrol(&newer).await.unwrap();
+    granted(world.auth.verify_code(&newer, &world.code(&own.secret), &origin).await);
+    let late = world.auth.verify_code(&older, &world.code(&planted.secret), &origin).await;
+    assert!(matches!(late, Err(LoginError::NoSuchTransaction)));
+    assert!(matches!(world.auth.enrol(&older).await, Err(LoginError::NoSuchTransaction)));
+}
+
+#[tokio::test]
+async fn a_wrong_local_password_is_wrong_and_counts_whatever_a_hanging_backend_does() {
+    let world = world(|_| {});
+    world.with_password("ada", "local").await;
+    *world.corp.says.lock().unwrap() = Says::Hangs;
+    for _ in 0..5 {
+        assert!(matches!(world.login("ada", "wrong").await, Err(LoginError::InvalidCredentials)));
+    }
+    assert!(matches!(world.login("ada", PASSWORD).await, Err(LoginError::TooManyAttempts(_))));
+    assert_eq!(*world.corp.asked.lock().unwrap(), 3, "a deadline that passed counts for the breaker");
+}
+
+#[tokio::test]
+async fn another_sources_yes_does_not_open_an_administrators_account() {
+    let world = world(|_| {});
+    let admin = world.with_password("admin", "local").await;
+    granted(world.login("admin", "secret").await);
+    world.change(&admin, |user, _| User { roles: [RoleId::parse("system-admin").unwrap()].into(), ..user }).await;
+    assert!(matches!(world.login("admin", "secret").await, Err(LoginError::InvalidCredentials)));
+    granted(world.login("admin", PASSWORD).await);
+}
+
+#[tokio::test]
+async fn an_entry_that_is_somebody_elses_opens_nobodys_account() {
+    let world = world(|_| {});
+    world.with_password("ada", "local").await;
+    granted(world.login("ada", "secret").await);
+    // The entry that the source finds by that name is known as another user.
+    let other = NewUser {
+        rest: UserChange { external_id: Some(Some(entry().external_id)), ..UserChange::default() },
+        ..new_user(&world.auth.store, "eve", SourceId::parse("corp").unwrap())
+    };
+    let create = move |tx: &mut Tx<'_>| users::create(tx, &Author::system("test"), other.clone(), None);
+    world.auth.store.write(create).await.unwrap();
+    assert!(matches!(world.login("ada", "secret").await, Err(LoginError::InvalidCredentials)));
 }

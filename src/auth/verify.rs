@@ -3,6 +3,7 @@
 //! never stands in the way of one that musterd can verify itself (promise 6).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -21,7 +22,9 @@ pub struct Backend {
     pub id: SourceId,
     /// Whether its users may log in.
     pub login: bool,
-    /// Who verifies its users' passwords; `None` where musterd keeps them.
+    /// Whether musterd keeps its users' passwords.
+    pub keeps_passwords: bool,
+    /// Who verifies its users' passwords elsewhere; `None` also where that is switched off.
     pub verifier: Option<Arc<dyn Source>>,
     /// Another source that verifies its users' passwords.
     pub verify_with: Option<SourceId>,
@@ -59,8 +62,10 @@ pub struct Question<'a> {
     pub password: &'a Secret,
     /// Ask the user's own source only.
     pub only_own: bool,
-    /// Ask the remote backends for somebody whom the directory does not know.
-    pub take_unknown: bool,
+    /// Whether somebody whom the directory does not know may come in: then a silent backend is no "wrong" to them.
+    pub takes_newcomers: bool,
+    /// Until when all the backends together may take.
+    pub deadline: Duration,
 }
 
 /// Longest password in bytes that is looked at.
@@ -77,6 +82,7 @@ pub async fn verify(backends: &[Backend], hasher: &Hasher, question: Question<'_
         hasher.verify_decoy(question.password).await?;
         return Ok(verified);
     }
+    let start = Stopwatch::start();
     let mut hashed = false;
     if let Some((user, credential)) = question.user.zip(question.credential) {
         let watch = Stopwatch::start();
@@ -91,7 +97,7 @@ pub async fn verify(backends: &[Backend], hasher: &Hasher, question: Question<'_
             return Ok(verified);
         }
     }
-    ask_remote(backends, &question, &mut verified).await;
+    ask_remote(backends, &question, start, &mut verified).await;
     if !hashed && !matches!(verified.answer, Answer::Accepted(..)) {
         hasher.verify_decoy(question.password).await?;
     }
@@ -110,10 +116,8 @@ fn is_own(backend: &Backend, user: &User, backends: &[Backend]) -> bool {
     backend.id == user.source || named == Some(&backend.id)
 }
 
-async fn ask_remote(backends: &[Backend], question: &Question<'_>, verified: &mut Verified) {
-    if question.user.is_none() && !question.take_unknown {
-        return;
-    }
+/// Asks the remote backends, whether the directory knows the user or not: the time must not tell.
+async fn ask_remote(backends: &[Backend], question: &Question<'_>, start: Stopwatch, verified: &mut Verified) {
     for backend in backends {
         let Some(verifier) = &backend.verifier else { continue };
         let own = question.user.is_some_and(|user| is_own(backend, user, backends));
@@ -128,14 +132,8 @@ async fn ask_remote(backends: &[Backend], question: &Question<'_>, verified: &mu
             None => Person::Named(question.typed),
         };
         let watch = Stopwatch::start();
-        let verdict = if backend.breaker.allows() {
-            let verdict = verifier.verify(person, question.password).await;
-            backend.breaker.note(!matches!(verdict, Verdict::Unavailable(_)));
-            verdict
-        } else {
-            Verdict::Unavailable("it did not answer lately and is given a rest".to_owned())
-        };
-        match verdict {
+        let left = question.deadline.saturating_sub(start.elapsed());
+        match ask(backend, &**verifier, person, question.password, left).await {
             Verdict::Accepted(entry) => {
                 verified.note(&backend.id, "accepted", watch);
                 verified.answer = Answer::Accepted(backend.id.clone(), entry);
@@ -149,10 +147,27 @@ async fn ask_remote(backends: &[Backend], question: &Question<'_>, verified: &mu
             Verdict::Unavailable(why) => {
                 tracing::warn!(source.id = %backend.id, "the source could not verify a password: {why}");
                 verified.note(&backend.id, "unavailable", watch);
-                if own || question.user.is_none() {
+                if own || (question.user.is_none() && question.takes_newcomers) {
                     verified.answer = Answer::Unavailable;
                 }
             }
         }
     }
+}
+
+/// Asks one backend, unless its breaker is open or no time is left.
+async fn ask(
+    backend: &Backend,
+    verifier: &dyn Source,
+    person: Person<'_>,
+    password: &Secret,
+    left: Duration,
+) -> Verdict {
+    if left.is_zero() || !backend.breaker.allows() {
+        return Verdict::Unavailable("it did not answer lately, or no time is left".to_owned());
+    }
+    let verdict = tokio::time::timeout(left, verifier.verify(person, password)).await;
+    let verdict = verdict.unwrap_or_else(|_| Verdict::Unavailable("the login's deadline passed".to_owned()));
+    backend.breaker.note(!matches!(verdict, Verdict::Unavailable(_)));
+    verdict
 }

@@ -34,6 +34,9 @@ pub struct ApiToken {
     /// The administrator who made it with a session: it dies with that user's right to come in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<UserId>,
+    /// The owner's session epoch when it was made; it dies when the owner's moves on.
+    #[serde(default)]
+    pub owner_epoch: u64,
     /// When it ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,

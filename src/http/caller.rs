@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 
 use super::error::Problem;
 use crate::auth::login::Origin;
-use crate::base::id::SourceId;
+use crate::base::id::{SourceId, UserId};
 use crate::directory::audit::{Actor, Author};
 use crate::directory::permission::Permission;
 use crate::directory::session::Session;
@@ -37,6 +37,8 @@ pub struct Caller {
     pub session: Option<Box<(User, Session)>>,
     /// The source whose identity provider it is, where it is one.
     pub scim: Option<SourceId>,
+    /// The user with whose right it is done, and their session epoch: what is made by this caller dies with it.
+    pub owner: Option<(UserId, u64)>,
     /// Where the request comes from.
     pub origin: Origin,
 }
@@ -45,7 +47,7 @@ impl Caller {
     /// Somebody who has shown nothing.
     #[must_use]
     pub fn anonymous(origin: Origin) -> Self {
-        Self { actor: Actor::Anonymous, permissions: BTreeSet::new(), session: None, scim: None, origin }
+        Self { actor: Actor::Anonymous, permissions: BTreeSet::new(), session: None, scim: None, owner: None, origin }
     }
 
     /// Has nothing been shown?

@@ -16,7 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -24,7 +24,7 @@ use tower::ServiceExt;
 use super::caller::Peer;
 use super::settings::Settings;
 
-/// Most connections at once; more wait in the kernel's queue.
+/// Most connections from the network at once; more wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 10_000;
 /// A client that has not sent its header by then is let go.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -63,10 +63,9 @@ impl Listeners {
         let graceful = GracefulShutdown::new();
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         loop {
-            let Ok(place) = places.clone().acquire_owned().await else { break };
             tokio::select! {
                 () = stop.cancelled() => break,
-                accepted = self.network.accept() => match accepted {
+                (place, accepted) = next(&places, &self.network) => match accepted {
                     Ok((stream, address)) => {
                         drop(stream.set_nodelay(true));
                         attend(stream, Peer::Network(address.ip().to_canonical()), &router, &graceful, place);
@@ -75,7 +74,7 @@ impl Listeners {
                 },
                 accepted = self.socket.accept() => match accepted {
                     Ok((stream, _)) => match self.admitted(&stream) {
-                        Some(peer) => attend(stream, peer, &router, &graceful, place),
+                        Some(peer) => attend(stream, peer, &router, &graceful, None),
                         None => tracing::warn!("somebody without the right to it used the admin socket"),
                     },
                     Err(error) => pause(&error).await,
@@ -95,6 +94,16 @@ impl Listeners {
         let admitted = uid == 0 || Some(uid) == own || self.admin_uids.contains(&uid);
         admitted.then_some(Peer::Socket { uid })
     }
+}
+
+/// The next connection from the network, once there is a place for it. The admin socket needs none: it must open
+/// when the network's places are taken.
+async fn next(
+    places: &Arc<Semaphore>,
+    network: &TcpListener,
+) -> (Option<OwnedSemaphorePermit>, std::io::Result<(TcpStream, SocketAddr)>) {
+    let place = places.clone().acquire_owned().await.ok();
+    (place, network.accept().await)
 }
 
 /// The socket of an earlier daemon is replaced: the store's lock has shown that it is gone.
@@ -118,7 +127,7 @@ async fn pause(error: &std::io::Error) {
     tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
-fn attend<S>(stream: S, peer: Peer, router: &Router, graceful: &GracefulShutdown, place: OwnedSemaphorePermit)
+fn attend<S>(stream: S, peer: Peer, router: &Router, graceful: &GracefulShutdown, place: Option<OwnedSemaphorePermit>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

@@ -324,7 +324,8 @@ pub fn update(
         entry.changes = changes;
         audit::append(tx, author, entry)?;
     }
-    if !new.is_valid(now) && new.session_epoch == old.session_epoch && old.is_valid(now) {
+    // Whoever falls out, or comes back after having been out, holds nothing of what they held before.
+    if new.is_valid(now) != old.is_valid(now) && new.session_epoch == old.session_epoch {
         new = new.end_sessions();
     }
     write_index(tx, id, index_rows(&old), index_rows(&new))?;

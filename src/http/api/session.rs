@@ -7,6 +7,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::directory::group::Group;
 use crate::directory::session::Session;
 use crate::directory::user::User;
 use crate::http::api::users::view;
@@ -18,6 +19,9 @@ use crate::store::groups;
 
 /// Bytes of a header's value that are percent-encoded: everything outside visible ASCII, and the percent sign.
 const HEADER: &AsciiSet = &CONTROLS.add(b'%');
+
+/// The same inside a list that is separated by commas.
+const LISTED: &AsciiSet = &HEADER.add(b',');
 
 /// The bearer's user and session.
 pub async fn show(State(app): State<App>, caller: Caller) -> Result<Json<Value>, Problem> {
@@ -87,25 +91,30 @@ pub async fn introspect(State(app): State<App>, request: axum::extract::Request)
 pub async fn forward_auth(State(app): State<App>, caller: Caller) -> Result<(StatusCode, HeaderMap), Problem> {
     let (user, _) = caller.user()?;
     let email = user.email.as_ref().map(|email| email.as_str().to_owned()).unwrap_or_default();
-    let groups = group_names(&app, user)?.into_iter().map(|name| name.replace(',', "%2C")).collect::<Vec<_>>();
+    let groups = group_names(&app, user)?;
+    let groups: Vec<String> = groups.iter().map(|name| utf8_percent_encode(name, LISTED).to_string()).collect();
     let values = [
         ("remote-user", user.username.as_str().to_owned()),
         ("remote-id", user.id.to_string()),
         ("remote-name", user.name.as_str().to_owned()),
         ("remote-email", email),
-        ("remote-groups", groups.join(",")),
     ];
+    let encoded = values.map(|(name, value)| (name, utf8_percent_encode(&value, HEADER).to_string()));
     let mut headers = HeaderMap::new();
-    for (name, value) in values {
-        let encoded = utf8_percent_encode(&value, HEADER).to_string();
-        if let Ok(value) = HeaderValue::from_str(&encoded) {
+    for (name, value) in encoded.into_iter().chain([("remote-groups", groups.join(","))]) {
+        if let Ok(value) = HeaderValue::from_str(&value) {
             headers.insert(name, value);
         }
     }
     Ok((StatusCode::OK, headers))
 }
 
+/// The names of the user's groups; those of a source with the source in front, so that none passes for a local one.
 fn group_names(app: &App, user: &User) -> Result<Vec<String>, Problem> {
     let groups = groups::groups_of(&app.store.view(), user.id)?;
-    Ok(groups.into_iter().map(|(group, _)| group.name.as_str().to_owned()).collect())
+    let name = |group: Group| match group.source.is_local() {
+        true => group.name.as_str().to_owned(),
+        false => format!("{}:{}", group.source, group.name),
+    };
+    Ok(groups.into_iter().map(|(group, _)| name(group)).collect())
 }

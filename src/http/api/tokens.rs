@@ -25,6 +25,16 @@ use crate::store::{StoreError, tokens};
 /// Characters of a token that are kept to recognise it by.
 const PREFIX: usize = 12;
 
+/// What an identity provider does by its token: nobody gives what they do not hold.
+const PROVIDER: &[Permission] = &[
+    Permission::UsersCreate,
+    Permission::UsersUpdate,
+    Permission::UsersState,
+    Permission::UsersDelete,
+    Permission::UsersPassword,
+    Permission::GroupsManage,
+];
+
 /// A token to make.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -78,13 +88,17 @@ pub async fn create(
     if wish.expires_at.is_some_and(|end| end <= now) {
         return Err(Problem::field("expires_at", "in_the_past", "must lie in the future"));
     }
+    let grant = grant(&app, &caller, &wish)?;
+    // A provider's token belongs to its source, whoever made it; every other one dies with its maker's right.
+    let owner = caller.owner.filter(|_| matches!(grant, Grant::Scopes(_)));
     let token = ApiToken {
         id: TokenId::new(now, app.store.rng()),
         name,
         prefix: text.expose().chars().take(PREFIX).collect(),
-        grant: grant(&app, &caller, &wish)?,
+        grant,
         created_at: now,
-        owner: caller.session.as_ref().map(|session| session.0.id),
+        owner: owner.map(|(id, _)| id),
+        owner_epoch: owner.map(|(_, epoch)| epoch).unwrap_or_default(),
         expires_at: wish.expires_at,
         last_used_at: None,
     };
@@ -104,6 +118,9 @@ pub async fn create(
 fn grant(app: &App, caller: &Caller, wish: &Wish) -> Result<Grant, Problem> {
     match (&wish.source, wish.scopes.is_empty()) {
         (Some(source), true) => {
+            for permission in PROVIDER {
+                caller.must(*permission)?;
+            }
             let known = SourceId::parse(source)
                 .ok()
                 .and_then(|id| app.source(&id))

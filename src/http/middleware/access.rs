@@ -91,9 +91,11 @@ fn identify(app: &App, request: &Request, origin: Origin) -> Result<Caller, Prob
     if let Some((user, session)) = app.auth.session(token)? {
         let permissions = role::permissions_of(&user.roles);
         let actor = Actor::User { id: user.id };
+        let owner = Some((user.id, user.session_epoch));
         return Ok(Caller {
             actor,
             permissions,
+            owner,
             session: Some(Box::new((user, session))),
             ..Caller::anonymous(origin)
         });
@@ -117,7 +119,8 @@ fn api_token(app: &App, text: &str, origin: &Origin) -> Result<Option<Caller>, S
     if token.last_used_at.is_none_or(|last| now.duration_since(last) >= NOTE_EVERY) {
         app.store.note(move |tx: &mut Tx<'_>| tokens::touch(tx, hash, tx.now()));
     }
-    let mut caller = Caller { actor: Actor::Token { id: token.id }, ..Caller::anonymous(origin.clone()) };
+    let owner = token.owner.map(|owner| (owner, token.owner_epoch));
+    let mut caller = Caller { actor: Actor::Token { id: token.id }, owner, ..Caller::anonymous(origin.clone()) };
     match token.grant {
         Grant::Scim(source) => caller.scim = app.source(&source).filter(|source| source.enabled).map(|_| source),
         Grant::Scopes(scopes) => caller.permissions = scopes.intersection(&limit).copied().collect(),
@@ -130,5 +133,6 @@ fn owner_permissions(app: &App, token: &ApiToken) -> Result<Option<BTreeSet<Perm
     let Some(owner) = token.owner else { return Ok(Some(Permission::ALL.iter().copied().collect())) };
     let owner = users::get(&app.store.view(), owner)?;
     let now = app.store.clock().now();
-    Ok(owner.filter(|owner| owner.is_valid(now)).map(|owner| role::permissions_of(&owner.roles)))
+    let owner = owner.filter(|owner| owner.is_valid(now) && owner.session_epoch == token.owner_epoch);
+    Ok(owner.map(|owner| role::permissions_of(&owner.roles)))
 }

@@ -13,8 +13,8 @@ use crate::base::clock::Stopwatch;
 use crate::http::caller::Peer;
 use crate::http::state::App;
 
-/// Longest `X-Forwarded-For` that is looked at.
-const FORWARDED_MAX: usize = 1_024;
+/// Most proxies in a row that are looked through.
+const HOPS_MAX: usize = 32;
 
 /// Wraps every request.
 pub async fn wrap(State(app): State<App>, mut request: Request, next: Next) -> Response {
@@ -56,13 +56,10 @@ fn client(app: &App, request: &Request, peer: IpAddr) -> IpAddr {
     if !trusted(&peer) {
         return peer;
     }
-    let values = request.headers().get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-    let forwarded = values.collect::<Vec<_>>().join(",");
-    if forwarded.len() > FORWARDED_MAX {
-        return peer;
-    }
+    let values: Vec<&str> =
+        request.headers().get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).collect();
     let mut client = peer;
-    for hop in forwarded.rsplit(',') {
+    for hop in values.iter().rev().flat_map(|value| value.rsplit(',')).take(HOPS_MAX) {
         let Ok(hop) = hop.trim().parse::<IpAddr>() else { return client };
         client = hop;
         if !trusted(&hop) {

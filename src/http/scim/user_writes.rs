@@ -9,6 +9,7 @@ use crate::auth::passwords::Prepared;
 use crate::base::id::{ExternalId, SourceId, UserId};
 use crate::base::secret::Secret;
 use crate::directory::audit::{Actor, Author};
+use crate::directory::role;
 use crate::directory::user::{DisabledReason, NewUser, State, User};
 use crate::http::state::{App, Inside};
 use crate::scim::patch::{self, Operation};
@@ -107,11 +108,24 @@ async fn change(
         expect(if_match.as_ref(), user.revision)?;
         let Some(wish) = wish(&user)? else { return Ok(user) };
         let change = wish.change();
+        keeps_administrators(&user, &change.clone().apply(user.clone()), password.is_some())?;
         let user = users::update(tx, &author, user.id, "user.changed", |user, _| Ok(change.apply(user)))?;
         let user = set_active(tx, &author, user, wish.active)?;
         commit(password.as_ref(), tx, &author, user)
     };
     app.store.write(write).await
+}
+
+/// A source may shut an administrator out, but not come in as one: a user who holds permissions keeps username,
+/// address and password until an administrator changes them.
+fn keeps_administrators(old: &User, new: &User, sets_password: bool) -> Result<(), ScimError> {
+    let takes_over = old.username != new.username || old.email != new.email || sets_password;
+    if takes_over && !role::permissions_of(&old.roles).is_empty() {
+        let detail =
+            "this user holds an administrator's role: username, address and password are changed by an administrator";
+        return Err(ScimError::plain(403, detail));
+    }
+    Ok(())
 }
 
 /// Removes the user: the name is free, and the person can come back until the tombstone is purged.

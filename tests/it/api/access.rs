@@ -141,3 +141,46 @@ fn an_undeclared_method_or_path_is_refused_in_the_form_of_its_endpoint() {
     assert_eq!(admin.get("/api/v1/users/nobody").code(), "not_found");
     assert_eq!(admin.get("/api/v1/plans/no-uuid").code(), "not_found");
 }
+
+#[test]
+fn what_cannot_be_given_outright_cannot_be_given_around_a_corner() {
+    let daemon = TestDaemon::start("[[sources]]\nid = \"okta\"\nkind = \"scim\"\n");
+    let admin = daemon.admin();
+    admin.post("/api/v1/groups", &json!({"name": "vault"}));
+    daemon.local_user("ada", "correct horse battery");
+    admin.patch("/api/v1/users/ada", &json!({"groups": ["vault"]}));
+    let little = daemon.with_token(&daemon.token(&[
+        "--scope",
+        "users.create",
+        "--scope",
+        "users.update",
+        "--scope",
+        "tokens.manage",
+    ]));
+    let copy = json!({"username": "eve", "name": "Eve", "email": "eve@example.org"});
+    assert_eq!(little.post("/api/v1/users/ada/duplicate", &copy).code(), "forbidden");
+    assert_eq!(little.patch("/api/v1/users/ada", &json!({"mfa": "disabled"})).code(), "forbidden");
+    assert_eq!(little.post("/api/v1/tokens", &json!({"name": "x", "source": "okta"})).code(), "forbidden");
+}
+
+#[test]
+fn a_source_cannot_come_in_as_its_user_who_became_an_administrator() {
+    let daemon = TestDaemon::start("[[sources]]\nid = \"okta\"\nkind = \"scim\"\n");
+    let okta = daemon.with_token(&daemon.token(&["--source", "okta"]));
+    let wish = json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "kim",
+        "emails": [{"value": "kim@example.com", "primary": true}], "password": "correct horse battery",
+    });
+    let id = okta.post("/scim/v2/Users", &wish).text("/id");
+    let patch = |path: &str, value: serde_json::Value| {
+        let operation = json!({"op": "replace", "path": path, "value": value});
+        let body = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [operation]});
+        okta.patch(&format!("/scim/v2/Users/{id}"), &body).status
+    };
+    assert_eq!(patch("password", json!("another long password")), 200);
+    assert_eq!(daemon.admin().patch("/api/v1/users/kim", &json!({"roles": ["system-admin"]})).status, 200);
+    assert_eq!(patch("password", json!("yet another password")), 403);
+    assert_eq!(patch("userName", json!("kimberly")), 403);
+    assert_eq!(patch("title", json!("Dr")), 200);
+    assert_eq!(patch("active", json!(false)), 200);
+}

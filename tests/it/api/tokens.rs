@@ -35,11 +35,22 @@ fn a_token_dies_with_the_administrator_who_made_it() {
         ada.post("/api/v1/tokens", &json!({"name": "x", "scopes": ["users.view", "users.create"]})).text("/token");
     let token = daemon.with_token(&token);
     assert_eq!(token.get("/api/v1/users").status, 200);
+    let child =
+        ada.post("/api/v1/tokens", &json!({"name": "t", "scopes": ["tokens.manage", "users.view"]})).text("/token");
+    let child = daemon
+        .with_token(&child)
+        .post("/api/v1/tokens", &json!({"name": "c", "scopes": ["users.view"]}))
+        .text("/token");
+    let child = daemon.with_token(&child);
+    assert_eq!(child.get("/api/v1/users").status, 200);
     admin.patch("/api/v1/users/ada", &json!({"roles": ["system-auditor"]}));
     assert_eq!(token.post("/api/v1/users", &json!({})).status, 403, "it may not do more than its owner");
     assert_eq!(token.get("/api/v1/users").status, 200);
     admin.post("/api/v1/users/ada/disable", &json!({}));
     assert_eq!(token.get("/api/v1/users").status, 401);
+    assert_eq!(child.get("/api/v1/users").status, 401, "nor does a token that a token made live on");
+    admin.post("/api/v1/users/ada/enable", &json!({}));
+    assert_eq!(token.get("/api/v1/users").status, 401, "what died stays dead");
 }
 
 #[test]

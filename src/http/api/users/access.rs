@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{find, find_to_change};
+use super::{find, find_to_change, not_oneself};
 use crate::auth::throttle::Key;
 use crate::base::secret::Secret;
 use crate::directory::policy::FactorRule;
@@ -36,6 +36,7 @@ pub async fn set_password(
     Body(wish): Body<Wish>,
 ) -> Result<StatusCode, Problem> {
     let user = find_to_change(&app, &caller, &name)?;
+    not_oneself(&caller, &user)?;
     app.auth.set_password(caller.author(), &user, &wish.password, wish.must_change).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -47,6 +48,7 @@ pub async fn send_link(
     Segment(name): Segment<String>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let user = find_to_change(&app, &caller, &name)?;
+    not_oneself(&caller, &user)?;
     let link = app.auth.send_link(caller.author(), &user, &app.settings.public_url).await?;
     Ok((StatusCode::CREATED, Json(json!({"password_link": link.expose()}))))
 }
@@ -58,6 +60,7 @@ pub async fn reset_factors(
     Segment(name): Segment<String>,
 ) -> Result<Json<Value>, Problem> {
     let user = find_to_change(&app, &caller, &name)?;
+    not_oneself(&caller, &user)?;
     let removed = app.auth.reset_factors(caller.author(), user.id).await?;
     Ok(Json(json!({"removed": removed})))
 }

@@ -29,7 +29,7 @@ pub async fn change(
         ));
     }
     owned(&user, &fields)?;
-    if fields.roles.is_some() || fields.expires_at.is_some() {
+    if fields.roles.is_some() || fields.expires_at.is_some() || fields.mfa.is_some() {
         not_oneself(&caller, &user)?;
     }
     let change = fields.parse(&app, &caller)?;

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::fields::Fields;
+use super::fields::{Fields, authorize};
 use super::{find, view};
 use crate::auth::accounts::{Account, AccountChange, NewAccount};
 use crate::base::id::{SourceId, UserId};
@@ -16,7 +16,7 @@ use crate::directory::field::FieldError;
 use crate::directory::group::Member;
 use crate::directory::permission::Permission;
 use crate::directory::role;
-use crate::directory::user::{NewUser, User, UserChange};
+use crate::directory::user::{MfaPolicy, NewUser, User, UserChange};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, Segment, etag};
@@ -62,10 +62,9 @@ pub async fn duplicate(
     let fields = read_fields(fields)?;
     require(&fields)?;
     let own = fields.parse(&app, &caller)?;
-    let change = AccountChange {
-        user: copied(&original, own.user, app.store.clock().now()),
-        groups: own.groups.or(Some(own_groups(&app, &original)?)),
-    };
+    let groups = own.groups.or(Some(own_groups(&app, &original)?)).filter(|groups| !groups.is_empty());
+    let change = AccountChange { user: copied(&original, own.user, app.store.clock().now()), groups };
+    authorize(&caller, &change)?;
     make(&app, caller, change, password, password_link).await
 }
 
@@ -76,12 +75,17 @@ fn copied(original: &User, own: UserChange, now: jiff::Timestamp) -> UserChange 
         description: own.description.or(Some(original.description.clone())),
         // An expiry that has passed would make a user who can never come in.
         expires_at: own.expires_at.or_else(|| (!original.is_expired(now)).then_some(original.expires_at)),
-        roles: own.roles.or(Some(original.roles.clone())),
-        organizations: own.organizations.or(Some(original.organizations.clone())),
-        mfa: own.mfa.or(Some(original.mfa)),
+        // What the plain role, no organisation and no policy of one's own come to is not given: it is the default.
+        roles: own.roles.or_else(|| (!is_plain(original)).then(|| original.roles.clone())),
+        organizations: own.organizations.or(Some(original.organizations.clone())).filter(|those| !those.is_empty()),
+        mfa: own.mfa.or(Some(original.mfa)).filter(|policy| *policy != MfaPolicy::default()),
         must_change_password: own.must_change_password.or(Some(original.must_change_password)),
         ..own
     }
+}
+
+fn is_plain(original: &User) -> bool {
+    original.roles.iter().all(|held| held.as_str() == role::USER)
 }
 
 /// The original's direct groups, as far as they are musterd's own.
@@ -114,8 +118,8 @@ fn check_source(app: &App, source: Option<&str>) -> Result<(), Problem> {
 
 fn require(fields: &Fields) -> Result<(), Problem> {
     let given = [
-        ("username", fields.username.is_some()),
-        ("name", fields.name.is_some()),
+        ("username", matches!(fields.username, Some(Some(_)))),
+        ("name", matches!(fields.name, Some(Some(_)))),
         ("email", matches!(fields.email, Some(Some(_)))),
     ];
     let missing = given.into_iter().filter(|(_, given)| !given);

@@ -22,9 +22,11 @@ use crate::store::organizations;
 #[serde(deny_unknown_fields, default)]
 pub struct Fields {
     /// The login name.
-    pub username: Option<String>,
+    #[serde(with = "double_option")]
+    pub username: Option<Option<String>>,
     /// The name to show.
-    pub name: Option<String>,
+    #[serde(with = "double_option")]
+    pub name: Option<Option<String>>,
     /// The address.
     #[serde(with = "double_option")]
     pub email: Option<Option<String>>,
@@ -38,15 +40,20 @@ pub struct Fields {
     #[serde(with = "double_option")]
     pub expires_at: Option<Option<String>>,
     /// System roles.
-    pub roles: Option<Vec<String>>,
+    #[serde(with = "double_option")]
+    pub roles: Option<Option<Vec<String>>>,
     /// Memberships of organisations.
-    pub organizations: Option<Vec<Membership>>,
+    #[serde(with = "double_option")]
+    pub organizations: Option<Option<Vec<Membership>>>,
     /// Direct groups, by id or name.
-    pub groups: Option<Vec<String>>,
-    /// The second-factor policy.
-    pub mfa: Option<MfaPolicy>,
-    /// Whether a new password is asked for.
-    pub must_change_password: Option<bool>,
+    #[serde(with = "double_option")]
+    pub groups: Option<Option<Vec<String>>>,
+    /// The second-factor policy; null is the default one.
+    #[serde(with = "double_option")]
+    pub mfa: Option<Option<MfaPolicy>>,
+    /// Whether a new password is asked for; null is no.
+    #[serde(with = "double_option")]
+    pub must_change_password: Option<Option<bool>>,
 }
 
 /// A membership of an organisation.
@@ -84,6 +91,22 @@ impl Parser<'_> {
         match wish? {
             None => Some(None),
             Some(text) => self.take(parse(&text)).map(Some),
+        }
+    }
+
+    /// A value that cannot be cleared.
+    fn required<T>(
+        &mut self,
+        field: &'static str,
+        wish: Option<Option<String>>,
+        parse: fn(&str) -> Result<T, FieldError>,
+    ) -> Option<T> {
+        match wish? {
+            Some(text) => self.take(parse(&text)),
+            None => {
+                self.fault(field, "required", "cannot be taken away");
+                None
+            }
         }
     }
 
@@ -162,36 +185,47 @@ impl Fields {
         let mut parser = Parser { app, faults: Vec::new() };
         let description = self.description.map(Option::unwrap_or_default);
         let user = UserChange {
-            username: self.username.and_then(|text| parser.take(Username::parse(&text))),
-            name: self.name.and_then(|text| parser.take(DisplayName::parse(&text))),
+            username: parser.required("username", self.username, Username::parse),
+            name: parser.required("name", self.name, DisplayName::parse),
             email: parser.clearable(self.email, Email::parse),
             phone: parser.clearable(self.phone, Phone::parse),
             description: description.and_then(|text| parser.take(Description::parse(&text))),
             expires_at: parser.expiry(self.expires_at),
-            roles: self.roles.map(|names| parser.roles("roles", &names, Scope::System)),
-            organizations: self.organizations.map(|wish| parser.organizations(wish)).transpose()?,
-            mfa: self.mfa,
-            must_change_password: self.must_change_password,
+            roles: self.roles.map(|names| parser.roles("roles", &names.unwrap_or_default(), Scope::System)),
+            organizations: self.organizations.map(|wish| parser.organizations(wish.unwrap_or_default())).transpose()?,
+            mfa: self.mfa.map(Option::unwrap_or_default),
+            must_change_password: self.must_change_password.map(Option::unwrap_or_default),
             ..UserChange::default()
         };
-        let groups = self.groups.map(|names| parser.groups(&names));
+        let groups = self.groups.map(|names| parser.groups(&names.unwrap_or_default()));
         if !parser.faults.is_empty() {
             return Err(Problem::fields(parser.faults));
         }
-        if let Some(roles) = &user.roles {
-            caller.must(Permission::UsersRoles)?;
-            if !role::may_manage(&caller.permissions, roles) {
-                return Err(Problem::forbidden(
-                    "these roles hold permissions that you do not: they are not yours to give",
-                ));
-            }
-        }
-        if user.organizations.is_some() {
-            caller.must(Permission::OrganizationsManage)?;
-        }
-        if groups.is_some() {
-            caller.must(Permission::GroupsManage)?;
-        }
-        Ok(AccountChange { user, groups })
+        let change = AccountChange { user, groups };
+        authorize(caller, &change)?;
+        Ok(change)
     }
+}
+
+/// Refuses a change that gives what the caller may not give.
+///
+/// # Errors
+/// 403 naming what it needs.
+pub fn authorize(caller: &Caller, change: &AccountChange) -> Result<(), Problem> {
+    if let Some(roles) = &change.user.roles {
+        caller.must(Permission::UsersRoles)?;
+        if !role::may_manage(&caller.permissions, roles) {
+            return Err(Problem::forbidden("these roles hold permissions that you do not: they are not yours to give"));
+        }
+    }
+    if change.user.mfa.is_some() {
+        caller.must(Permission::UsersMfa)?;
+    }
+    if change.user.organizations.is_some() {
+        caller.must(Permission::OrganizationsManage)?;
+    }
+    if change.groups.is_some() {
+        caller.must(Permission::GroupsManage)?;
+    }
+    Ok(())
 }

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 
 use super::view;
 use crate::base::id::UserId;
-use crate::base::text;
 use crate::directory::query::{Filter, Literal};
 use crate::directory::user::User;
 use crate::http::error::Problem;
@@ -17,13 +16,18 @@ use crate::http::extract::Parameters;
 use crate::http::state::App;
 use crate::scim::evaluate::Matcher;
 use crate::scim::filter;
-use crate::store::{list, users};
+use crate::store::{StoreError, list, users};
 
 /// A place in a sorted list: users without the attribute come last.
 type Place = (bool, String);
 
-/// A page of users; those in tombstones only with `?removed=true`.
+/// A page of users; those in tombstones only with `?removed=true`. Read off the runtime's threads: it may scan.
 pub async fn list(State(app): State<App>, parameters: Parameters) -> Result<Json<Value>, Problem> {
+    let read = tokio::task::spawn_blocking(move || read(&app, &parameters));
+    read.await.map_err(|_| StoreError::Stopped)?
+}
+
+fn read(app: &App, parameters: &Parameters) -> Result<Json<Value>, Problem> {
     let limit = parameters.limit()?;
     let filter = parameters.get("filter").map(filter::parse).transpose();
     let filter = filter.map_err(|error| Problem::field("filter", "malformed", &error.detail))?;
@@ -32,17 +36,17 @@ pub async fn list(State(app): State<App>, parameters: Parameters) -> Result<Json
     let now = app.store.clock().now();
     let keep = |user: &User| matcher.as_ref().is_none_or(|matcher| matcher.matches(&view::attributes(user, now)));
     if parameters.get("removed") == Some("true") {
-        return removed(&app, limit, keep);
+        return removed(app, limit, parameters.get("cursor"), keep);
     }
-    if let Some(user) = filter.as_ref().map(|filter| pinpoint(&app, filter)).transpose()?.flatten() {
-        return page(&app, user.into_iter().filter(keep).collect(), None);
+    if let Some(user) = filter.as_ref().map(|filter| pinpoint(app, filter)).transpose()?.flatten() {
+        return page(app, user.into_iter().filter(keep).collect(), None);
     }
     let sort = Sort::parse(parameters.get("sort").unwrap_or("username"))?;
     let after = parameters.get("cursor").map(read_cursor).transpose()?;
-    let (users, places) = sorted(&app, &sort, after, limit.saturating_add(1), keep)?;
+    let (users, places) = sorted(app, &sort, after, limit.saturating_add(1), keep)?;
     let next =
         if users.len() > limit { users.get(limit - 1).zip(places.get(limit - 1)).map(write_cursor) } else { None };
-    page(&app, users.into_iter().take(limit).collect(), next)
+    page(app, users.into_iter().take(limit).collect(), next)
 }
 
 fn page(app: &App, users: Vec<User>, next: Option<String>) -> Result<Json<Value>, Problem> {
@@ -50,11 +54,28 @@ fn page(app: &App, users: Vec<User>, next: Option<String>) -> Result<Json<Value>
     Ok(Json(json!({"items": items, "next_cursor": next})))
 }
 
-fn removed(app: &App, limit: usize, keep: impl Fn(&User) -> bool) -> Result<Json<Value>, Problem> {
+/// Tombstones in the order in which they are purged.
+fn removed(
+    app: &App,
+    limit: usize,
+    cursor: Option<&str>,
+    keep: impl Fn(&User) -> bool,
+) -> Result<Json<Value>, Problem> {
+    let malformed = || Problem::field("cursor", "malformed", "must be the next_cursor of an earlier page");
+    let after: Option<UserId> = cursor.map(|text| text.parse().map_err(|_| malformed())).transpose()?;
     let reads = app.store.view();
     let ids = users::purgeable(&reads, jiff::Timestamp::MAX, usize::MAX)?;
-    let found = users::get_many(&reads, &ids)?.into_iter().filter(keep).take(limit).collect();
-    page(app, found, None)
+    let start = after.map_or(0, |after| ids.iter().position(|id| *id == after).map_or(ids.len(), |place| place + 1));
+    let mut found = Vec::new();
+    for chunk in ids.get(start..).unwrap_or_default().chunks(500) {
+        found.extend(users::get_many(&reads, chunk)?.into_iter().filter(&keep));
+        if found.len() > limit {
+            break;
+        }
+    }
+    let next = if found.len() > limit { found.get(limit - 1).map(|user| user.id.to_string()) } else { None };
+    found.truncate(limit);
+    page(app, found, next)
 }
 
 /// The one user that can fit a filter, where an index knows; `Some(None)`: there is none.
@@ -158,5 +179,5 @@ fn read_cursor(text: &str) -> Result<(Place, UserId), Problem> {
     let read = bytes.and_then(|bytes| serde_json::from_slice::<(bool, String, UserId)>(&bytes).ok());
     let (missing, value, id) =
         read.ok_or_else(|| Problem::field("cursor", "malformed", "must be the next_cursor of an earlier page"))?;
-    Ok(((missing, text::fold(&value)), id))
+    Ok(((missing, value), id))
 }

@@ -55,7 +55,7 @@ pub fn find_to_change(app: &App, caller: &Caller, name: &str) -> Result<User, Pr
 pub fn not_oneself(caller: &Caller, user: &User) -> Result<(), Problem> {
     match &caller.session {
         Some(session) if session.0.id == user.id => {
-            Err(Problem::forbidden("nobody changes their own roles or state: ask another administrator"))
+            Err(Problem::forbidden("nobody does this to themselves: use /api/v1/me, or ask another administrator"))
         }
         _ => Ok(()),
     }

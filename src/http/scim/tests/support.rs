@@ -106,6 +106,7 @@ pub(super) async fn world_with(change: impl FnOnce(&mut Settings, &mut LoginSett
     let backend = |id: &str, verify_with: Option<&str>| Backend {
         id: source(id),
         login: true,
+        keeps_passwords: verify_with.is_none(),
         verifier: None,
         verify_with: verify_with.map(source),
         breaker: Breaker::default(),
@@ -160,6 +161,7 @@ pub(super) async fn give_token(app: &App, grant: Grant) -> String {
         grant,
         created_at: app.store.clock().now(),
         owner: None,
+        owner_epoch: 0,
         expires_at: None,
         last_used_at: None,
     };
