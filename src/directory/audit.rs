@@ -161,6 +161,6 @@ pub struct AuditLine {
     /// More facts, for logins and runs.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub details: serde_json::Map<String, serde_json::Value>,
-    /// SHA-256 over the previous line's hash and this line without this member, in hexadecimal.
+    /// SHA-256 over the previous line's hash and this line's other members by name, in hexadecimal.
     pub hash: String,
 }

@@ -40,11 +40,12 @@ macro_rules! text_field {
     ($(#[$doc:meta])* $name:ident, $field:literal, $parse:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
+        #[serde(transparent)]
         pub struct $name(String);
 
         impl $name {
-            /// Parses a text from outside.
+            /// Parses a text from outside. What is stored was parsed once and is believed: a rule that gets
+            /// stricter must not make old records unreadable.
             ///
             /// # Errors
             /// The rule that the text breaks.
@@ -71,20 +72,6 @@ macro_rules! text_field {
 
             fn from_str(text: &str) -> Result<Self, FieldError> {
                 Self::parse(text)
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = String;
-
-            fn try_from(text: String) -> Result<Self, String> {
-                Self::parse(&text).map_err(|fault| fault.to_string())
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(field: $name) -> Self {
-                field.0
             }
         }
     };

@@ -61,7 +61,7 @@ pub fn append(tx: &mut Tx<'_>, author: &Author, entry: Entry) -> Result<(), Stor
         details: entry.details,
         hash: String::new(),
     };
-    line.hash = chain(&head.hash, &line)?;
+    line.hash = chain(&head.hash, &to_value(&line)?);
     if let Target::User { id, .. } = &line.target {
         tx.put(Space::AuditByUser.key(&[id.as_bytes(), &line.seq.to_be_bytes()]), Vec::new());
     }
@@ -69,11 +69,16 @@ pub fn append(tx: &mut Tx<'_>, author: &Author, entry: Entry) -> Result<(), Stor
     tx.put_record(head_key(), &Head { seq: line.seq, hash: line.hash })
 }
 
-/// The hash of a line: SHA-256 over the previous line's hash and this line with an empty hash.
-fn chain(previous: &str, line: &AuditLine) -> Result<String, StoreError> {
-    let mut bytes = previous.as_bytes().to_vec();
-    serde_json::to_writer(&mut bytes, line).map_err(|error| StoreError::Record(error.to_string()))?;
-    Ok(HEXLOWER.encode(&sha256(&bytes)))
+/// The hash of a line: SHA-256 over the previous line's hash and the members of this line, in the order of their
+/// names, without its own hash. Computed from the stored form, so that a member added later leaves old lines whole.
+fn chain(previous: &str, line: &Value) -> String {
+    let mut members = line.as_object().cloned().unwrap_or_default();
+    members.remove("hash");
+    HEXLOWER.encode(&sha256(format!("{previous}{}", Value::Object(members)).as_bytes()))
+}
+
+fn to_value(line: &AuditLine) -> Result<Value, StoreError> {
+    serde_json::to_value(line).map_err(|error| StoreError::Record(error.to_string()))
 }
 
 /// The attributes in which two forms of a record differ. Members named in `quiet` do not count.
@@ -132,10 +137,10 @@ pub fn verify(reads: &dyn Reads) -> Result<u64, StoreError> {
         let Some((last, _)) = rows.last() else { break };
         range = KeyRange::prefix_after(&prefix, last.clone());
         for (_, bytes) in rows {
-            let mut line: AuditLine = super::codec::decode(&bytes)?;
-            let claimed = std::mem::take(&mut line.hash);
+            let line: Value = super::codec::decode(&bytes)?;
+            let claimed = line.get("hash").and_then(Value::as_str).unwrap_or_default().to_owned();
             seq = seq.saturating_add(1);
-            if line.seq != seq || chain(&hash, &line)? != claimed {
+            if line.get("seq").and_then(Value::as_u64) != Some(seq) || chain(&hash, &line) != claimed {
                 return Err(StoreError::Record(format!("the audit trail does not hold together at line {seq}")));
             }
             hash = claimed;

@@ -33,13 +33,13 @@ pub enum Space {
     UserByOtherEmail = 0x19,
     /// Group records by id.
     Group = 0x20,
-    /// Source, folded name, group id.
+    /// Source, folded name → group id.
     GroupByName = 0x21,
     /// Group id, member.
     GroupMember = 0x22,
     /// Member, group id.
     GroupOfMember = 0x23,
-    /// Source, external id, group id.
+    /// Source, external id → group id.
     GroupByExternalId = 0x24,
     /// Organisation records by id.
     Organization = 0x28,
@@ -71,8 +71,6 @@ pub enum Space {
     AuditByUser = 0x51,
     /// Outbox messages by number.
     Outbox = 0x60,
-    /// What is known of a source, by source id.
-    SourceState = 0x70,
     /// Run id → run.
     Run = 0x71,
     /// Plan id → plan.
@@ -161,7 +159,6 @@ mod tests {
             (Space::Audit, 0x50),
             (Space::AuditByUser, 0x51),
             (Space::Outbox, 0x60),
-            (Space::SourceState, 0x70),
             (Space::Run, 0x71),
             (Space::Plan, 0x72),
             (Space::PlanItem, 0x73),

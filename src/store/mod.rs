@@ -122,6 +122,7 @@ impl Store {
         lock: Option<File>,
     ) -> Result<Self, StoreError> {
         check_schema(&*engine)?;
+        check_key(&*engine, &sealer)?;
         let sealer = Arc::new(sealer);
         let writer = Writer::start(engine.clone(), sealer.clone(), clock.clone(), rng.clone())?;
         Ok(Self { writer, engine, sealer, clock, rng, _lock: lock })
@@ -131,6 +132,12 @@ impl Store {
     #[must_use]
     pub fn view(&self) -> View<'_> {
         View { engine: &*self.engine, sealer: &self.sealer }
+    }
+
+    /// Why nothing can be written any more, if that is so.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        self.engine.fault()
     }
 
     /// The clock by which transactions are timed.
@@ -181,6 +188,20 @@ fn check_schema(engine: &dyn Engine) -> Result<(), StoreError> {
     }
 }
 
+/// A value that only the right key opens: with another one, new secrets would be sealed beside old ones that no
+/// longer open.
+fn check_key(engine: &dyn Engine, sealer: &Sealer) -> Result<(), StoreError> {
+    const KNOWN: &[u8] = b"musterd";
+    let key = keys::Space::Meta.key(&[b"seal"]);
+    match engine.get(&key)? {
+        Some(sealed) => sealer.open(&key, &sealed).map(drop),
+        None => {
+            let sealed = sealer.seal(&key, KNOWN)?;
+            Ok(engine.commit(&engine::Batch { writes: [(key, Some(sealed))].into(), expect: Vec::new() })?)
+        }
+    }
+}
+
 /// Takes the folder for this process, and writes into the lock file who holds it.
 fn lock(folder: &Path) -> Result<File, StoreError> {
     let io = |error: std::io::Error| EngineError::Io(format!("{}: {error}", folder.display()));
@@ -218,6 +239,17 @@ mod tests {
         assert!(error.contains(&format!("held by process {}", std::process::id())), "{error}");
         drop(first);
         Store::open(&settings, Clock::system(), Rng::system()).unwrap();
+    }
+
+    #[test]
+    fn a_store_does_not_open_with_another_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings { folder: folder.path().to_owned(), ..Settings::default() };
+        drop(Store::open(&settings, Clock::system(), Rng::system()).unwrap());
+        fs::remove_file(folder.path().join("seal.key")).unwrap();
+        assert!(matches!(Store::open(&settings, Clock::system(), Rng::system()), Err(StoreError::Key(_))), "none");
+        Sealer::from_file(&folder.path().join("seal.key"), true, &Rng::system()).unwrap();
+        assert!(matches!(Store::open(&settings, Clock::system(), Rng::system()), Err(StoreError::Key(_))), "another");
     }
 
     #[test]

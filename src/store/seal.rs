@@ -76,15 +76,19 @@ impl Sealer {
     }
 }
 
+/// Writes the key whole or not at all, and forces it out: a store must not outlive its key.
 fn write_key(path: &Path, key: &[u8; 32]) -> Result<(), StoreError> {
     let fault = |error: std::io::Error| StoreError::Key(format!("{}: {error}", path.display()));
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(fault)?;
-    }
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(fault)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(fault)?;
+    let unfinished = path.with_extension("unfinished");
+    let options = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).clone();
+    let mut file = options.open(&unfinished).map_err(fault)?;
     let text = Zeroizing::new(format!("{}\n", BASE64.encode(key)));
     file.write_all(text.as_bytes()).map_err(fault)?;
-    file.sync_all().map_err(fault)
+    file.sync_all().map_err(fault)?;
+    fs::rename(&unfinished, path).map_err(fault)?;
+    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(fault)
 }
 
 #[cfg(test)]

@@ -134,6 +134,14 @@ pub fn drop_ended(tx: &mut Tx<'_>, limit: usize) -> Result<usize, StoreError> {
         {
             tx.remove(by_user(session.user, session.id));
         }
+        if row.first() == Some(&Space::Link.tag())
+            && let Some(link) = get_record::<PasswordLink>(tx, &row)?
+        {
+            let by_user = Space::LinkByUser.key(&[link.user.as_bytes()]);
+            if tx.get(&by_user)?.as_deref() == row.get(1..) {
+                tx.remove(by_user);
+            }
+        }
         tx.remove(row);
         tx.remove(ending.clone());
     }

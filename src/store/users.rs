@@ -131,16 +131,6 @@ pub fn ids_of_source(
     Ok(trailing_ids(reads.scan(&range, Order::Ascending, limit)?))
 }
 
-/// Every id that a source gave to one of its users, with the user's; tombstones too.
-///
-/// # Errors
-/// When the store cannot read.
-pub fn external_ids(reads: &dyn Reads, source: &SourceId) -> Result<Vec<UserId>, StoreError> {
-    let prefix = Space::UserByExternalId.key(&[source.as_str().as_bytes(), END]);
-    let rows = reads.scan(&KeyRange::prefix(&prefix), Order::Ascending, usize::MAX)?;
-    Ok(rows.iter().filter_map(|(_, value)| keys::trailing_id(value)).map(UserId::from_bytes).collect())
-}
-
 /// Ids of users whose folded username comes after `after`, in that order, with the folded username.
 ///
 /// # Errors
@@ -257,6 +247,20 @@ fn unique_field(key: &[u8]) -> Option<&'static str> {
         .find_map(|(space, field)| (space.tag() == tag).then_some(field))
 }
 
+fn held_by_another(tx: &Tx<'_>, key: &[u8], id: UserId) -> Result<bool, StoreError> {
+    Ok(tx.get(key)?.is_some_and(|holder| holder != id.as_bytes()))
+}
+
+/// The key by which the same text would log in another way: a username must not be somebody else's address.
+fn same_login(key: &[u8]) -> Bytes {
+    let text = key.get(1..).unwrap_or_default();
+    match key.first() {
+        Some(tag) if *tag == Space::UserByUsername.tag() => Space::UserByEmail.key(&[text]),
+        Some(tag) if *tag == Space::UserByEmail.tag() => Space::UserByUsername.key(&[text]),
+        _ => key.to_vec(),
+    }
+}
+
 /// Writes the rows that are new and removes those that are gone; refuses a unique value that another holds.
 fn write_index(tx: &mut Tx<'_>, id: UserId, old: Vec<Row>, new: Vec<Row>) -> Result<(), WriteError> {
     let kept: BTreeSet<Bytes> = new.iter().map(|(key, _)| key.clone()).collect();
@@ -266,7 +270,7 @@ fn write_index(tx: &mut Tx<'_>, id: UserId, old: Vec<Row>, new: Vec<Row>) -> Res
             continue;
         }
         if let Some(field) = unique_field(&key)
-            && tx.get(&key)?.is_some_and(|holder| holder != id.as_bytes())
+            && (held_by_another(tx, &key, id)? || held_by_another(tx, &same_login(&key), id)?)
         {
             return Err(WriteError::Taken { field });
         }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -20,6 +21,9 @@ use crate::base::clock::Clock;
 pub mod schedule;
 
 use schedule::Schedule;
+
+/// Work under way when the daemon stops gets this long to end.
+const LAST_WORD: Duration = Duration::from_secs(20);
 
 /// A future that a task gives back.
 pub type Work<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -108,7 +112,7 @@ impl Driver {
         number
     }
 
-    /// Runs tasks until `stop`; then waits for those under way.
+    /// Runs tasks until `stop`; then waits, for a while, for those under way.
     ///
     /// # Errors
     /// When the scheduler that gives the tick cannot start.
@@ -129,7 +133,10 @@ impl Driver {
         if let Err(error) = ticks.shutdown().await {
             tracing::warn!(error = %error, "the scheduler did not stop cleanly");
         }
-        while under_way.join_next().await.is_some() {}
+        let end = async { while under_way.join_next().await.is_some() {} };
+        if tokio::time::timeout(LAST_WORD, end).await.is_err() {
+            tracing::warn!("background work did not end in time and is cut; what it had committed stays");
+        }
         Ok(())
     }
 
@@ -179,7 +186,9 @@ impl Driver {
 
     async fn run(&self, task: Arc<dyn Task>) {
         let name = task.name().to_owned();
-        self.journal.begin(&name, self.clock.now()).await;
+        if task.schedule().is_remembered() {
+            self.journal.begin(&name, self.clock.now()).await;
+        }
         // A task of its own, so that a panic in it stays there.
         let result = match tokio::spawn(async move { task.run().await }).await {
             Ok(result) => result,
@@ -199,7 +208,6 @@ impl Driver {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Duration;
 
     use jiff::SignedDuration;
 

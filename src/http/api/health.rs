@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::http::error::Problem;
 use crate::http::state::App;
-use crate::store::tasks;
+use crate::store::{StoreError, tasks};
 
 /// The process runs.
 pub async fn alive() -> Json<Value> {
@@ -16,5 +16,9 @@ pub async fn alive() -> Json<Value> {
 /// The store answers.
 pub async fn ready(State(app): State<App>) -> Result<Json<Value>, Problem> {
     tasks::last_run(&app.store.view(), "sweep")?;
+    if let Some(fault) = app.store.fault() {
+        tracing::error!("not ready: {fault}");
+        return Err(StoreError::Stopped.into());
+    }
     Ok(Json(json!({"status": "ready"})))
 }

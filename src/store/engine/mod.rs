@@ -37,6 +37,11 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// [`EngineError::Conflict`] when an expectation does not hold; nothing is written then.
     fn commit(&self, batch: &Batch) -> Result<(), EngineError>;
+
+    /// Why nothing can be written any more, if that is so.
+    fn fault(&self) -> Option<String> {
+        None
+    }
 }
 
 /// The direction of a scan.
@@ -177,7 +182,21 @@ mod conformance {
         assert_eq!(engine.get(b"e").unwrap(), Some(b"2".to_vec()));
     }
 
+    fn keeps_values_of_every_size(engine: &dyn Engine) {
+        let value = |size: usize| vec![7_u8; size];
+        for size in [0, 1, 32 << 10, (32 << 10) + 1, 300_000, 1, 100_000] {
+            engine.commit(&batch(&[(b"big", Some(&value(size)))])).unwrap();
+            assert_eq!(engine.get(b"big").unwrap().map(|value| value.len()), Some(size));
+            let all = engine.scan(&KeyRange::prefix(b""), Order::Ascending, 999).unwrap();
+            assert_eq!(all.iter().filter(|(key, _)| key.windows(3).any(|part| part == b"big")).count(), 1);
+        }
+        engine.commit(&batch(&[(b"big", None)])).unwrap();
+        let left = engine.scan(&KeyRange::prefix(b""), Order::Descending, 999).unwrap();
+        assert!(left.iter().all(|(key, _)| !key.windows(3).any(|part| part == b"big")));
+    }
+
     fn conforms(engine: &dyn Engine) {
+        keeps_values_of_every_size(engine);
         reads_what_was_committed(engine);
         scans_in_both_directions_within_bounds(engine);
         a_failed_expectation_writes_nothing(engine);

@@ -8,6 +8,7 @@
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ pub struct SledEngine {
     /// A second handle on the log, for `fdatasync`. Its lock also makes commits one at a time.
     log: Mutex<File>,
     folder: PathBuf,
+    /// A write has failed half-way: what is on disk is uncertain until the store is opened again.
+    broken: AtomicBool,
 }
 
 impl SledEngine {
@@ -45,7 +48,7 @@ impl SledEngine {
         };
         let path = folder.join("db");
         let log = File::options().read(true).write(true).open(&path).map_err(|error| io(&path, &error))?;
-        Ok(Self { db, log: Mutex::new(log), folder: folder.to_owned() })
+        Ok(Self { db, log: Mutex::new(log), folder: folder.to_owned(), broken: AtomicBool::new(false) })
     }
 
     fn error(&self, error: sled::Error) -> EngineError {
@@ -55,7 +58,10 @@ impl SledEngine {
 
 impl Engine for SledEngine {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
-        Ok(self.db.get(key).map_err(|error| self.error(error))?.map(|value| value.to_vec()))
+        match self.db.get(key).map_err(|error| self.error(error))? {
+            Some(value) => self.whole(key, &value).map(Some),
+            None => Ok(None),
+        }
     }
 
     fn get_many(&self, keys: &[Bytes]) -> Result<Vec<Option<Bytes>>, EngineError> {
@@ -67,32 +73,114 @@ impl Engine for SledEngine {
             return Ok(Vec::new());
         }
         let rows = self.db.range((range.start.clone(), range.end.clone()));
-        let copy = |row: sled::Result<(sled::IVec, sled::IVec)>| {
-            row.map(|(key, value)| (key.to_vec(), value.to_vec())).map_err(|error| self.error(error))
+        let read = |row: sled::Result<(sled::IVec, sled::IVec)>| {
+            let (key, value) = row.map_err(|error| self.error(error))?;
+            let whole = self.whole(&key, &value)?;
+            Ok((key.to_vec(), whole))
+        };
+        let is_row = |row: &sled::Result<(sled::IVec, sled::IVec)>| {
+            row.as_ref().map_or(true, |(key, _)| key.first() != Some(&PARTS))
         };
         match order {
-            Order::Ascending => rows.take(limit).map(copy).collect(),
-            Order::Descending => rows.rev().take(limit).map(copy).collect(),
+            Order::Ascending => rows.filter(is_row).take(limit).map(read).collect(),
+            Order::Descending => rows.rev().filter(is_row).take(limit).map(read).collect(),
         }
     }
 
     fn commit(&self, batch: &Batch) -> Result<(), EngineError> {
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(EngineError::Io(self.fault_text()));
+        }
         for (key, expected) in &batch.expect {
             if self.get(key)? != *expected {
                 return Err(EngineError::Conflict);
             }
         }
-        let mut writes = sled::Batch::default();
-        for (key, value) in &batch.writes {
-            match value {
-                Some(value) => writes.insert(key.as_slice(), value.as_slice()),
-                None => writes.remove(key.as_slice()),
-            }
-        }
+        let writes = self.writes(batch)?;
+        // From here on a failure, or a panic, leaves memory and disk apart.
+        self.broken.store(true, Ordering::SeqCst);
         self.db.apply_batch(writes).map_err(|error| self.error(error))?;
         self.db.flush().map_err(|error| self.error(error))?;
-        log.sync_data().map_err(|error| io(&self.folder, &error))
+        log.sync_data().map_err(|error| io(&self.folder, &error))?;
+        self.broken.store(false, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn fault(&self) -> Option<String> {
+        // While a commit runs the flag is up too: only one that nobody holds the log for is a fault.
+        let resting = self.log.try_lock().is_ok();
+        (resting && self.broken.load(Ordering::SeqCst)).then(|| self.fault_text())
+    }
+}
+
+/// Values up to this size are one row. sled writes values past 128 KiB to files of their own that no `fdatasync`
+/// of the log covers; parts stay well below that.
+const PART: usize = 32 << 10;
+/// The first byte of a stored value: it is all here.
+const WHOLE: u8 = 0;
+/// The first byte of a stored value: it is in so many parts (four bytes follow).
+const IN_PARTS: u8 = 1;
+/// The first byte of the keys of parts; no key of the store begins with it.
+const PARTS: u8 = 0xff;
+
+fn part_key(key: &[u8], number: u32) -> Bytes {
+    [&[PARTS], key, &number.to_be_bytes()].concat()
+}
+
+/// Of how many parts a stored value is.
+fn parts_of(stored: &[u8]) -> u32 {
+    match stored {
+        [IN_PARTS, number @ ..] => number.try_into().map(u32::from_be_bytes).unwrap_or(0),
+        _ => 0,
+    }
+}
+
+impl SledEngine {
+    fn fault_text(&self) -> String {
+        format!("an earlier write to {} failed: restart the daemon once the disk is well", self.folder.display())
+    }
+
+    /// A value as it was written, put together from its parts.
+    fn whole(&self, key: &[u8], stored: &[u8]) -> Result<Bytes, EngineError> {
+        match stored {
+            [WHOLE, value @ ..] => Ok(value.to_vec()),
+            [IN_PARTS, ..] => {
+                let mut value = Vec::new();
+                for number in 0..parts_of(stored) {
+                    let part = self.db.get(part_key(key, number)).map_err(|error| self.error(error))?;
+                    value
+                        .extend_from_slice(&part.ok_or_else(|| damaged(&self.folder, "a part of a value is missing"))?);
+                }
+                Ok(value)
+            }
+            _ => Err(damaged(&self.folder, "a value has no form that is known")),
+        }
+    }
+
+    /// The batch in sled's terms: large values in parts, and the parts of what is replaced removed.
+    fn writes(&self, batch: &Batch) -> Result<sled::Batch, EngineError> {
+        let mut writes = sled::Batch::default();
+        for (key, value) in &batch.writes {
+            let old = self.db.get(key).map_err(|error| self.error(error))?;
+            let old_parts = old.map_or(0, |old| parts_of(&old));
+            let mut new_parts = 0;
+            match value {
+                Some(value) if value.len() <= PART => {
+                    writes.insert(key.as_slice(), [&[WHOLE], value.as_slice()].concat())
+                }
+                Some(value) => {
+                    for part in value.chunks(PART) {
+                        writes.insert(part_key(key, new_parts), part);
+                        new_parts = new_parts.saturating_add(1);
+                    }
+                    writes.insert(key.as_slice(), [&[IN_PARTS], new_parts.to_be_bytes().as_slice()].concat());
+                }
+                None => writes.remove(key.as_slice()),
+            }
+            (new_parts..old_parts).for_each(|number| writes.remove(part_key(key, number)));
+        }
+        Ok(writes)
     }
 }
 

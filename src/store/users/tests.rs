@@ -52,6 +52,11 @@ async fn usernames_and_emails_are_unique_whatever_the_case() {
     assert_eq!(taken, WriteError::Taken { field: "username" });
     let taken = made(&store, "bob", "ADA@Example.org").await.unwrap_err();
     assert_eq!(taken, WriteError::Taken { field: "email" });
+    let taken = made(&store, "Ada@example.org", "third@example.org").await.unwrap_err();
+    assert_eq!(taken, WriteError::Taken { field: "username" }, "a username is nobody else's address");
+    assert!(made(&store, "own@example.org", "own@example.org").await.is_ok());
+    let taken = made(&store, "carl", "OWN@example.org").await.unwrap_err();
+    assert_eq!(taken, WriteError::Taken { field: "email" });
     assert_eq!(by_username(&store.view(), "bob").unwrap(), None);
     assert_eq!(by_login(&store.view(), " ADA ").unwrap().unwrap().username.as_str(), "Ada");
     assert_eq!(by_login(&store.view(), "Ada@example.ORG").unwrap().unwrap().username.as_str(), "Ada");
