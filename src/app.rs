@@ -28,6 +28,7 @@ use crate::sources::ldap::LdapSource;
 use crate::sources::{PulledUser, Source};
 use crate::store::tx::Tx;
 use crate::store::{Store, StoreError, tasks};
+use crate::sync::apply;
 use crate::sync::source::Pass;
 use crate::sync::task::{Follower, SyncTask};
 use crate::tasks::{Driver, Journal, Task, Work};
@@ -79,6 +80,10 @@ impl Daemon {
         }
         let driver = Arc::new(Driver::new(work, Arc::new(LastRuns(store.clone())), store.clock().clone()));
         let inside = Arc::new(Inside { settings: http, store, auth, sources: built, sweep, driver, users, effective });
+        let resumed = apply::resume(&inside.store, inside.users.lifetime).await.map_err(|error| error.to_string())?;
+        if resumed > 0 {
+            tracing::info!(plans = resumed, "approved plans that an end had cut short are applied");
+        }
         let first_link = first_start::first_administrator(&inside).await?;
         Ok(Self { inside, first_link, listeners })
     }

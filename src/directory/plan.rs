@@ -32,6 +32,9 @@ pub struct PlanItem {
     /// The revision that the plan saw; a user who has moved on since is left alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
+    /// For who went quiet: since when, as the plan saw it; a user who was seen since is left alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiet_since: Option<Timestamp>,
     /// What is to be done.
     pub step: Step,
     /// Why, in words.
@@ -111,10 +114,40 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Counts one step.
+    pub fn note(&mut self, step: &Step) {
+        let count = match step {
+            Step::Create { .. } => &mut self.create,
+            Step::Update { .. } => &mut self.update,
+            Step::Enable { .. } => &mut self.enable,
+            Step::Disable { .. } => &mut self.disable,
+            Step::Conflict { .. } => &mut self.conflict,
+        };
+        *count = count.saturating_add(1);
+    }
+
+    /// The changes of both.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            create: self.create.saturating_add(other.create),
+            update: self.update.saturating_add(other.update),
+            enable: self.enable.saturating_add(other.enable),
+            disable: self.disable.saturating_add(other.disable),
+            ..self
+        }
+    }
+
+    /// All changes together.
+    #[must_use]
+    pub fn changes(&self) -> usize {
+        self.create.saturating_add(self.update).saturating_add(self.enable).saturating_add(self.disable)
+    }
+
     /// Is there nothing to write?
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.create + self.update + self.enable + self.disable == 0
+        self.changes() == 0
     }
 }
 
@@ -131,6 +164,9 @@ pub struct Plan {
     pub created_at: Timestamp,
     /// How many of what.
     pub counts: Counts,
+    /// SHA-256 of its items, in hexadecimal: the same wish again is the same plan.
+    #[serde(default)]
+    pub digest: String,
     /// Why it was held.
     pub held_because: String,
     /// What became of it.
@@ -143,6 +179,13 @@ pub struct Plan {
 pub enum PlanStatus {
     /// It waits for a person.
     Held,
+    /// A person said yes, and it is being applied; a daemon that starts goes on with it.
+    Applying {
+        /// Since when.
+        at: Timestamp,
+        /// By whom.
+        by: Actor,
+    },
     /// A person said yes, and it was applied.
     Approved {
         /// When.

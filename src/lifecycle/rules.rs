@@ -56,6 +56,7 @@ pub fn plan(
             label: user.username.as_str().to_owned(),
             user: Some(user.id),
             revision: Some(user.revision),
+            quiet_since: (reason == DisabledReason::Inactivity).then(|| user.quiet_since()),
             step: Step::Disable { reason },
             reason: why,
         });

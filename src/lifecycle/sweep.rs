@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::rules;
 use super::settings::Settings;
@@ -15,8 +15,7 @@ use crate::directory::plan::{Cause, Counts, PlanItem, Run};
 use crate::directory::role;
 use crate::directory::user::User;
 use crate::store::tx::Tx;
-use crate::store::{Store, StoreError, sessions, users};
-use crate::sync::guard::{self, Loss};
+use crate::store::{Store, StoreError, runs, sessions, users};
 use crate::sync::plan::Draft;
 use crate::sync::source::Pass;
 use crate::tasks::schedule::Schedule;
@@ -24,6 +23,8 @@ use crate::tasks::{Task, Work};
 
 /// Most users that one sweep looks at; the rest comes with the next.
 const MOST: usize = 100_000;
+/// Sweeps further apart than this destroy nothing.
+const GAP: SignedDuration = SignedDuration::from_hours(25);
 /// Rows dropped in one commit.
 const CHUNK: usize = 500;
 
@@ -31,6 +32,8 @@ const CHUNK: usize = 500;
 pub struct Sweep {
     store: Arc<Store>,
     settings: Settings,
+    /// Lets one sweep run at a time.
+    lease: tokio::sync::Mutex<()>,
 }
 
 /// What a sweep would do.
@@ -48,7 +51,7 @@ impl Sweep {
     /// A sweep over this store.
     #[must_use]
     pub fn new(store: Arc<Store>, settings: Settings) -> Self {
-        Self { store, settings }
+        Self { store, settings, lease: tokio::sync::Mutex::default() }
     }
 
     /// What a sweep at `at` would do. Writes nothing.
@@ -56,9 +59,9 @@ impl Sweep {
     /// # Errors
     /// When the store cannot read.
     pub fn preview(&self, at: Timestamp) -> Result<Preview, StoreError> {
-        let (items, counts) = self.plan(at)?;
-        let held = guard::must_be_held(self.loss(counts)?, self.settings.budget);
-        Ok(Preview { items, counts, held })
+        let draft = self.plan(at)?;
+        let held = self.pass().must_be_held(&Cause::Sweep, &draft)?;
+        Ok(Preview { items: draft.items, counts: draft.counts, held })
     }
 
     /// Sweeps now.
@@ -68,17 +71,24 @@ impl Sweep {
     pub async fn sweep(&self, by: Author) -> Result<Run, StoreError> {
         let started_at = self.store.clock().now();
         let id = RunId::new(started_at, self.store.rng());
-        let (items, counts) = self.plan(started_at)?;
-        let active = self.loss(counts)?.active;
-        let draft = Draft { items, counts, skipped: Vec::new(), active };
-        let pass = Pass { store: self.store.clone(), budget: self.settings.budget, lifetime: None };
-        let ended = pass.finish(id, &Cause::Sweep, draft, &by).await?;
-        self.purge(&by).await?;
+        let _lease = self.lease.lock().await;
+        let previous = runs::list_runs(&self.store.view(), Some(&Cause::Sweep), 1)?.pop().map(|run| run.started_at);
+        let draft = self.plan(started_at)?;
+        let ended = self.pass().finish(id, &Cause::Sweep, draft, &by).await?;
+        let run = self.pass().keep(id, Cause::Sweep, started_at, ended, by.clone()).await?;
+        // After a long gap, or a clock that jumped, nothing is destroyed before the next sweep has come as it should.
+        if previous.is_some_and(|previous| started_at.duration_since(previous) <= GAP) {
+            self.purge(&by).await?;
+        }
         self.drop_ended().await?;
-        pass.keep(id, Cause::Sweep, started_at, ended, by).await
+        Ok(run)
     }
 
-    fn plan(&self, at: Timestamp) -> Result<(Vec<PlanItem>, Counts), StoreError> {
+    fn pass(&self) -> Pass {
+        Pass { store: self.store.clone(), budget: self.settings.budget, lifetime: None }
+    }
+
+    fn plan(&self, at: Timestamp) -> Result<Draft, StoreError> {
         let threshold = self.settings.inactivity.threshold;
         let view = self.store.view();
         let mut ids = users::expired(&view, at, MOST)?;
@@ -94,18 +104,22 @@ impl Sweep {
                 others_stay |= !due.contains(&id) && users::get(&view, id)?.is_some_and(stays);
             }
         }
-        Ok(rules::plan(candidates, threshold, others_stay, at))
+        let (items, counts) = rules::plan(candidates, threshold, others_stay, at);
+        let active = self.active(counts)?;
+        Ok(Draft { items, counts, skipped: Vec::new(), active })
     }
 
-    /// Active users are only counted when more are due than the floor allows anyway.
-    fn loss(&self, counts: Counts) -> Result<Loss, StoreError> {
-        let counted = counts.disable > self.settings.budget.floor;
-        let active = if counted { users::quiet(&self.store.view(), Timestamp::MAX, usize::MAX)?.len() } else { 0 };
-        Ok(Loss { disabled: counts.disable, active, read: None })
+    /// Active users are only counted when somebody is due: the cost follows who is.
+    fn active(&self, counts: Counts) -> Result<usize, StoreError> {
+        if counts.disable == 0 {
+            return Ok(0);
+        }
+        Ok(users::quiet(&self.store.view(), Timestamp::MAX, usize::MAX)?.len())
     }
 
     async fn purge(&self, by: &Author) -> Result<(), StoreError> {
-        for id in users::purgeable(&self.store.view(), self.store.clock().now(), MOST)? {
+        let most = self.settings.budget.count;
+        for id in users::purgeable(&self.store.view(), self.store.clock().now(), most)? {
             let by = by.clone().because("the tombstone's time is over");
             let purge = self.store.write(move |tx: &mut Tx<'_>| users::purge(tx, &by, id));
             purge.await.map_err(|error| StoreError::Record(error.to_string()))?;
@@ -115,7 +129,7 @@ impl Sweep {
 
     async fn drop_ended(&self) -> Result<(), StoreError> {
         while self.store.write(|tx: &mut Tx<'_>| sessions::drop_ended(tx, CHUNK)).await? == CHUNK {}
-        Ok(())
+        self.store.write(|tx: &mut Tx<'_>| runs::prune(tx)).await
     }
 }
 

@@ -1,7 +1,9 @@
 //! Runs, and the plans that were held, item by item.
 
+use jiff::Timestamp;
+
 use crate::base::id::{PlanId, RunId};
-use crate::directory::plan::{Cause, Plan, PlanItem, PlanStatus, Run};
+use crate::directory::plan::{Cause, Outcome, Plan, PlanItem, PlanStatus, Run};
 use crate::store::StoreError;
 use crate::store::engine::{KeyRange, Order};
 use crate::store::keys::Space;
@@ -9,19 +11,25 @@ use crate::store::tx::{Reads, Tx, get_record};
 
 /// Most runs that are kept.
 const RUNS_MAX: usize = 1_000;
+/// Runs that are read at a time.
+const CHUNK: usize = 50;
 
-/// Keeps a run; the oldest make room.
+/// Keeps a run.
+///
+/// # Errors
+/// When the record cannot be encoded.
+pub fn put_run(tx: &mut Tx<'_>, run: &Run) -> Result<(), StoreError> {
+    tx.put_record(Space::Run.key(&[run.id.as_bytes()]), run)
+}
+
+/// Drops the oldest runs past the most that are kept.
 ///
 /// # Errors
 /// When the store cannot read.
-pub fn put_run(tx: &mut Tx<'_>, run: &Run) -> Result<(), StoreError> {
-    let rows = tx.scan(&KeyRange::prefix(&Space::Run.key(&[])), Order::Descending, RUNS_MAX)?;
-    if rows.len() >= RUNS_MAX
-        && let Some((oldest, _)) = rows.into_iter().last()
-    {
-        tx.remove(oldest);
-    }
-    tx.put_record(Space::Run.key(&[run.id.as_bytes()]), run)
+pub fn prune(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let rows = tx.scan(&KeyRange::prefix(&Space::Run.key(&[])), Order::Descending, RUNS_MAX.saturating_add(CHUNK))?;
+    rows.into_iter().skip(RUNS_MAX).for_each(|(key, _)| tx.remove(key));
+    Ok(())
 }
 
 /// The run of this id.
@@ -32,16 +40,64 @@ pub fn get_run(reads: &dyn Reads, id: RunId) -> Result<Option<Run>, StoreError> 
     get_record(reads, &Space::Run.key(&[id.as_bytes()]))
 }
 
+/// Shows the runs, newest first, until `visit` says no more.
+fn each_run(reads: &dyn Reads, mut visit: impl FnMut(Run) -> bool) -> Result<(), StoreError> {
+    let prefix = Space::Run.key(&[]);
+    let mut range = KeyRange::prefix(&prefix);
+    loop {
+        let rows = reads.scan(&range, Order::Descending, CHUNK)?;
+        let Some((last, _)) = rows.last() else { return Ok(()) };
+        range = KeyRange::prefix_before(&prefix, last.clone());
+        for (_, bytes) in &rows {
+            if !visit(super::codec::decode(bytes)?) {
+                return Ok(());
+            }
+        }
+    }
+}
+
 /// The last runs, newest first: of one cause or of all.
 ///
 /// # Errors
 /// When the store cannot read.
 pub fn list_runs(reads: &dyn Reads, cause: Option<&Cause>, limit: usize) -> Result<Vec<Run>, StoreError> {
-    let rows = reads.scan(&KeyRange::prefix(&Space::Run.key(&[])), Order::Descending, RUNS_MAX)?;
-    let runs = rows.iter().map(|(_, bytes)| super::codec::decode::<Run>(bytes));
-    runs.filter(|run| run.as_ref().map_or(true, |run| cause.is_none_or(|cause| run.cause == *cause)))
-        .take(limit)
-        .collect()
+    let mut runs = Vec::new();
+    each_run(reads, |run| {
+        if cause.is_none_or(|cause| run.cause == *cause) {
+            runs.push(run);
+        }
+        runs.len() < limit
+    })?;
+    Ok(runs)
+}
+
+/// How many users the runs of a cause have disabled since then, without those that a person approved.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn disabled_since(reads: &dyn Reads, cause: &Cause, since: Timestamp) -> Result<usize, StoreError> {
+    let mut disabled = 0_usize;
+    each_run(reads, |run| {
+        if run.cause == *cause && run.outcome == Outcome::Applied && run.started_at >= since {
+            disabled = disabled.saturating_add(run.counts.disable);
+        }
+        run.started_at >= since
+    })?;
+    Ok(disabled)
+}
+
+/// Ends the plans of a cause that still wait.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn supersede(tx: &mut Tx<'_>, cause: &Cause, now: Timestamp) -> Result<(), StoreError> {
+    for earlier in list_plans(tx)? {
+        if earlier.cause == *cause && earlier.status == PlanStatus::Held {
+            drop_items(tx, earlier.id)?;
+            put_plan(tx, &Plan { status: PlanStatus::Superseded { at: now }, ..earlier })?;
+        }
+    }
+    Ok(())
 }
 
 /// Keeps a held plan with its items; an earlier one of the same cause that still waits is superseded.
@@ -49,13 +105,7 @@ pub fn list_runs(reads: &dyn Reads, cause: Option<&Cause>, limit: usize) -> Resu
 /// # Errors
 /// When the store cannot read.
 pub fn hold_plan(tx: &mut Tx<'_>, plan: &Plan, items: &[PlanItem]) -> Result<(), StoreError> {
-    let now = tx.now();
-    for earlier in list_plans(tx)? {
-        if earlier.cause == plan.cause && earlier.status == PlanStatus::Held {
-            drop_items(tx, earlier.id)?;
-            put_plan(tx, &Plan { status: PlanStatus::Superseded { at: now }, ..earlier })?;
-        }
-    }
+    supersede(tx, &plan.cause, tx.now())?;
     for (number, item) in items.iter().enumerate() {
         let number = u64::try_from(number).unwrap_or(u64::MAX).to_be_bytes();
         tx.put_record(Space::PlanItem.key(&[plan.id.as_bytes(), &number]), item)?;
@@ -71,7 +121,11 @@ pub fn put_plan(tx: &mut Tx<'_>, plan: &Plan) -> Result<(), StoreError> {
     tx.put_record(Space::Plan.key(&[plan.id.as_bytes()]), plan)
 }
 
-fn drop_items(tx: &mut Tx<'_>, id: PlanId) -> Result<(), StoreError> {
+/// Drops the items of a plan that is decided.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn drop_items(tx: &mut Tx<'_>, id: PlanId) -> Result<(), StoreError> {
     let rows = tx.scan(&KeyRange::prefix(&Space::PlanItem.key(&[id.as_bytes()])), Order::Ascending, usize::MAX)?;
     rows.into_iter().for_each(|(key, _)| tx.remove(key));
     Ok(())

@@ -1,21 +1,24 @@
 //! User records and their indexes. [`update`] is the only way to change a user.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::base::id::{ExternalId, RoleId, SourceId, UserId};
+use crate::base::id::{ExternalId, SourceId, UserId};
 use crate::base::text;
-use crate::directory::audit::{Author, Target};
+use crate::directory::audit::{Actor, Author, Target};
+use crate::directory::field::Description;
 use crate::directory::role;
 use crate::directory::user::{NewUser, RuleError, State, User};
 use crate::store::audit::{self, Entry};
-use crate::store::engine::{Bytes, KeyRange, Order, Row};
+use crate::store::engine::{KeyRange, Order, Row};
 use crate::store::keys::{self, END, Space};
 use crate::store::tx::{Reads, Tx, get_record, get_records};
 use crate::store::{StoreError, groups};
+use index::{index_rows, write_index};
 
+mod index;
 mod lookup;
 
 pub use lookup::{by_any_email, present};
@@ -211,75 +214,6 @@ fn trailing_ids(rows: Vec<Row>) -> Vec<UserId> {
     rows.iter().filter_map(|(key, _)| keys::trailing_id(key)).map(UserId::from_bytes).collect()
 }
 
-/// Every index row of a user, as a function of the record.
-fn index_rows(user: &User) -> Vec<Row> {
-    let id = user.id.as_bytes();
-    let mut rows: Vec<Row> = Vec::new();
-    if let Some(external_id) = &user.external_id {
-        rows.push((keys::user_by_external_id(&user.source, external_id), id.to_vec()));
-    }
-    if let State::Removed { purge_after, .. } = &user.state {
-        rows.push((Space::UserByPurge.key(&[&keys::seconds(*purge_after), id]), Vec::new()));
-        return rows;
-    }
-    rows.push((Space::UserByUsername.key(&[user.username.folded().as_bytes()]), id.to_vec()));
-    if let Some(email) = &user.email {
-        rows.push((Space::UserByEmail.key(&[email.folded().as_bytes()]), id.to_vec()));
-    }
-    rows.extend(lookup::other_email_rows(user));
-    rows.push((Space::UserBySource.key(&[user.source.as_str().as_bytes(), END, id]), Vec::new()));
-    let by_role = |role: &RoleId| (Space::UserByRole.key(&[role.as_str().as_bytes(), END, id]), Vec::new());
-    rows.extend(user.roles.iter().map(by_role));
-    if user.is_active() {
-        rows.push((Space::UserByQuiet.key(&[&keys::seconds(user.quiet_since()), id]), Vec::new()));
-        if let Some(end) = user.expires_at {
-            rows.push((Space::UserByExpiry.key(&[&keys::seconds(end), id]), Vec::new()));
-        }
-    }
-    rows
-}
-
-/// Which unique value an index key stands for.
-fn unique_field(key: &[u8]) -> Option<&'static str> {
-    let tag = *key.first()?;
-    [(Space::UserByUsername, "username"), (Space::UserByEmail, "email"), (Space::UserByExternalId, "external_id")]
-        .into_iter()
-        .find_map(|(space, field)| (space.tag() == tag).then_some(field))
-}
-
-fn held_by_another(tx: &Tx<'_>, key: &[u8], id: UserId) -> Result<bool, StoreError> {
-    Ok(tx.get(key)?.is_some_and(|holder| holder != id.as_bytes()))
-}
-
-/// The key by which the same text would log in another way: a username must not be somebody else's address.
-fn same_login(key: &[u8]) -> Bytes {
-    let text = key.get(1..).unwrap_or_default();
-    match key.first() {
-        Some(tag) if *tag == Space::UserByUsername.tag() => Space::UserByEmail.key(&[text]),
-        Some(tag) if *tag == Space::UserByEmail.tag() => Space::UserByUsername.key(&[text]),
-        _ => key.to_vec(),
-    }
-}
-
-/// Writes the rows that are new and removes those that are gone; refuses a unique value that another holds.
-fn write_index(tx: &mut Tx<'_>, id: UserId, old: Vec<Row>, new: Vec<Row>) -> Result<(), WriteError> {
-    let kept: BTreeSet<Bytes> = new.iter().map(|(key, _)| key.clone()).collect();
-    let had: BTreeSet<Bytes> = old.into_iter().map(|(key, _)| key).collect();
-    for (key, value) in new {
-        if had.contains(&key) {
-            continue;
-        }
-        if let Some(field) = unique_field(&key)
-            && (held_by_another(tx, &key, id)? || held_by_another(tx, &same_login(&key), id)?)
-        {
-            return Err(WriteError::Taken { field });
-        }
-        tx.put(key, value);
-    }
-    had.difference(&kept).for_each(|key| tx.remove(key.clone()));
-    Ok(())
-}
-
 /// Makes a user with its indexes and audit line.
 ///
 /// # Errors
@@ -365,18 +299,34 @@ pub fn expect_revision(reads: &dyn Reads, id: UserId, expected: Option<u64>) -> 
 
 /// Forgets a tombstone whose time is over: record, indexes, credentials, factors and memberships.
 ///
+/// Of one that an administrator removed and a source may still have, the identity stays, and nothing else: else the
+/// source's next pass would bring back somebody who was sent away.
+///
 /// # Errors
 /// When the store cannot read.
 pub fn purge(tx: &mut Tx<'_>, author: &Author, id: UserId) -> Result<bool, WriteError> {
     let Some(user) = get(tx, id)? else { return Ok(false) };
-    let State::Removed { purge_after, .. } = user.state else { return Ok(false) };
+    let State::Removed { purge_after, by, at, .. } = user.state.clone() else { return Ok(false) };
     if purge_after > tx.now() {
         return Ok(false);
     }
-    write_index(tx, id, index_rows(&user), Vec::new())?;
+    let by_source = matches!(by, Actor::Source { .. });
+    let stub = (user.external_id.is_some() && !by_source).then(|| User {
+        email: None,
+        phone: None,
+        description: Description::default(),
+        organizations: BTreeMap::new(),
+        scim: serde_json::Map::new(),
+        state: State::Removed { at, by, purge_after: Timestamp::MAX, disabled: None },
+        ..user.clone()
+    });
+    write_index(tx, id, index_rows(&user), stub.as_ref().map(index_rows).unwrap_or_default())?;
     super::credentials::forget(tx, id)?;
     groups::forget_member(tx, crate::directory::group::Member::User(id))?;
-    tx.remove(Space::User.key(&[id.as_bytes()]));
+    match &stub {
+        Some(stub) => tx.put_record(Space::User.key(&[id.as_bytes()]), stub)?,
+        None => tx.remove(Space::User.key(&[id.as_bytes()])),
+    }
     audit::append(tx, author, Entry::new("user.purged", target(&user)))?;
     Ok(true)
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::base::id::{PlanId, SourceId, UserId};
 use crate::directory::audit::{Author, Target};
-use crate::directory::plan::{Cause, Plan, PlanItem, PlanStatus, Skipped, Step};
-use crate::directory::user::NewUser;
+use crate::directory::plan::{Cause, Counts, Plan, PlanItem, PlanStatus, Skipped, Step};
+use crate::directory::user::{NewUser, RuleError};
 use crate::store::audit::{self, Entry};
 use crate::store::tx::Tx;
 use crate::store::users::{self, WriteError};
@@ -19,8 +19,8 @@ const BATCH: usize = 100;
 /// What applying came to.
 #[derive(Debug, Default)]
 pub struct Applied {
-    /// Items that were written.
-    pub written: usize,
+    /// What was written, of each kind.
+    pub written: Counts,
     /// Items that were not, each with the reason.
     pub refused: Vec<Skipped>,
 }
@@ -72,20 +72,21 @@ pub async fn apply(
     while start < items.len() {
         let (items, author, source) = (items.clone(), author.clone(), source.clone());
         let batch = move |tx: &mut Tx<'_>| {
-            let mut refused = Vec::new();
+            let (mut written, mut refused) = (Counts::default(), Vec::new());
             for item in items.iter().skip(start).take(BATCH) {
                 match tx.attempt(|tx| apply_item(tx, &author, &source, item, lifetime)) {
-                    Ok(()) => {}
+                    Ok(()) => written.note(&item.step),
                     Err(WriteError::Store(error)) => return Err(error),
                     Err(error) => refused.push(Skipped { label: item.label.clone(), problem: error.to_string() }),
                 }
             }
-            Ok(refused)
+            Ok((written, refused))
         };
-        applied.refused.extend(store.write(batch).await?);
+        let (written, refused) = store.write(batch).await?;
+        applied.written = applied.written.plus(written);
+        applied.refused.extend(refused);
         start = start.saturating_add(BATCH);
     }
-    applied.written = items.len().saturating_sub(applied.refused.len());
     Ok(applied)
 }
 
@@ -111,6 +112,11 @@ fn apply_item(
     }
     let Some(id) = item.user else { return Ok(()) };
     users::expect_revision(tx, id, item.revision)?;
+    let seen = users::get(tx, id)?.map(|user| user.quiet_since());
+    if item.quiet_since.is_some() && item.quiet_since != seen {
+        let hint = "they were seen since the plan was made";
+        return Err(RuleError::WrongState { state: "not quiet any more", hint }.into());
+    }
     let actor = author.actor.clone();
     match item.step.clone() {
         Step::Update { change, .. } => users::update(tx, &author, id, "user.changed", |user, _| Ok(change.apply(user))),
@@ -149,9 +155,45 @@ pub async fn approve(
     if stale > 0 {
         return Err(DecideError::Stale(stale));
     }
-    decide(store, author, id, "plan.approved", |at, by| PlanStatus::Approved { at, by }).await?;
+    decide(store, author, id, "plan.approved", |at, by| PlanStatus::Applying { at, by }).await?;
+    carry_out(store, author, plan, items, lifetime).await
+}
+
+/// Writes an approved plan to its end. Safe to repeat: what was written before has moved on and is left alone.
+async fn carry_out(
+    store: &Store,
+    author: &Author,
+    plan: Plan,
+    items: Vec<PlanItem>,
+    lifetime: Option<Duration>,
+) -> Result<Applied, DecideError> {
     let changes = items.into_iter().filter(|item| !matches!(item.step, Step::Conflict { .. })).collect();
-    Ok(apply(store, author, &plan.cause, changes, lifetime).await?)
+    let applied = apply(store, author, &plan.cause, changes, lifetime).await?;
+    let by = author.actor.clone();
+    let finish = move |tx: &mut Tx<'_>| {
+        let status = PlanStatus::Approved { at: tx.now(), by: by.clone() };
+        runs::drop_items(tx, plan.id)?;
+        runs::put_plan(tx, &Plan { status, ..plan.clone() })
+    };
+    store.write::<_, StoreError>(finish).await?;
+    Ok(applied)
+}
+
+/// Goes on with approved plans that an end of the daemon cut short. Gives their number.
+///
+/// # Errors
+/// When the store fails.
+pub async fn resume(store: &Store, lifetime: Option<Duration>) -> Result<usize, DecideError> {
+    let plans = runs::list_plans(&store.view())?;
+    let mut resumed = 0_usize;
+    for plan in plans {
+        let PlanStatus::Applying { by, .. } = plan.status.clone() else { continue };
+        let items = runs::items(&store.view(), plan.id, usize::MAX)?;
+        tracing::info!(plan.id = %plan.id, "going on with an approved plan");
+        carry_out(store, &Author::of(by), plan, items, lifetime).await?;
+        resumed = resumed.saturating_add(1);
+    }
+    Ok(resumed)
 }
 
 /// Says no to a held plan: nothing of it is ever applied.
@@ -183,7 +225,11 @@ async fn decide(
         }
         let mut entry = Entry::new(action, target(&plan.cause));
         entry.details.insert("plan".to_owned(), id.to_string().into());
-        runs::put_plan(tx, &Plan { status: status(tx.now(), author.actor.clone()), ..plan })?;
+        let status = status(tx.now(), author.actor.clone());
+        if matches!(status, PlanStatus::Rejected { .. }) {
+            runs::drop_items(tx, id)?;
+        }
+        runs::put_plan(tx, &Plan { status, ..plan })?;
         audit::append(tx, &author, entry)?;
         Ok(())
     };

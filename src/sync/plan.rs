@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::base::id::{ExternalId, SourceId, UserId};
@@ -56,11 +57,11 @@ pub enum Reading {
     Partial,
 }
 
-/// Plans what a reading means.
+/// Plans what a reading that began at `began` means.
 ///
 /// # Errors
 /// When the directory cannot be read.
-pub fn plan(pulled: Pulled, reading: Reading, known: &dyn Known) -> Result<Draft, StoreError> {
+pub fn plan(pulled: Pulled, reading: Reading, known: &dyn Known, began: Timestamp) -> Result<Draft, StoreError> {
     let mut draft = Draft::default();
     draft.counts.read = pulled.users.len().saturating_add(pulled.skipped.len());
     let nameless = pulled.skipped.iter().filter(|entry| entry.external_id.is_none()).count();
@@ -69,13 +70,13 @@ pub fn plan(pulled: Pulled, reading: Reading, known: &dyn Known) -> Result<Draft
     for entry in pulled.skipped {
         draft.skip(entry.label, entry.problem);
     }
-    let mut claimed = BTreeMap::new();
+    let mut claimed = Claimed { began, usernames: BTreeMap::new(), emails: BTreeMap::new() };
     for entry in pulled.users {
         present.insert(entry.external_id.clone());
         plan_entry(&mut draft, &mut claimed, entry, known)?;
     }
     if reading == Reading::Complete {
-        plan_absent(&mut draft, &present, nameless, known)?;
+        plan_absent(&mut draft, &present, nameless, known, began)?;
     }
     Ok(draft)
 }
@@ -87,14 +88,7 @@ impl Draft {
     }
 
     fn add(&mut self, item: PlanItem) {
-        let count = match item.step {
-            Step::Create { .. } => &mut self.counts.create,
-            Step::Update { .. } => &mut self.counts.update,
-            Step::Enable { .. } => &mut self.counts.enable,
-            Step::Disable { .. } => &mut self.counts.disable,
-            Step::Conflict { .. } => &mut self.counts.conflict,
-        };
-        *count = count.saturating_add(1);
+        self.counts.note(&item.step);
         self.items.push(item);
     }
 }
@@ -103,46 +97,79 @@ impl Draft {
 struct Parsed {
     username: Username,
     name: DisplayName,
-    email: Option<Email>,
-    phone: Option<Phone>,
+    /// `None` keeps what the user has: the source's is no address, or stands in another entry too.
+    email: Option<Option<Email>>,
+    /// `None` keeps what the user has: the source's is no number.
+    phone: Option<Option<Phone>>,
     description: Option<Description>,
 }
 
-/// Parses an entry. A bad address or number is left out and noted; without a username there is no user.
-fn parse(draft: &mut Draft, entry: &PulledUser) -> Option<Parsed> {
-    let mut faults: Vec<FieldError> = Vec::new();
-    let mut optional = |fault: FieldError| faults.push(fault);
-    let email = entry.email.as_deref().and_then(|text| Email::parse(text).map_err(&mut optional).ok());
-    let phone = entry.phone.as_deref().and_then(|text| Phone::parse(text).map_err(&mut optional).ok());
-    let description =
-        entry.description.as_deref().and_then(|text| Description::parse(text).map_err(&mut optional).ok());
-    for fault in faults {
-        draft.skip(entry.label.clone(), format!("{fault}; it is left out"));
-    }
-    match (Username::parse(&entry.username), DisplayName::parse(&entry.name)) {
-        (Ok(username), Ok(name)) => Some(Parsed { username, name, email, phone, description }),
+/// What the entries of this pass have claimed so far, each with the entry that did.
+struct Claimed {
+    began: Timestamp,
+    usernames: BTreeMap<String, String>,
+    emails: BTreeMap<String, String>,
+}
+
+/// Parses an entry. A bad address or number is left alone and noted; without a username there is no user.
+fn parse(draft: &mut Draft, claimed: &mut Claimed, entry: &PulledUser) -> Option<Parsed> {
+    let (username, name) = match (Username::parse(&entry.username), DisplayName::parse(&entry.name)) {
+        (Ok(username), Ok(name)) => (username, name),
         (username, name) => {
             let faults = [username.err(), name.err()].into_iter().flatten().map(|fault| fault.to_string());
             draft.skip(entry.label.clone(), faults.collect::<Vec<_>>().join("; "));
-            None
+            return None;
         }
+    };
+    if let Some(first) = claimed.usernames.insert(username.folded(), entry.label.clone()) {
+        draft.skip(entry.label.clone(), format!("its username {username} stands in {first} too"));
+        return None;
     }
+    let mut faults: Vec<FieldError> = Vec::new();
+    let mut noted = |fault: FieldError| faults.push(fault);
+    let mut email = entry.email.as_deref().map(|text| Email::parse(text).map_err(&mut noted)).transpose().ok();
+    let phone = entry.phone.as_deref().map(|text| Phone::parse(text).map_err(&mut noted)).transpose().ok();
+    let description = entry.description.as_deref().map(|text| Description::parse(text).map_err(&mut noted)).transpose();
+    if let Some(Some(address)) = &email
+        && let Some(first) = claimed.emails.insert(address.folded(), entry.label.clone())
+    {
+        faults.push(FieldError::new("email", "taken", format!("stands in {first} too")));
+        email = None;
+    }
+    for fault in faults {
+        draft.skip(entry.label.clone(), format!("{fault}; it is left as it is"));
+    }
+    Some(Parsed { username, name, email, phone, description: description.ok().flatten() })
 }
 
 fn plan_entry(
     draft: &mut Draft,
-    claimed: &mut BTreeMap<String, String>,
+    claimed: &mut Claimed,
     entry: PulledUser,
     known: &dyn Known,
 ) -> Result<(), StoreError> {
-    let Some(parsed) = parse(draft, &entry) else { return Ok(()) };
-    if let Some(first) = claimed.insert(parsed.username.folded(), entry.label.clone()) {
-        draft.skip(entry.label, format!("its username {} stands in {first} too", parsed.username));
-        return Ok(());
-    }
-    match known.user(&entry.external_id)? {
-        None => plan_unknown(draft, entry, parsed, known),
-        Some(user) => plan_known(draft, entry, parsed, user, known),
+    let parsed = parse(draft, claimed, &entry);
+    match (known.user(&entry.external_id)?, parsed) {
+        (None, Some(parsed)) => plan_unknown(draft, entry, parsed, known),
+        (Some(user), Some(parsed)) => plan_known(draft, entry, parsed, user, claimed.began, known),
+        // Whatever else is wrong with it: whom the source disabled does not stay in.
+        (Some(user), None) if user.is_active() && !entry.active => {
+            draft.active = draft.active.saturating_add(1);
+            draft.add(PlanItem {
+                label: user.username.as_str().to_owned(),
+                user: Some(user.id),
+                revision: Some(user.revision),
+                quiet_since: None,
+                step: Step::Disable { reason: DisabledReason::Source },
+                reason: "disabled at the source".to_owned(),
+            });
+            Ok(())
+        }
+        (Some(user), None) => {
+            draft.active = draft.active.saturating_add(usize::from(user.is_active()));
+            Ok(())
+        }
+        (None, None) => Ok(()),
     }
 }
 
@@ -163,14 +190,16 @@ fn conflict(
 }
 
 fn plan_unknown(draft: &mut Draft, entry: PulledUser, parsed: Parsed, known: &dyn Known) -> Result<(), StoreError> {
-    if let Some((field, step)) = conflict(None, Some(&parsed.username), parsed.email.as_ref(), known)? {
+    if let Some((field, step)) =
+        conflict(None, Some(&parsed.username), parsed.email.as_ref().and_then(Option::as_ref), known)?
+    {
         let reason = format!("another user holds the {field}");
-        draft.add(PlanItem { label: entry.label, user: None, revision: None, step, reason });
+        draft.add(PlanItem { label: entry.label, user: None, revision: None, quiet_since: None, step, reason });
         return Ok(());
     }
     let rest = UserChange {
-        email: Some(parsed.email),
-        phone: Some(parsed.phone),
+        email: parsed.email,
+        phone: parsed.phone,
         description: parsed.description,
         expires_at: entry.expires_at.map(Some),
         external_id: Some(Some(entry.external_id.clone())),
@@ -184,7 +213,7 @@ fn plan_unknown(draft: &mut Draft, entry: PulledUser, parsed: Parsed, known: &dy
         disabled: (!entry.active).then_some(DisabledReason::Source),
     };
     let reason = "new at the source".to_owned();
-    draft.add(PlanItem { label: entry.label, user: None, revision: None, step, reason });
+    draft.add(PlanItem { label: entry.label, user: None, revision: None, quiet_since: None, step, reason });
     Ok(())
 }
 
@@ -193,6 +222,7 @@ fn plan_known(
     entry: PulledUser,
     parsed: Parsed,
     user: User,
+    now: Timestamp,
     known: &dyn Known,
 ) -> Result<(), StoreError> {
     if user.is_active() {
@@ -204,6 +234,7 @@ fn plan_known(
         label: label.clone(),
         user: Some(user.id),
         revision: Some(user.revision),
+        quiet_since: None,
         step,
         reason: reason.to_owned(),
     };
@@ -218,7 +249,7 @@ fn plan_known(
         }
     }
     let change = Box::new(change);
-    match comes_back(&user, entry.active) {
+    match comes_back(&user, entry.active, now) {
         Return::Enabled { restore } => {
             draft.add(item(Step::Enable { change, restore }, "the source has the user again"));
         }
@@ -248,13 +279,16 @@ enum Return {
 }
 
 /// Only what the source took away does the source give back.
-fn comes_back(user: &User, active: bool) -> Return {
+fn comes_back(user: &User, active: bool, now: Timestamp) -> Return {
     let by_source =
         |disabled: &Disabled| matches!(disabled.reason, DisabledReason::AbsentFromSource | DisabledReason::Source);
     match &user.state {
         State::Removed { by: Actor::Source { .. }, .. } if active => Return::Enabled { restore: true },
         State::Removed { .. } => Return::StaysRemoved,
-        State::Disabled(disabled) if active && by_source(disabled) => Return::Enabled { restore: false },
+        // An expiry that has passed keeps them out anyway.
+        State::Disabled(disabled) if active && by_source(disabled) && !user.is_expired(now) => {
+            Return::Enabled { restore: false }
+        }
         State::Disabled(_) | State::Active => Return::NoChange,
     }
 }
@@ -277,11 +311,15 @@ fn wanted(entry: &PulledUser, parsed: Parsed, user: &User) -> (UserChange, Vec<C
     if differs("name", Some(user.name.as_str()), Some(parsed.name.as_str())) {
         change.name = Some(parsed.name);
     }
-    if differs("email", user.email.as_ref().map(Email::as_str), parsed.email.as_ref().map(Email::as_str)) {
-        change.email = Some(parsed.email);
+    if let Some(email) = parsed.email
+        && differs("email", user.email.as_ref().map(Email::as_str), email.as_ref().map(Email::as_str))
+    {
+        change.email = Some(email);
     }
-    if differs("phone", user.phone.as_ref().map(Phone::as_str), parsed.phone.as_ref().map(Phone::as_str)) {
-        change.phone = Some(parsed.phone);
+    if let Some(phone) = parsed.phone
+        && differs("phone", user.phone.as_ref().map(Phone::as_str), phone.as_ref().map(Phone::as_str))
+    {
+        change.phone = Some(phone);
     }
     if let Some(description) = parsed.description
         && differs("description", Some(user.description.as_str()), Some(description.as_str()))
@@ -302,10 +340,13 @@ fn plan_absent(
     present: &BTreeSet<ExternalId>,
     nameless: usize,
     known: &dyn Known,
+    began: Timestamp,
 ) -> Result<(), StoreError> {
     let mut absent = Vec::new();
     known.each(&mut |user| {
-        let is_absent = user.external_id.as_ref().is_some_and(|id| !present.contains(id));
+        // Who came in while the source was being read may not have been there yet when it was.
+        let is_older = user.enabled_at <= began;
+        let is_absent = is_older && user.external_id.as_ref().is_some_and(|id| !present.contains(id));
         if user.is_active() && is_absent {
             absent.push((user.id, user.revision, user.username));
         }
@@ -322,6 +363,7 @@ fn plan_absent(
             label: username.as_str().to_owned(),
             user: Some(id),
             revision: Some(revision),
+            quiet_since: None,
             step: Step::Disable { reason: DisabledReason::AbsentFromSource },
             reason: "a complete pass of the source did not have the user".to_owned(),
         });

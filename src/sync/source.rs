@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 
+use crate::base::clock::minus;
 use crate::base::id::{ExternalId, PlanId, RunId, SourceId, UserId};
+use crate::base::secret::sha256;
 use crate::directory::audit::{Actor, Author};
 use crate::directory::plan::{Cause, Counts, Outcome, Plan, PlanItem, PlanStatus, Run, Step};
-use crate::directory::policy::Budget;
+use crate::directory::policy::{Budget, days};
 use crate::directory::user::User;
 use crate::sources::{Pulled, Source};
 use crate::store::audit::{self, Entry};
@@ -53,10 +56,9 @@ impl Known for Directory<'_> {
     }
 
     fn holder(&self, field: &'static str, value: &str) -> Result<Option<(UserId, SourceId)>, StoreError> {
-        let holder = match field {
-            "username" => users::by_username(&self.view, value),
-            _ => users::by_email(&self.view, value),
-        }?;
+        // A username that is somebody else's address would take their logins, and the other way round.
+        let (first, second) = (users::by_username(&self.view, value)?, users::by_email(&self.view, value)?);
+        let holder = if field == "username" { first.or(second) } else { second.or(first) };
         Ok(holder.map(|user| (user.id, user.source)))
     }
 
@@ -69,8 +71,17 @@ impl Known for Directory<'_> {
 }
 
 impl Pass {
-    fn draft(&self, source: &SourceId, pulled: Pulled, reading: Reading) -> Result<Draft, StoreError> {
-        plan::plan(pulled, reading, &Directory { view: self.store.view(), source })
+    /// Plans off the runtime's threads: it reads every user of the source.
+    async fn draft(
+        &self,
+        source: &SourceId,
+        pulled: Pulled,
+        reading: Reading,
+        began: Timestamp,
+    ) -> Result<Draft, StoreError> {
+        let (pass, source) = (self.clone(), source.clone());
+        let work = move || plan::plan(pulled, reading, &Directory { view: pass.store.view(), source: &source }, began);
+        tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Stopped)?
     }
 
     /// Reads the source and plans, without writing anything.
@@ -78,9 +89,12 @@ impl Pass {
     /// # Errors
     /// In words, when the source or the store could not be read.
     pub async fn preview(&self, source: &dyn Source) -> Result<Preview, String> {
+        let began = self.store.clock().now();
         let pulled = source.pull().await.map_err(|error| error.to_string())?;
-        let draft = self.draft(source.id(), pulled, Reading::Complete).map_err(|error| error.to_string())?;
-        let held = guard::must_be_held(loss(&draft), self.budget);
+        let draft =
+            self.draft(source.id(), pulled, Reading::Complete, began).await.map_err(|error| error.to_string())?;
+        let cause = Cause::Source { id: source.id().clone() };
+        let held = self.must_be_held(&cause, &draft).map_err(|error| error.to_string())?;
         Ok(Preview { draft, held })
     }
 
@@ -94,7 +108,7 @@ impl Pass {
         let cause = Cause::Source { id: source.id().clone() };
         let ended = match source.pull().await {
             Ok(pulled) => {
-                let draft = self.draft(source.id(), pulled, Reading::Complete)?;
+                let draft = self.draft(source.id(), pulled, Reading::Complete, started_at).await?;
                 self.finish(id, &cause, draft, &by).await?
             }
             Err(error) => Ended { outcome: Outcome::Failed { why: error.to_string() }, ..Ended::default() },
@@ -113,7 +127,7 @@ impl Pass {
     ) -> Result<Option<User>, StoreError> {
         let id = entry.external_id.clone();
         let pulled = Pulled { users: vec![entry], skipped: Vec::new() };
-        let draft = self.draft(source, pulled, Reading::Partial)?;
+        let draft = self.draft(source, pulled, Reading::Partial, self.store.clock().now()).await?;
         let creates = draft.items.into_iter().filter(|item| matches!(item.step, Step::Create { .. })).collect();
         let author = Author::of(Actor::Source { id: source.clone(), run: None });
         apply::apply(&self.store, &author, &Cause::Source { id: source.clone() }, creates, self.lifetime).await?;
@@ -125,7 +139,7 @@ impl Pass {
     /// # Errors
     /// When the store fails.
     pub async fn finish(&self, run: RunId, cause: &Cause, draft: Draft, by: &Author) -> Result<Ended, StoreError> {
-        let held = guard::must_be_held(loss(&draft), self.budget);
+        let held = self.must_be_held(cause, &draft)?;
         let (conflicts, changes): (Vec<_>, Vec<_>) =
             draft.items.into_iter().partition(|item| matches!(item.step, Step::Conflict { .. }));
         let mut ended = Ended { counts: draft.counts, skipped: draft.skipped, conflicts, outcome: Outcome::Applied };
@@ -139,10 +153,32 @@ impl Pass {
             Cause::Sweep => by.actor.clone(),
         };
         let author = Author { actor, ..by.clone() };
-        let Applied { refused, .. } = apply::apply(&self.store, &author, cause, changes, self.lifetime).await?;
+        let Applied { written, refused } = apply::apply(&self.store, &author, cause, changes, self.lifetime).await?;
+        let Counts { create, update, enable, disable, .. } = written;
+        ended.counts = Counts { create, update, enable, disable, ..ended.counts };
+        // What is true now is written: an earlier plan that still waits is of a world that is gone.
+        let (held, now) = (cause.clone(), self.store.clock().now());
+        self.store.write(move |tx: &mut Tx<'_>| runs::supersede(tx, &held, now)).await?;
         ended.counts.skipped = ended.counts.skipped.saturating_add(refused.len());
         ended.skipped.extend(refused);
         Ok(ended)
+    }
+
+    /// Why a plan must wait for a person. What runs of the last day took away counts too: a leak is a burst in slow
+    /// motion.
+    ///
+    /// # Errors
+    /// When the store cannot read.
+    pub fn must_be_held(&self, cause: &Cause, draft: &Draft) -> Result<Option<String>, StoreError> {
+        let Counts { disable, read, .. } = draft.counts;
+        if disable == 0 {
+            return Ok(None);
+        }
+        let since = minus(self.store.clock().now(), days(1));
+        let recent = runs::disabled_since(&self.store.view(), cause, since)?;
+        let read = matches!(cause, Cause::Source { .. }).then_some(read);
+        let loss = Loss { disabled: disable.saturating_add(recent), active: draft.active.saturating_add(recent), read };
+        Ok(guard::must_be_held(loss, self.budget))
     }
 
     async fn hold(
@@ -154,9 +190,17 @@ impl Pass {
         why: String,
     ) -> Result<PlanId, StoreError> {
         let now = self.store.clock().now();
+        let digest = HEXLOWER.encode(&sha256(&serde_json::to_vec(&items).unwrap_or_default()));
+        let waiting = runs::list_plans(&self.store.view())?
+            .into_iter()
+            .find(|plan| plan.status == PlanStatus::Held && plan.cause == *cause && plan.digest == digest);
+        if let Some(same) = waiting {
+            return Ok(same.id);
+        }
         let id = PlanId::new(now, self.store.rng());
         let cause = cause.clone();
-        let plan = Plan { id, run, cause, created_at: now, counts, held_because: why, status: PlanStatus::Held };
+        let plan =
+            Plan { id, run, cause, created_at: now, counts, digest, held_because: why, status: PlanStatus::Held };
         self.store.write(move |tx: &mut Tx<'_>| runs::hold_plan(tx, &plan, &items)).await?;
         Ok(id)
     }
@@ -215,10 +259,6 @@ impl Default for Ended {
     fn default() -> Self {
         Self { outcome: Outcome::Applied, counts: Counts::default(), skipped: Vec::new(), conflicts: Vec::new() }
     }
-}
-
-fn loss(draft: &Draft) -> Loss {
-    Loss { disabled: draft.counts.disable, active: draft.active, read: Some(draft.counts.read) }
 }
 
 fn log(run: &Run) {

@@ -10,7 +10,7 @@ use crate::base::id::{ExternalId, SourceId};
 use crate::base::rng::Rng;
 use crate::base::secret::Secret;
 use crate::directory::audit::Author;
-use crate::directory::plan::{Outcome, PlanStatus, Run};
+use crate::directory::plan::{Outcome, Plan, PlanStatus, Run};
 use crate::directory::policy::Budget;
 use crate::directory::user::{DisabledReason, State, User};
 use crate::sources::{Answer, Person, PullError, Pulled, PulledUser, SkippedEntry, Source, TestReport, Verdict};
@@ -165,9 +165,11 @@ async fn a_held_plan_is_applied_exactly_or_refused_when_the_world_moved_on() {
     touch.await.unwrap();
     assert!(matches!(apply::approve(&pass.store, &author, plan, None).await, Err(DecideError::Stale(1))));
     let Outcome::Held { plan: fresh, .. } = run(&pass, &source).await.outcome else { panic!("not held") };
+    let Outcome::Held { plan: same, .. } = run(&pass, &source).await.outcome else { panic!("not held") };
+    assert_eq!(fresh, same, "the same wish again is the same plan");
     assert!(matches!(apply::approve(&pass.store, &author, plan, None).await, Err(DecideError::Decided)));
     let applied = apply::approve(&pass.store, &author, fresh, None).await.unwrap();
-    assert_eq!((applied.written, applied.refused.len()), (20, 0));
+    assert_eq!((applied.written.disable, applied.refused.len()), (20, 0));
     assert!(!user(&pass, "u39").is_active() && user(&pass, "u0").is_active());
     let status = runs::get_plan(&pass.store.view(), fresh).unwrap().unwrap().status;
     assert!(matches!(status, PlanStatus::Approved { .. }));
@@ -200,7 +202,8 @@ async fn another_sources_name_or_address_is_a_conflict_and_never_taken() {
     run(&pass, &other).await;
     let mut same_email = entry(5);
     same_email.email = Some("U0@Example.org".to_owned());
-    let source = Fake::new(vec![entry(0), same_email, entry(6)]);
+    let same_name = PulledUser { email: None, ..entry(0) };
+    let source = Fake::new(vec![same_name, same_email, entry(6)]);
     let outcome = run(&pass, &source).await;
     assert_eq!((outcome.counts.conflict, outcome.counts.create), (2, 1));
     assert_eq!(user(&pass, "u0").source.as_str(), "other");
@@ -267,4 +270,73 @@ async fn one_bad_entry_never_stops_the_rest() {
     assert_eq!(outcome.skipped.len(), 3);
     assert!(outcome.skipped[0].label == "uid=u0", "{:?}", outcome.skipped);
     assert_eq!(user(&pass, "u1").email, None);
+}
+
+#[tokio::test]
+async fn a_plan_that_waits_ends_when_the_world_has_healed() {
+    let (pass, source) = (pass(), Fake::new(entries(40)));
+    run(&pass, &source).await;
+    source.holds(entries(20));
+    let Outcome::Held { plan, .. } = run(&pass, &source).await.outcome else { panic!("not held") };
+    source.holds(entries(40));
+    assert_eq!(run(&pass, &source).await.outcome, Outcome::Applied);
+    let late = apply::approve(&pass.store, &Author::system("test"), plan, None).await;
+    assert!(matches!(late, Err(DecideError::Decided)));
+    assert!(user(&pass, "u39").is_active());
+}
+
+#[tokio::test]
+async fn an_approved_plan_that_was_cut_short_goes_on_at_the_next_start() {
+    let (pass, source) = (pass(), Fake::new(entries(40)));
+    run(&pass, &source).await;
+    source.holds(entries(20));
+    let Outcome::Held { plan: id, .. } = run(&pass, &source).await.outcome else { panic!("not held") };
+    // What an end of the daemon leaves behind between the approval and its last batch.
+    let cut = pass.store.write(move |tx: &mut Tx<'_>| {
+        let plan = runs::get_plan(tx, id)?.unwrap();
+        let status = PlanStatus::Applying { at: tx.now(), by: Author::system("test").actor };
+        runs::put_plan(tx, &Plan { status, ..plan })
+    });
+    cut.await.unwrap();
+    assert_eq!(apply::resume(&pass.store, None).await.unwrap(), 1);
+    assert!(!user(&pass, "u39").is_active());
+    assert_eq!(apply::resume(&pass.store, None).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_leak_is_held_like_a_burst() {
+    let (pass, source) = (pass(), Fake::new(entries(40)));
+    run(&pass, &source).await;
+    source.holds(entries(32));
+    assert_eq!(run(&pass, &source).await.outcome, Outcome::Applied);
+    source.holds(entries(24));
+    assert!(matches!(run(&pass, &source).await.outcome, Outcome::Held { .. }));
+    pass.store.clock().advance(jiff::SignedDuration::from_hours(25));
+    assert_eq!(run(&pass, &source).await.outcome, Outcome::Applied, "a day later it is a new budget");
+}
+
+#[tokio::test]
+async fn whom_the_source_disabled_is_out_whatever_else_is_wrong_with_the_entry() {
+    let (pass, source) = (pass(), Fake::new(entries(3)));
+    run(&pass, &source).await;
+    let mut bad = entries(3);
+    bad[1].username = "a  b".to_owned();
+    bad[1].active = false;
+    source.holds(bad);
+    assert_eq!(run(&pass, &source).await.counts.disable, 1);
+    assert!(!user(&pass, "u1").is_active());
+}
+
+#[tokio::test]
+async fn a_malformed_or_doubled_address_leaves_the_good_one_alone() {
+    let (pass, source) = (pass(), Fake::new(entries(3)));
+    run(&pass, &source).await;
+    let mut bad = entries(3);
+    bad[1].email = Some("typo".to_owned());
+    bad[2].email = Some("U0@example.org".to_owned());
+    source.holds(bad);
+    let outcome = run(&pass, &source).await;
+    assert!(outcome.counts.is_quiet(), "{outcome:?}");
+    assert_eq!(outcome.skipped.len(), 2);
+    assert_eq!(user(&pass, "u1").email.unwrap().as_str(), "u1@example.org");
 }

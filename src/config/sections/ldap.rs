@@ -25,6 +25,7 @@ pub(super) fn read(section: &mut Section<'_>, id: Option<&SourceId>) -> Settings
         id_attribute: section.text("id_attribute", &default.id_attribute),
         attributes: read_attributes(&mut section.section("attributes"), default.attributes),
         disabled_when: section.optional_text("disabled_when", default.disabled_when),
+        ignore_referrals: section.boolean("ignore_referrals", default.ignore_referrals),
         page_size: section.integer("page_size", 0..=u16::MAX, default.page_size),
         connect_timeout: section.duration("connect_timeout", any.clone(), default.connect_timeout),
         operation_timeout: section.duration("operation_timeout", any.clone(), default.operation_timeout),

@@ -9,7 +9,7 @@ use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Parameters, Segment};
 use crate::http::state::App;
-use crate::store::runs;
+use crate::store::{StoreError, runs};
 use crate::sync::apply;
 
 /// All plans, newest first.
@@ -35,8 +35,11 @@ pub async fn approve(
     caller: Caller,
     Segment(id): Segment<PlanId>,
 ) -> Result<Json<Value>, Problem> {
-    let applied = apply::approve(&app.store, &caller.author(), id, app.users.lifetime).await?;
-    Ok(Json(json!({"written": applied.written, "refused": applied.refused})))
+    // A task of its own: a caller who hangs up does not cut it in half.
+    let (store, author, lifetime) = (app.store.clone(), caller.author(), app.users.lifetime);
+    let applying = tokio::spawn(async move { apply::approve(&store, &author, id, lifetime).await });
+    let applied = applying.await.map_err(|_| StoreError::Stopped)??;
+    Ok(Json(json!({"written": applied.written.changes(), "refused": applied.refused})))
 }
 
 /// Says no to this plan.

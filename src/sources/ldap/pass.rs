@@ -2,8 +2,8 @@
 //!
 //! It is complete only if every page ended with result code 0, the stream of each page came to its end, the
 //! last page brought an empty cookie, and no page lacked the answer to the paging control. Anything else is
-//! an error: absence of proof is never proof of absence. References to other servers (RFC 4511 §4.5.3) are
-//! counted and not followed; Active Directory sends some for every search from the domain's root.
+//! an error: absence of proof is never proof of absence. A reference to another server (RFC 4511 §4.5.3) is
+//! never followed, and makes the reading incomplete unless the settings say that nobody is behind it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -66,6 +66,14 @@ pub(super) async fn read_all(
     })
     .await;
     let ended = outcome.map_err(|fault| incomplete(fault, read.load(Ordering::Relaxed)))?;
+    if ended.references > 0 && !settings.ignore_referrals {
+        let why = format!(
+            "{} references to other servers stand for entries that were not read; point base_dn below them, or set \
+             ignore_referrals if no user is behind them",
+            ended.references
+        );
+        return Err(PullError::Incomplete { read: ended.entries, why });
+    }
     if ended.references > 0 {
         tracing::info!(source.id = %settings.id, ldap.references = ended.references, "references to other servers were not followed");
     }

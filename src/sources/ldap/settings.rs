@@ -66,6 +66,9 @@ pub struct Settings {
     pub disabled_when: Option<String>,
     /// Entries to a page, 1 to 1,000.
     pub page_size: u16,
+    /// Whether references to other servers are left alone. Otherwise a reading that meets one is not complete: who
+    /// is behind it cannot be told from who is gone. The root of an Active Directory always gives three.
+    pub ignore_referrals: bool,
     /// TCP, StartTLS and TLS together, for each URL.
     pub connect_timeout: Duration,
     /// One answer to a bind or a small search.
@@ -98,6 +101,7 @@ impl Default for Settings {
             attributes: Attributes::default(),
             disabled_when: None,
             page_size: 500,
+            ignore_referrals: false,
             connect_timeout: Duration::from_secs(5),
             operation_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(30),
