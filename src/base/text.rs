@@ -91,6 +91,10 @@ fn check_length(text: &str, max: usize) -> Result<(), TextFault> {
 /// # Errors
 /// When the profile forbids a character.
 pub fn fold_username(text: &str) -> Result<String, TextFault> {
+    // In printable ASCII without the space, which is nearly every username, the profile only maps the case.
+    if !text.is_empty() && text.bytes().all(|byte| (0x21..=0x7e).contains(&byte)) {
+        return Ok(text.to_ascii_lowercase());
+    }
     let fault = TextFault::Form("holds a character that RFC 8265 does not allow in usernames");
     let fold = |part: &str| UsernameCaseMapped::enforce(part).map(String::from).map_err(|_| fault.clone());
     let parts: Vec<String> = text.split(' ').map(fold).collect::<Result<_, _>>()?;
@@ -120,6 +124,10 @@ mod tests {
         assert_eq!(fold_username("Ada Lovelace").unwrap(), "ada lovelace");
         assert_eq!(fold_username("E\u{301}va").unwrap(), fold_username("éva").unwrap());
         assert_eq!(fold_username("alice@example.org").unwrap(), "alice@example.org");
+        for byte in 0x21..=0x7e_u8 {
+            let text = format!("a{}", char::from(byte));
+            assert_eq!(fold_username(&text).unwrap(), UsernameCaseMapped::enforce(text.as_str()).unwrap());
+        }
         for bad in ["", "a  b", "a\u{0}b", "a\u{200b}b", " a"] {
             assert!(fold_username(bad).is_err(), "{bad:?}");
         }

@@ -149,13 +149,18 @@ impl ListResponse {
     /// The answer body. `Resources` is there even when empty: Entra reads it.
     #[must_use]
     pub fn into_json(self) -> Value {
-        json!({
+        let items_per_page = self.resources.len();
+        let mut answer = json!({
             "schemas": [LIST_URN],
             "totalResults": self.total_results,
             "startIndex": self.start_index,
-            "itemsPerPage": self.resources.len(),
-            "Resources": self.resources,
-        })
+            "itemsPerPage": items_per_page,
+        });
+        // Moved, not copied: a page may hold a thousand resources.
+        if let Some(answer) = answer.as_object_mut() {
+            answer.insert("Resources".to_owned(), Value::Array(self.resources));
+        }
+        answer
     }
 }
 

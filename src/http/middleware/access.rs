@@ -1,7 +1,5 @@
 //! Who may use a route: finds the caller from the socket or the bearer token, and refuses before the handler runs.
 
-use std::collections::BTreeSet;
-
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
@@ -9,11 +7,13 @@ use axum::response::{IntoResponse, Response};
 use jiff::SignedDuration;
 
 use crate::auth::login::Origin;
+use crate::base::id::UserId;
 use crate::base::secret::{TokenKind, hash_token};
 use crate::directory::audit::Actor;
 use crate::directory::permission::Permission;
 use crate::directory::role;
-use crate::directory::token::{ApiToken, Grant};
+use crate::directory::token::Grant;
+use crate::directory::user::User;
 use crate::http::caller::{Caller, Peer};
 use crate::http::error::Problem;
 use crate::http::state::App;
@@ -115,24 +115,34 @@ fn api_token(app: &App, text: &str, origin: &Origin) -> Result<Option<Caller>, S
     let view = app.store.view();
     let now = app.store.clock().now();
     let Some(token) = tokens::get(&view, hash)?.filter(|token| token.is_live(now)) else { return Ok(None) };
-    let Some(limit) = owner_permissions(app, &token)? else { return Ok(None) };
+    let owner = match token.owner {
+        Some(id) => match current_owner(app, id, token.owner_epoch)? {
+            Some(owner) => Some(owner),
+            None => return Ok(None),
+        },
+        None => None,
+    };
     if token.last_used_at.is_none_or(|last| now.duration_since(last) >= NOTE_EVERY) {
         app.store.note(move |tx: &mut Tx<'_>| tokens::touch(tx, hash, tx.now()));
     }
-    let owner = token.owner.map(|owner| (owner, token.owner_epoch));
-    let mut caller = Caller { actor: Actor::Token { id: token.id }, owner, ..Caller::anonymous(origin.clone()) };
+    let made_by = owner.as_ref().map(|owner| (owner.id, owner.session_epoch));
+    let mut caller =
+        Caller { actor: Actor::Token { id: token.id }, owner: made_by, ..Caller::anonymous(origin.clone()) };
     match token.grant {
         Grant::Scim(source) => caller.scim = app.source(&source).filter(|source| source.enabled).map(|_| source),
-        Grant::Scopes(scopes) => caller.permissions = scopes.intersection(&limit).copied().collect(),
+        Grant::Scopes(scopes) => {
+            caller.permissions = match &owner {
+                Some(owner) => scopes.intersection(&role::permissions_of(&owner.roles)).copied().collect(),
+                None => scopes,
+            };
+        }
     }
     Ok(Some(caller))
 }
 
-/// What the token's owner may do now; `None` when the owner is out, and the token with them.
-fn owner_permissions(app: &App, token: &ApiToken) -> Result<Option<BTreeSet<Permission>>, StoreError> {
-    let Some(owner) = token.owner else { return Ok(Some(Permission::ALL.iter().copied().collect())) };
-    let owner = users::get(&app.store.view(), owner)?;
+/// A token's owner, where they are still in; else the token is out with them.
+fn current_owner(app: &App, id: UserId, epoch: u64) -> Result<Option<User>, StoreError> {
     let now = app.store.clock().now();
-    let owner = owner.filter(|owner| owner.is_valid(now) && owner.session_epoch == token.owner_epoch);
-    Ok(owner.map(|owner| role::permissions_of(&owner.roles)))
+    let owner = users::get(&app.store.view(), id)?;
+    Ok(owner.filter(|owner| owner.is_valid(now) && owner.session_epoch == epoch))
 }

@@ -101,15 +101,20 @@ pub fn is_the_sources(state: &State) -> bool {
 #[must_use]
 pub fn show_user(mut user: User, groups: Vec<Value>, base: &str) -> Resource {
     let mut resource = std::mem::take(&mut user.scim);
-    let sent_name = resource.get("userName").and_then(Value::as_str).and_then(|sent| Username::parse(sent).ok());
-    if sent_name.as_ref() != Some(&user.username) {
-        resource.insert("userName".to_owned(), Value::from(user.username.as_str()));
+    // What was sent is parsed again only where it is not, letter by letter, what is kept. The name comes last: where
+    // none was sent, the username stands for it.
+    let username = user.username.as_str();
+    let sent = resource.get("userName").and_then(Value::as_str);
+    if sent != Some(username) && sent.and_then(|sent| Username::parse(sent).ok()).as_ref() != Some(&user.username) {
+        resource.insert("userName".to_owned(), Value::from(username));
     }
-    if name_of(&resource).as_ref() != Some(&user.name) {
+    let sent = resource.get("displayName").and_then(Value::as_str);
+    if sent != Some(user.name.as_str()) && name_of(&resource).as_ref() != Some(&user.name) {
         resource.insert("displayName".to_owned(), Value::from(user.name.as_str()));
     }
-    if leading_text(&resource, "emails").and_then(|sent| Email::parse(sent).ok()) != user.email {
-        set_leading(&mut resource, "emails", user.email.as_ref().map(Email::as_str));
+    let (sent, kept) = (leading_text(&resource, "emails"), user.email.as_ref().map(Email::as_str));
+    if sent != kept && sent.and_then(|sent| Email::parse(sent).ok()) != user.email {
+        set_leading(&mut resource, "emails", kept);
     }
     if phone_of(&resource) != user.phone {
         set_leading(&mut resource, "phoneNumbers", user.phone.as_ref().map(Phone::as_str));

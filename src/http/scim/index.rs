@@ -55,6 +55,17 @@ pub(super) fn candidates(shelf: &Shelf<'_>, kind: Kind, filter: &Filter) -> Resu
     Ok(None)
 }
 
+/// Does an index know who can match? Reads nothing.
+pub(super) fn has_index(kind: Kind, filter: &Filter) -> bool {
+    filter.required_equals().any(|(path, literal)| {
+        let indexed: &[&str] = match kind {
+            Kind::Users => &["id", "userName", "externalId", "emails"],
+            Kind::Groups => &["id", "displayName", "externalId"],
+        };
+        matches!(literal, Literal::String(_)) && attribute_of(kind, &path).is_some_and(|name| indexed.contains(&name))
+    })
+}
+
 /// The core attribute that a path without sub-attribute, or with the one it stands for, means.
 fn attribute_of(kind: Kind, path: &AttrPath) -> Option<&'static str> {
     match kind.resource_type().resolve(path)? {

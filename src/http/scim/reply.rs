@@ -36,7 +36,8 @@ impl Reply {
 
 impl IntoResponse for Reply {
     fn into_response(self) -> Response {
-        let mut response = (self.status, self.body.to_string()).into_response();
+        let bytes = serde_json::to_vec(&self.body).unwrap_or_default();
+        let mut response = (self.status, bytes).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, SCIM_JSON);
         response
     }

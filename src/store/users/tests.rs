@@ -1,11 +1,13 @@
 //! The promises of the user records: one writer, indexes that follow, and a trail.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 
 use super::*;
 use crate::base::clock::Clock;
+use crate::base::id::RoleId;
 use crate::base::rng::Rng;
 use crate::directory::audit::Actor;
 use crate::directory::field::{DisplayName, Email, Username};
