@@ -271,15 +271,14 @@ fn secrets_are_masked_wherever_settings_are_shown() {
 
 #[test]
 fn sources_keep_their_order_and_the_local_one_is_always_there() {
-    let okta =
-        "[[sources]]\nid = \"okta\"\nkind = \"scim\"\nverify_with = \"corp\"\nlogin = false\nbudget_percent = 20\n";
+    let okta = "[[sources]]\nid = \"okta\"\nkind = \"scim\"\nverify_with = \"corp\"\nlogin = false\n";
     let local = "[[sources]]\nid = \"local\"\nkind = \"local\"\n";
     let ids = |text: &str| good(text, &[]).settings.sources.iter().map(|s| s.id.to_string()).collect::<Vec<_>>();
     assert_eq!(ids(&format!("{okta}{CORP}")), ["local", "okta", "corp"]);
     assert_eq!(ids(&format!("{okta}{CORP}{local}")), ["okta", "corp", "local"]);
     let settings = good(&format!("{okta}{CORP}schedule = \"off\"\n"), &[]).settings;
     let (okta, corp) = (&settings.sources[1], &settings.sources[2]);
-    assert!(!okta.login && okta.enabled && okta.schedule.is_none() && okta.budget.percent == 20);
+    assert!(!okta.login && okta.enabled && okta.schedule.is_none());
     assert!(matches!(&okta.kind, SourceKind::Scim { verify_with: Some(id) } if id.as_str() == "corp"));
     assert_eq!(corp.schedule.as_ref().unwrap().as_str(), "off");
     assert!(matches!(&corp.kind, SourceKind::Ldap(ldap) if ldap.id.as_str() == "corp"));

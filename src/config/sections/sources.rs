@@ -80,7 +80,7 @@ fn read_one(section: &mut Section<'_>, now: Timestamp) -> Option<SourceSettings>
     }
     let login = section.boolean("login", true);
     let schedule = (kind == Kind::Ldap).then(|| schedule(section, PULL, now));
-    let budget = budget(section);
+    let budget = if kind == Kind::Ldap { budget(section) } else { Budget::default() };
     let kind = match kind {
         Kind::Local => SourceKind::Local,
         Kind::Ldap => SourceKind::Ldap(Box::new(ldap::read(section, id.as_ref()))),
