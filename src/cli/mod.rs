@@ -38,7 +38,7 @@ enum Command {
     Serve,
     /// Check the settings and show each with where it comes from
     Check,
-    /// Check the audit trail of a store that no daemon runs on
+    /// Check a store that no daemon runs on: audit trail, indexes, memberships
     Verify,
     #[command(flatten)]
     Remote(Box<commands::Remote>),
@@ -63,7 +63,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match command {
         Command::Check => Ok(check(loaded, json)),
         Command::Serve => serve::serve(settled(loaded)?),
-        Command::Verify => serve::verify(settled(loaded)?, json),
+        Command::Verify => serve::look(settled(loaded)?, json),
         Command::Remote(remote) => {
             let socket = settled(loaded)?.settings.http.admin_socket;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -14,7 +14,7 @@ use crate::base::clock::Clock;
 use crate::base::rng::Rng;
 use crate::base::secret::Secret;
 use crate::config::Loaded;
-use crate::store::{Store, audit};
+use crate::store::{Store, audit, verify};
 
 pub(super) fn serve(loaded: Loaded) -> anyhow::Result<ExitCode> {
     logging::start(&loaded.settings.log).map_err(|error| anyhow!(error))?;
@@ -75,16 +75,31 @@ fn welcome(daemon: &Daemon, folder: &str) {
     tracing::info!(http.listen = %http.listen, "ready");
 }
 
-pub(super) fn verify(loaded: Loaded, json: bool) -> anyhow::Result<ExitCode> {
+pub(super) fn look(loaded: Loaded, json: bool) -> anyhow::Result<ExitCode> {
     if !loaded.settings.store.folder.join("store").exists() {
         bail!("there is no store in {}", loaded.settings.store.folder.display());
     }
     let store = Store::open(&loaded.settings.store, Clock::system(), Rng::system())?;
     let lines = audit::verify(&store.view())?;
+    let report = verify::verify(&store.view())?;
+    let whole = report.differences.is_empty();
     if json {
-        output::json(&json!({"audit_lines": lines}));
+        output::json(&json!({
+            "audit_lines": lines,
+            "users": report.users,
+            "index_rows": report.index_rows,
+            "members": report.members,
+            "differences": report.differences,
+        }));
     } else {
-        output::line(&format!("the audit trail holds together: {lines} lines"));
+        report.differences.iter().for_each(|difference| output::line(difference));
+        output::line(&format!(
+            "{lines} audit lines hold together; {} users, {} index rows and {} memberships: {} differences",
+            report.users,
+            report.index_rows,
+            report.members,
+            report.differences.len()
+        ));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

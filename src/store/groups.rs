@@ -29,7 +29,8 @@ fn member_bytes(member: Member) -> [u8; 17] {
     bytes
 }
 
-fn member_of_key(key: &[u8]) -> Option<Member> {
+/// The member that a key ends with.
+pub(super) fn member_of_key(key: &[u8]) -> Option<Member> {
     match key.last_chunk::<17>()? {
         [USER, id @ ..] => Some(Member::User(UserId::from_bytes(*id))),
         [GROUP, id @ ..] => Some(Member::Group(GroupId::from_bytes(*id))),

@@ -28,6 +28,7 @@ pub mod tasks;
 pub mod tokens;
 pub mod tx;
 pub mod users;
+pub mod verify;
 mod writer;
 
 use engine::memory::MemoryEngine;

@@ -16,7 +16,8 @@ use crate::store::engine::{KeyRange, Order, Row};
 use crate::store::keys::{self, END, Space};
 use crate::store::tx::{Reads, Tx, get_record, get_records};
 use crate::store::{StoreError, groups};
-use index::{index_rows, write_index};
+pub(super) use index::index_rows;
+use index::write_index;
 
 mod index;
 mod lookup;

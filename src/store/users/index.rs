@@ -11,7 +11,7 @@ use crate::store::keys::{self, END, Space};
 use crate::store::tx::{Reads, Tx};
 
 /// Every index row of a user, as a function of the record.
-pub(super) fn index_rows(user: &User) -> Vec<Row> {
+pub(in crate::store) fn index_rows(user: &User) -> Vec<Row> {
     let id = user.id.as_bytes();
     let mut rows: Vec<Row> = Vec::new();
     if let Some(external_id) = &user.external_id {
