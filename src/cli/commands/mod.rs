@@ -119,7 +119,24 @@ async fn audit(client: &Client, json: bool, user: Option<String>, limit: u32) ->
     let user = user.map(|user| format!("&user={}", encode(&user))).unwrap_or_default();
     let answer = client.get(&format!("/api/v1/audit?limit={limit}{user}")).await?;
     let columns = [("WHEN", "at"), ("WHAT", "action"), ("BY", "actor"), ("WHOM", "target.username"), ("WHY", "reason")];
-    show(&answer, json, |answer| output::table(items(answer), &columns))
+    show(&answer, json, |answer| {
+        let mut lines = items(answer).clone();
+        for line in lines.as_array_mut().into_iter().flatten() {
+            let by = who(line.get("actor").unwrap_or(&Value::Null));
+            if let Some(line) = line.as_object_mut() {
+                line.insert("actor".to_owned(), by.into());
+            }
+        }
+        output::table(&lines, &columns);
+    })
+}
+
+/// An actor in words: `user 0190…`, `socket uid 0`, `source corp`, `system sweep`.
+fn who(actor: &Value) -> String {
+    let text = |name: &str| actor.get(name).map(|_| output::text_at(actor, name));
+    let uid = text("uid").map(|uid| format!("uid {uid}"));
+    let what = text("id").or(uid).or_else(|| text("part"));
+    [text("kind"), what].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 fn tasks(answer: &Value) {

@@ -5,12 +5,13 @@ use std::net::IpAddr;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use data_encoding::HEXLOWER;
 
 use crate::auth::login::Origin;
 use crate::base::clock::Stopwatch;
 use crate::http::caller::Peer;
+use crate::http::scim;
 use crate::http::state::App;
 
 /// Most proxies in a row that are looked through.
@@ -28,7 +29,12 @@ pub async fn wrap(State(app): State<App>, mut request: Request, next: Next) -> R
         _ => None,
     };
     request.extensions_mut().insert(Origin { address, request: Some(id.clone()) });
+    let is_scim = request.uri().path().starts_with("/scim/");
     let mut response = next.run(request).await;
+    // A timeout or a panic is answered by a layer that knows no SCIM.
+    if is_scim && response.status().is_server_error() && !scim::reply::is_scim(&response) {
+        response = scim::reply::in_other_words(response.status()).into_response();
+    }
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert("x-request-id", id);

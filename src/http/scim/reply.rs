@@ -136,6 +136,22 @@ impl From<WriteError> for Failure {
     }
 }
 
+/// Is the answer in SCIM's form already?
+#[must_use]
+pub fn is_scim(response: &Response) -> bool {
+    response.headers().get(header::CONTENT_TYPE) == Some(&SCIM_JSON)
+}
+
+/// A failure that came from elsewhere, in SCIM's form.
+#[must_use]
+pub fn in_other_words(status: StatusCode) -> Failure {
+    let detail = match status {
+        StatusCode::SERVICE_UNAVAILABLE => "this took too long; try again",
+        _ => "an internal fault; the daemon's log says more",
+    };
+    ScimError::plain(status.as_u16(), detail).into()
+}
+
 /// 404 for a path that is none.
 #[must_use]
 pub fn no_such_endpoint() -> Failure {
