@@ -128,7 +128,11 @@ async fn down(
                 Fault::Pass => rest.len(),
                 Fault::Refuse => return,
                 Fault::Stall => 0,
-                Fault::CutAfter(limit) if passed >= limit => return,
+                Fault::CutAfter(limit) if passed >= limit => {
+                    // Ended in order: a reset would take back what was passed on and not read yet.
+                    let _ = client.shutdown().await;
+                    return std::future::pending().await;
+                }
                 Fault::CutAfter(limit) | Fault::StallAfter(limit) => limit.saturating_sub(passed),
                 Fault::Drip(step, pause) => {
                     tokio::time::sleep(pause).await;
