@@ -5,6 +5,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{Read, Write as _};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -206,7 +207,8 @@ fn check_key(engine: &dyn Engine, sealer: &Sealer) -> Result<(), StoreError> {
 /// Takes the folder for this process, and writes into the lock file who holds it.
 fn lock(folder: &Path) -> Result<File, StoreError> {
     let io = |error: std::io::Error| EngineError::Io(format!("{}: {error}", folder.display()));
-    fs::create_dir_all(folder).map_err(io)?;
+    // Hashes of passwords are in there: a folder that is made here is its owner's alone.
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io)?;
     let path = folder.join("musterd.lock");
     let mut file = File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
     match file.try_lock() {
@@ -240,6 +242,16 @@ mod tests {
         assert!(error.contains(&format!("held by process {}", std::process::id())), "{error}");
         drop(first);
         Store::open(&settings, Clock::system(), Rng::system()).unwrap();
+    }
+
+    #[test]
+    fn a_folder_that_is_made_for_the_store_is_its_owners_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("data");
+        let settings = Settings { folder: folder.clone(), ..Settings::default() };
+        drop(Store::open(&settings, Clock::system(), Rng::system()).unwrap());
+        assert_eq!(fs::metadata(folder).unwrap().permissions().mode() & 0o777, 0o700);
     }
 
     #[test]
