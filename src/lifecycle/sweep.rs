@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::rules;
 use super::settings::Settings;
@@ -23,8 +23,6 @@ use crate::tasks::{Task, Work};
 
 /// Most users that one sweep looks at; the rest comes with the next.
 const MOST: usize = 100_000;
-/// Sweeps further apart than this destroy nothing.
-const GAP: SignedDuration = SignedDuration::from_hours(25);
 /// Rows dropped in one commit.
 const CHUNK: usize = 500;
 
@@ -77,11 +75,20 @@ impl Sweep {
         let ended = self.pass().finish(id, &Cause::Sweep, draft, &by).await?;
         let run = self.pass().keep(id, Cause::Sweep, started_at, ended, by.clone()).await?;
         // After a long gap, or a clock that jumped, nothing is destroyed before the next sweep has come as it should.
-        if previous.is_some_and(|previous| started_at.duration_since(previous) <= GAP) {
+        if previous.is_some_and(|previous| self.missed_none(previous, started_at)) {
             self.purge(&by).await?;
         }
         self.drop_ended().await?;
         Ok(run)
+    }
+
+    /// Has no sweep that the schedule wanted been left out between these two?
+    fn missed_none(&self, previous: Timestamp, now: Timestamp) -> bool {
+        let next = |last| self.settings.schedule.next(Some(last), now);
+        match next(previous) {
+            Some(due) if due <= now => next(due).is_none_or(|after| after > now),
+            _ => true,
+        }
     }
 
     fn pass(&self) -> Pass {
@@ -223,6 +230,29 @@ mod tests {
         let run = sweep.sweep(Author::system("sweep")).await.unwrap();
         assert!(matches!(run.outcome, Outcome::Held { .. }), "{run:?}");
         assert_eq!(users::quiet(&sweep.store.view(), Timestamp::MAX, 99).unwrap().len(), 31);
+    }
+
+    #[tokio::test]
+    async fn a_tombstone_is_purged_in_its_time_but_never_by_a_jump_of_the_clock() {
+        for schedule in ["1h", "7d"] {
+            let mut sweep = sweep(None);
+            sweep.settings.schedule = Schedule::parse(schedule, "UTC", Timestamp::UNIX_EPOCH).unwrap();
+            let interval = crate::tasks::schedule::parse_duration(schedule).unwrap();
+            let by = || Author::system("sweep");
+            let ada = add(&sweep, "ada", UserChange::default()).await;
+            let remove = move |tx: &mut Tx<'_>| {
+                let by = Author::system("test");
+                users::update(tx, &by.clone(), ada, "user.removed", |user, at| Ok(user.remove(by.actor, at, days(30))))
+            };
+            sweep.store.write(remove).await.unwrap();
+            sweep.sweep(by()).await.unwrap();
+            sweep.store.clock().advance(SignedDuration::from_hours(24 * 31));
+            sweep.sweep(by()).await.unwrap();
+            assert!(users::get(&sweep.store.view(), ada).unwrap().is_some(), "{schedule}: not by a jump");
+            sweep.store.clock().set(crate::base::clock::plus(sweep.store.clock().now(), interval));
+            sweep.sweep(by()).await.unwrap();
+            assert!(users::get(&sweep.store.view(), ada).unwrap().is_none(), "{schedule}: in its time");
+        }
     }
 
     #[tokio::test]
