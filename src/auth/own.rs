@@ -37,11 +37,10 @@ impl Authenticator {
         factor: FactorId,
         code: &str,
     ) -> Result<(), LoginError> {
-        let code = code.to_owned();
-        self.with_code_counted(id, move |tx: &mut Tx<'_>| {
-            let found = find(tx, id, factor)?;
-            if !totp::accept(tx, id, &found, &code)? {
-                return Err(LoginError::InvalidCredentials);
+        self.with_code(id, factor, code, move |tx: &mut Tx<'_>, found: &Factor| {
+            // One that counts already was added before: there is nothing to confirm.
+            if found.confirmed {
+                return Err(WriteError::NotFound("factor to confirm").into());
             }
             let user = users::update(tx, &author, id, "user.changed", |user, _| {
                 let mfa = if user.mfa == MfaPolicy::Disabled { MfaPolicy::Enabled } else { user.mfa };
@@ -65,12 +64,8 @@ impl Authenticator {
         factor: FactorId,
         code: &str,
     ) -> Result<(), LoginError> {
-        let (code, mode) = (code.to_owned(), self.settings.mfa);
-        self.with_code_counted(id, move |tx: &mut Tx<'_>| {
-            let found = find(tx, id, factor)?;
-            if !totp::accept(tx, id, &found, &code)? {
-                return Err(LoginError::InvalidCredentials);
-            }
+        let mode = self.settings.mfa;
+        self.with_code(id, factor, code, move |tx: &mut Tx<'_>, _: &Factor| {
             let user = super::login::user(tx, id)?;
             let confirmed = credentials::factors(tx, id)?.iter().filter(|factor| factor.confirmed).count();
             if mode.rule_for(&user) == FactorRule::Required && confirmed <= 1 {
@@ -87,13 +82,24 @@ impl Authenticator {
         .await
     }
 
-    async fn with_code_counted(
+    /// Proves a factor by a code, which counts as a try, and does something with it in the same commit.
+    async fn with_code(
         &self,
         id: UserId,
-        write: impl FnMut(&mut Tx<'_>) -> Result<(), LoginError> + Send + 'static,
+        factor: FactorId,
+        code: &str,
+        mut act: impl FnMut(&mut Tx<'_>, &Factor) -> Result<(), LoginError> + Send + 'static,
     ) -> Result<(), LoginError> {
         let key = Key::Code(id);
         self.throttle.begin(key, self.store.clock().now()).map_err(LoginError::TooManyAttempts)?;
+        let code = code.to_owned();
+        let write = move |tx: &mut Tx<'_>| {
+            let found = find(tx, id, factor)?;
+            if !totp::accept(tx, id, &found, &code)? {
+                return Err(LoginError::InvalidCredentials);
+            }
+            act(tx, &found)
+        };
         self.store.write(write).await?;
         self.throttle.clear(key);
         Ok(())

@@ -35,6 +35,7 @@ fn a_factor_is_enrolled_by_its_owner_and_asked_for_from_then_on() {
     assert_eq!(confirm(&oathtool(&daemon, &secret)).status, 204);
 
     daemon.advance(SignedDuration::from_secs(30));
+    assert_eq!(confirm(&oathtool(&daemon, &secret)).code(), "not_found", "a factor is added once");
     let asked = daemon.login("ada", PASSWORD);
     assert_eq!((&asked.json["status"], &asked.json["methods"]), (&json!("mfa_required"), &json!(["totp"])));
     assert!(asked.json.get("session").is_none() && asked.json.get("user").is_none());
