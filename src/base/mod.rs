@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod id;
+pub mod panic;
 pub mod rng;
 pub mod secret;
 pub mod text;

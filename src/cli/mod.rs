@@ -8,6 +8,7 @@ use anyhow::{Context, anyhow};
 use clap::{Parser, Subcommand};
 
 use crate::base::clock::Clock;
+use crate::base::panic;
 use crate::config::{Faults, Loaded};
 
 mod client;
@@ -47,6 +48,7 @@ enum Command {
 /// Runs the command; its exit code is 0, 1 for a failure, or 2 for wrong arguments.
 #[must_use]
 pub fn run() -> ExitCode {
+    panic::tell_in_one_line();
     let arguments = Arguments::parse();
     match dispatch(arguments) {
         Ok(code) => code,

@@ -8,6 +8,7 @@ use std::io::{Read, Write as _};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::clock::Clock;
 use crate::base::rng::Rng;
@@ -33,14 +34,17 @@ pub mod verify;
 mod writer;
 
 use engine::memory::MemoryEngine;
-use engine::sled::SledEngine;
+use engine::sled::{Options, SledEngine};
 use engine::{Engine, EngineError};
 use seal::Sealer;
-use tx::{Tx, View};
-use writer::Writer;
+use tx::{Snapshot, Tx, View};
+use writer::{Lane, Writer};
 
 /// The version of the layout: key spaces and their meaning.
 const SCHEMA: u32 = 1;
+
+/// A write that takes longer than this is a fault of the disk, or of the engine.
+const SLOW: Duration = Duration::from_secs(10);
 
 /// Where the store is and how much memory it may use.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,13 +53,15 @@ pub struct Settings {
     pub folder: PathBuf,
     /// Page cache in bytes.
     pub cache_bytes: u64,
+    /// With less free on the disk than so many bytes, nothing is written.
+    pub reserve_bytes: u64,
     /// The file with the key for sealed values.
     pub seal_key_file: Option<PathBuf>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { folder: PathBuf::from("data"), cache_bytes: 256 << 20, seal_key_file: None }
+        Self { folder: PathBuf::from("data"), cache_bytes: 256 << 20, reserve_bytes: 64 << 20, seal_key_file: None }
     }
 }
 
@@ -76,6 +82,12 @@ pub enum StoreError {
     Newer {
         /// The version in the store.
         found: u32,
+    },
+    /// The disk takes what is written, but not now.
+    #[error("a write has been waiting for the disk for {seconds} seconds: is the disk well?")]
+    Slow {
+        /// For how long, in seconds.
+        seconds: u64,
     },
     /// The writer has ended, or a rule panicked.
     #[error("the store is shutting down or hit a fault of its own")]
@@ -103,7 +115,8 @@ impl Store {
         let records = settings.folder.join("store");
         let key_file = settings.seal_key_file.clone().unwrap_or_else(|| settings.folder.join("seal.key"));
         let sealer = Sealer::from_file(&key_file, !records.exists(), &rng)?;
-        let engine = SledEngine::open(&records, settings.cache_bytes)?;
+        let options = Options { cache_bytes: settings.cache_bytes, reserve_bytes: settings.reserve_bytes };
+        let engine = SledEngine::open(&records, options)?;
         Self::with(Arc::new(engine), sealer, clock, rng, Some(lock))
     }
 
@@ -136,10 +149,24 @@ impl Store {
         View { engine: &*self.engine, sealer: &self.sealer }
     }
 
-    /// Why nothing can be written any more, if that is so.
+    /// What is committed now, as it stays to be seen while others write. What changes meanwhile costs memory.
+    ///
+    /// # Errors
+    /// When the engine cannot read.
+    pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        Ok(Snapshot { rows: self.engine.snapshot()?, sealer: self.sealer.clone() })
+    }
+
+    /// Why nothing can be written now, if that is so: no room, a write that failed, or one that does not come back.
     #[must_use]
-    pub fn fault(&self) -> Option<String> {
-        self.engine.fault()
+    pub fn fault(&self) -> Option<StoreError> {
+        self.fault_if_slower_than(SLOW)
+    }
+
+    fn fault_if_slower_than(&self, limit: Duration) -> Option<StoreError> {
+        let slow = self.writer.committing_for().filter(|time| *time >= limit);
+        let slow = slow.map(|time| StoreError::Slow { seconds: time.as_secs() });
+        slow.or_else(|| self.engine.fault().map(StoreError::Engine))
     }
 
     /// The clock by which transactions are timed.
@@ -166,7 +193,19 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.writer.run(rule).await
+        self.writer.run(Lane::Urgent, rule).await
+    }
+
+    /// [`Store::write`] for a part of a long piece of work: it lets everybody else go first.
+    ///
+    /// # Errors
+    /// The rule's own, or the store's.
+    pub async fn write_bulk<T, E>(&self, rule: impl FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.writer.run(Lane::Bulk, rule).await
     }
 
     /// Queues a rule that may be lost: for notes of activity, which must never slow down who reads.

@@ -25,10 +25,10 @@ impl Sealer {
     /// A sealer with a key of its own that nobody keeps: for the memory engine.
     #[must_use]
     pub fn ephemeral(rng: &Rng) -> Self {
-        Self::with_key(&rng.bytes(), rng)
+        Self::from_key(&rng.bytes(), rng)
     }
 
-    fn with_key(key: &[u8; 32], rng: &Rng) -> Self {
+    pub(super) fn from_key(key: &[u8; 32], rng: &Rng) -> Self {
         Self { cipher: XChaCha20Poly1305::new(key.into()), rng: rng.clone() }
     }
 
@@ -49,7 +49,7 @@ impl Sealer {
         let key = BASE64.decode(text.trim().as_bytes()).ok().map(Zeroizing::new);
         let key: Option<[u8; 32]> = key.and_then(|key| key.as_slice().try_into().ok());
         let key = Zeroizing::new(key.ok_or_else(|| fault("does not hold 32 bytes in base64".to_owned()))?);
-        Ok(Self::with_key(&key, rng))
+        Ok(Self::from_key(&key, rng))
     }
 
     /// Seals a value for one place; it opens only there.

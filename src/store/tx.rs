@@ -4,13 +4,14 @@
 //! fails takes back what it wrote, and nothing of it reaches the engine.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::base::rng::Rng;
-use crate::store::engine::{Bytes, Engine, KeyRange, Order, Row};
+use crate::store::engine::{Bytes, KeyRange, Order, Row, Rows};
 use crate::store::seal::Sealer;
 use crate::store::{StoreError, codec};
 
@@ -56,9 +57,18 @@ pub fn get_records<T: DeserializeOwned>(reads: &dyn Reads, keys: &[Bytes]) -> Re
 
 /// What is committed.
 pub struct View<'a> {
-    pub(super) engine: &'a dyn Engine,
+    pub(super) engine: &'a dyn Rows,
     pub(super) sealer: &'a Sealer,
 }
+
+/// What was committed when it was taken, however long it is looked at.
+pub struct Snapshot {
+    pub(super) rows: Box<dyn Rows>,
+    pub(super) sealer: Arc<Sealer>,
+}
+
+/// Keys with their new value; `None` removes.
+pub(super) type Writes = BTreeMap<Bytes, Option<Bytes>>;
 
 impl Reads for View<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
@@ -78,20 +88,48 @@ impl Reads for View<'_> {
     }
 }
 
+impl Reads for Snapshot {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.rows.get(key)?)
+    }
+
+    fn get_many(&self, keys: &[Bytes]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        Ok(self.rows.get_many(keys)?)
+    }
+
+    fn scan(&self, range: &KeyRange, order: Order, limit: usize) -> Result<Vec<Row>, StoreError> {
+        Ok(self.rows.scan(range, order, limit)?)
+    }
+
+    fn sealer(&self) -> &Sealer {
+        &self.sealer
+    }
+}
+
 /// A transaction: reads that see its own writes, and writes that take effect all together or not at all.
 pub struct Tx<'a> {
-    engine: &'a dyn Engine,
+    engine: &'a dyn Rows,
     sealer: &'a Sealer,
     rng: &'a Rng,
     now: Timestamp,
-    writes: BTreeMap<Bytes, Option<Bytes>>,
+    /// What is on its way to the disk.
+    under_way: Option<&'a Writes>,
+    writes: Writes,
     /// What the current job replaced in `writes`, to take it back.
     replaced: Vec<(Bytes, Option<Option<Bytes>>)>,
 }
 
 impl<'a> Tx<'a> {
-    pub(super) fn new(engine: &'a dyn Engine, sealer: &'a Sealer, rng: &'a Rng, now: Timestamp) -> Self {
-        Self { engine, sealer, rng, now, writes: BTreeMap::new(), replaced: Vec::new() }
+    /// A transaction over what is committed, what is under way, and what the group has written before it.
+    pub(super) fn new(
+        engine: &'a dyn Rows,
+        sealer: &'a Sealer,
+        rng: &'a Rng,
+        now: Timestamp,
+        under_way: Option<&'a Writes>,
+        writes: Writes,
+    ) -> Self {
+        Self { engine, sealer, rng, now, under_way, writes, replaced: Vec::new() }
     }
 
     /// The time of this transaction.
@@ -143,11 +181,6 @@ impl<'a> Tx<'a> {
         outcome
     }
 
-    /// Makes what the current job wrote part of the group.
-    pub(super) fn keep(&mut self) {
-        self.replaced.clear();
-    }
-
     /// Takes back what the current job wrote.
     pub(super) fn take_back(&mut self) {
         self.take_back_to(0);
@@ -163,36 +196,44 @@ impl<'a> Tx<'a> {
         }
     }
 
-    pub(super) fn into_writes(self) -> BTreeMap<Bytes, Option<Bytes>> {
+    pub(super) fn into_writes(self) -> Writes {
         self.writes
     }
 
-    pub(super) fn written(&self) -> usize {
-        self.writes.len()
+    /// What is written, but not committed yet, under a key.
+    fn pending(&self, key: &[u8]) -> Option<&Option<Bytes>> {
+        self.writes.get(key).or_else(|| self.under_way?.get(key))
     }
 }
 
 impl Reads for Tx<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        match self.writes.get(key) {
+        match self.pending(key) {
             Some(written) => Ok(written.clone()),
             None => Ok(self.engine.get(key)?),
         }
     }
 
     fn get_many(&self, keys: &[Bytes]) -> Result<Vec<Option<Bytes>>, StoreError> {
-        keys.iter().map(|key| self.get(key)).collect()
+        let committed: Vec<_> = keys.iter().filter(|key| self.pending(key).is_none()).cloned().collect();
+        let mut committed =
+            if committed.is_empty() { Vec::new() } else { self.engine.get_many(&committed)? }.into_iter();
+        Ok(keys.iter().map(|key| self.pending(key).cloned().unwrap_or_else(|| committed.next().flatten())).collect())
     }
 
     fn scan(&self, range: &KeyRange, order: Order, limit: usize) -> Result<Vec<Row>, StoreError> {
         if range.is_empty() {
             return Ok(Vec::new());
         }
-        let own: Vec<_> = self.writes.range((range.start.clone(), range.end.clone())).collect();
-        // Every own write can hide one committed row, so this many are enough.
-        let committed = self.engine.scan(range, order, limit.saturating_add(own.len()))?;
+        let bounds = || (range.start.clone(), range.end.clone());
+        // The later one wins.
+        let pending =
+            self.under_way.into_iter().flat_map(|writes| writes.range(bounds())).chain(self.writes.range(bounds()));
+        let pending: BTreeMap<&Bytes, &Option<Bytes>> = pending.collect();
+        // Every pending write can hide one committed row, so this many are enough.
+        let committed = self.engine.scan(range, order, limit.saturating_add(pending.len()))?;
         let mut rows: BTreeMap<Bytes, Bytes> = committed.into_iter().collect();
-        for (key, value) in own {
+        for (key, value) in pending {
             match value {
                 Some(value) => rows.insert(key.clone(), value.clone()),
                 None => rows.remove(key),

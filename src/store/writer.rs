@@ -1,26 +1,44 @@
-//! The one writer: a thread that takes queued jobs in groups, runs each in a transaction, commits the group
-//! with one flush and only then answers. Rules run one after the other, so nothing between a read and its
-//! write can change.
+//! The one writer. A thread runs queued jobs, each in a transaction of its own, and gathers them in groups; another
+//! commits a group with one flush and only then answers. While one group is on its way to the disk, the next is
+//! made over it.
+//!
+//! Rules run one after the other, so nothing between a read and its write can change. Where several daemons share
+//! an engine, a counter that every commit raises shows that another came first: the group is run again.
+//!
+//! What people wait for goes first; bulk work gets a place in every group.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::base::clock::Clock;
+use crate::base::clock::{Clock, Stopwatch};
 use crate::base::rng::Rng;
-use crate::store::StoreError;
-use crate::store::engine::{Batch, Engine};
+use crate::store::engine::{Batch, Bytes, Engine, EngineError};
+use crate::store::keys::Space;
 use crate::store::seal::Sealer;
-use crate::store::tx::Tx;
+use crate::store::tx::{Tx, Writes};
+use crate::store::{StoreError, codec};
 
-/// Jobs that wait; further callers wait for a place.
+/// Jobs that wait in each lane; further callers wait for a place.
 const QUEUE: usize = 1024;
 /// Most jobs of one group.
 const GROUP_JOBS: usize = 256;
 /// No further job joins a group that has this many writes: readers wait for the length of a batch.
-const GROUP_WRITES: usize = 2_000;
+const GROUP_WRITES: usize = 1_000;
+/// How often a group is run again because another daemon's commit came first.
+const TRIES: u32 = 50;
+
+/// Which queue a job waits in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// Somebody waits for the answer.
+    Urgent,
+    /// Part of a long piece of work.
+    Bulk,
+}
 
 trait Job: Send {
     /// Runs the rule. `false`: it failed, take back what it wrote.
@@ -28,6 +46,8 @@ trait Job: Send {
     /// Answers the caller.
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
+
+type AnyJob = Box<dyn Job>;
 
 struct Typed<F, T, E> {
     rule: F,
@@ -60,10 +80,28 @@ where
     }
 }
 
-/// A handle on the writer's queue.
+/// A handle on the writer's queues.
 pub(super) struct Writer {
-    queue: Option<mpsc::Sender<Box<dyn Job>>>,
-    thread: Option<JoinHandle<()>>,
+    lanes: Option<Lanes<mpsc::Sender<AnyJob>>>,
+    threads: Vec<JoinHandle<()>>,
+    pulse: Arc<Pulse>,
+}
+
+struct Lanes<Q> {
+    urgent: Q,
+    bulk: Q,
+}
+
+/// Since when the commit under way takes.
+#[derive(Default)]
+struct Pulse(Mutex<Option<Stopwatch>>);
+
+/// What transactions are made with.
+struct Ground {
+    engine: Arc<dyn Engine>,
+    sealer: Arc<Sealer>,
+    clock: Clock,
+    rng: Rng,
 }
 
 impl Writer {
@@ -73,23 +111,43 @@ impl Writer {
         clock: Clock,
         rng: Rng,
     ) -> Result<Self, StoreError> {
-        let (queue, jobs) = mpsc::channel(QUEUE);
-        let thread = thread::Builder::new()
-            .name("store-writer".to_owned())
-            .spawn(move || work(jobs, &*engine, &sealer, &clock, &rng))
-            .map_err(|error| StoreError::Record(format!("the writer's thread could not start: {error}")))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
+        let fault = |error: std::io::Error| StoreError::Record(format!("the writer could not start: {error}"));
+        let (urgent, urgent_jobs) = mpsc::channel(QUEUE);
+        let (bulk, bulk_jobs) = mpsc::channel(QUEUE);
+        let (departures, to_commit) = std::sync::mpsc::channel();
+        let (report, arrivals) = mpsc::unbounded_channel();
+        let pulse = Arc::new(Pulse::default());
+        let ground = Ground { engine: engine.clone(), sealer, clock, rng };
+        // A runtime of the writer's own: it waits for several things at once.
+        let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(fault)?;
+        let lanes = Lanes { urgent: urgent_jobs, bulk: bulk_jobs };
+        let gather = move || {
+            let gatherer = Gatherer { ground, lanes, departures, arrivals, under_way: None, last: None };
+            runtime.block_on(gatherer.work());
+        };
+        let beats = pulse.clone();
+        let commit = move || commit_groups(&*engine, &to_commit, &report, &beats);
+        let threads = vec![
+            thread::Builder::new().name("store-writer".to_owned()).spawn(gather).map_err(fault)?,
+            thread::Builder::new().name("store-committer".to_owned()).spawn(commit).map_err(fault)?,
+        ];
+        Ok(Self { lanes: Some(Lanes { urgent, bulk }), threads, pulse })
     }
 
     /// Queues a job and waits until its group is on disk.
-    pub(super) async fn run<T, E>(&self, rule: impl FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    pub(super) async fn run<T, E>(
+        &self,
+        lane: Lane,
+        rule: impl FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
         let (caller, answer) = oneshot::channel();
         let job = Box::new(Typed { rule, outcome: None, caller });
-        let queue = self.queue.as_ref().ok_or(StoreError::Stopped)?;
+        let lanes = self.lanes.as_ref().ok_or(StoreError::Stopped)?;
+        let queue = if lane == Lane::Bulk { &lanes.bulk } else { &lanes.urgent };
         queue.send(job).await.map_err(|_| StoreError::Stopped)?;
         answer.await.unwrap_or_else(|_| Err(StoreError::Stopped.into()))
     }
@@ -98,57 +156,231 @@ impl Writer {
     pub(super) fn enqueue(&self, rule: impl FnMut(&mut Tx<'_>) -> Result<(), StoreError> + Send + 'static) -> bool {
         let (caller, _) = oneshot::channel();
         let job = Box::new(Typed { rule, outcome: None, caller });
-        self.queue.as_ref().is_some_and(|queue| queue.try_send(job).is_ok())
+        self.lanes.as_ref().is_some_and(|lanes| lanes.urgent.try_send(job).is_ok())
+    }
+
+    /// For how long the commit under way has been waiting for the disk.
+    pub(super) fn committing_for(&self) -> Option<Duration> {
+        self.pulse.0.lock().unwrap_or_else(PoisonError::into_inner).map(|since| since.elapsed())
     }
 }
 
 impl Drop for Writer {
-    /// Lets the queued jobs finish, then ends the thread.
+    /// Lets the queued jobs finish, then ends the threads.
     fn drop(&mut self) {
-        drop(self.queue.take());
-        if let Some(thread) = self.thread.take() {
+        drop(self.lanes.take());
+        for thread in self.threads.drain(..) {
             drop(thread.join());
         }
     }
 }
 
-fn work(mut jobs: mpsc::Receiver<Box<dyn Job>>, engine: &dyn Engine, sealer: &Sealer, clock: &Clock, rng: &Rng) {
-    while let Some(first) = jobs.blocking_recv() {
-        let mut tx = Tx::new(engine, sealer, rng, clock.now());
-        let mut ran = vec![run(first, &mut tx)];
-        while ran.len() < GROUP_JOBS && tx.written() < GROUP_WRITES {
-            match jobs.try_recv() {
-                Ok(job) => ran.push(run(job, &mut tx)),
-                Err(_) => break,
-            }
-        }
-        let committed = commit(engine, tx);
-        if let Err(error) = &committed {
-            tracing::error!(error = %error, store.jobs = ran.len(), "a group of changes could not be committed");
-        }
-        for (job, panicked) in ran {
+/// Jobs that have run, each with whether it panicked, and what they want written.
+#[derive(Default)]
+struct Group {
+    jobs: Vec<(AnyJob, bool)>,
+    writes: Writes,
+    bulk: usize,
+    tries: u32,
+}
+
+impl Group {
+    fn has_room(&self) -> bool {
+        self.jobs.len() < GROUP_JOBS && self.writes.len() < GROUP_WRITES
+    }
+
+    fn takes_bulk(&self) -> bool {
+        self.bulk == 0 && self.has_room()
+    }
+
+    fn answer(self, committed: &Result<(), StoreError>) {
+        for (job, panicked) in self.jobs {
             job.answer(if panicked { Err(StoreError::Stopped) } else { committed.clone() });
         }
     }
 }
 
-fn run(mut job: Box<dyn Job>, tx: &mut Tx<'_>) -> (Box<dyn Job>, bool) {
-    let outcome = catch_unwind(AssertUnwindSafe(|| job.run(tx)));
-    match outcome {
-        Ok(true) => tx.keep(),
-        Ok(false) | Err(_) => tx.take_back(),
-    }
-    (job, outcome.is_err())
+/// A group on its way to the disk; its writes are what the next group sees.
+struct Departure {
+    group: Group,
+    batch: Arc<Batch>,
 }
 
-fn commit(engine: &dyn Engine, tx: Tx<'_>) -> Result<(), StoreError> {
-    let writes = tx.into_writes();
-    if writes.is_empty() {
+/// What became of a departure.
+enum Arrival {
+    Committed,
+    Failed,
+    /// Another daemon came first: it must be run again.
+    Overtaken(Group),
+}
+
+struct Gatherer {
+    ground: Ground,
+    lanes: Lanes<mpsc::Receiver<AnyJob>>,
+    departures: std::sync::mpsc::Sender<Departure>,
+    arrivals: mpsc::UnboundedReceiver<Arrival>,
+    /// The group that is on its way.
+    under_way: Option<Arc<Batch>>,
+    /// The number of the last commit; `None`: ask the engine.
+    last: Option<u64>,
+}
+
+impl Gatherer {
+    async fn work(mut self) {
+        let mut group = Group::default();
+        let (mut urgent_ended, mut bulk_ended) = (false, false);
+        loop {
+            if self.under_way.is_none() && !group.jobs.is_empty() {
+                while let Some((job, lane)) = self.waiting(&group) {
+                    self.run(&mut group, job, lane);
+                }
+                self.hand_over(std::mem::take(&mut group));
+                continue;
+            }
+            if self.under_way.is_none() && urgent_ended && bulk_ended {
+                return;
+            }
+            let (room, bulk_room) = (group.has_room(), group.takes_bulk());
+            tokio::select! {
+                biased;
+                arrival = self.arrivals.recv(), if self.under_way.is_some() => match arrival {
+                    Some(arrival) => self.arrived(&mut group, arrival),
+                    None => return,
+                },
+                job = self.lanes.urgent.recv(), if room && !urgent_ended => match job {
+                    Some(job) => self.run(&mut group, job, Lane::Urgent),
+                    None => urgent_ended = true,
+                },
+                job = self.lanes.bulk.recv(), if bulk_room && !bulk_ended => match job {
+                    Some(job) => self.run(&mut group, job, Lane::Bulk),
+                    None => bulk_ended = true,
+                },
+            }
+        }
+    }
+
+    /// The next job that waits already, if the group has room for it.
+    fn waiting(&mut self, group: &Group) -> Option<(AnyJob, Lane)> {
+        let urgent = if group.has_room() { self.lanes.urgent.try_recv().ok() } else { None };
+        let bulk = |this: &mut Self| if group.takes_bulk() { this.lanes.bulk.try_recv().ok() } else { None };
+        urgent.map(|job| (job, Lane::Urgent)).or_else(|| bulk(self).map(|job| (job, Lane::Bulk)))
+    }
+
+    fn run(&self, group: &mut Group, mut job: AnyJob, lane: Lane) {
+        let Ground { engine, sealer, clock, rng } = &self.ground;
+        let writes = std::mem::take(&mut group.writes);
+        let under_way = self.under_way.as_ref().map(|batch| &batch.writes);
+        let mut tx = Tx::new(&**engine, sealer, rng, clock.now(), under_way, writes);
+        let outcome = catch_unwind(AssertUnwindSafe(|| job.run(&mut tx)));
+        if !matches!(outcome, Ok(true)) {
+            tx.take_back();
+        }
+        group.writes = tx.into_writes();
+        group.bulk = group.bulk.saturating_add(usize::from(lane == Lane::Bulk));
+        group.jobs.push((job, outcome.is_err()));
+    }
+
+    /// Sends a group on its way. One that writes nothing too: what it read must be on disk before it is answered.
+    fn hand_over(&mut self, mut group: Group) {
+        let mut expect = Vec::new();
+        if !group.writes.is_empty() {
+            match self.number() {
+                Ok(fence) => expect.extend(fence.expected(&mut group.writes)),
+                Err(error) => return group.answer(&Err(error)),
+            }
+        }
+        let batch = Arc::new(Batch { writes: std::mem::take(&mut group.writes), expect });
+        self.under_way = Some(batch.clone());
+        if let Err(ended) = self.departures.send(Departure { group, batch }) {
+            self.under_way = None;
+            ended.0.group.answer(&Err(StoreError::Stopped));
+        }
+    }
+
+    /// The number of the next commit, which makes this daemon's commits one chain.
+    fn number(&mut self) -> Result<Fence, StoreError> {
+        let key = Space::Meta.key(&[b"commit"]);
+        let before = match self.last {
+            Some(last) => last,
+            None => self.ground.engine.get(&key)?.map_or(Ok(0), |bytes| codec::decode(&bytes))?,
+        };
+        let next = before.saturating_add(1);
+        self.last = Some(next);
+        let was = if before == 0 { None } else { Some(codec::encode(&before)?) };
+        Ok(Fence { key, was, next: codec::encode(&next)? })
+    }
+
+    fn arrived(&mut self, group: &mut Group, arrival: Arrival) {
+        self.under_way = None;
+        let overtaken = match arrival {
+            Arrival::Committed => return,
+            Arrival::Failed => Group::default(),
+            Arrival::Overtaken(overtaken) => overtaken,
+        };
+        // What ran over it saw what is not there: again, from what is.
+        self.last = None;
+        let again = Group { tries: overtaken.tries, ..Group::default() };
+        let ran = std::mem::replace(group, again);
+        for (job, _) in overtaken.jobs.into_iter().chain(ran.jobs) {
+            self.run(group, job, Lane::Urgent);
+        }
+    }
+}
+
+/// A row that every commit changes, and what it must have been.
+struct Fence {
+    key: Bytes,
+    was: Option<Bytes>,
+    next: Bytes,
+}
+
+impl Fence {
+    fn expected(self, writes: &mut Writes) -> Option<(Bytes, Option<Bytes>)> {
+        writes.insert(self.key.clone(), Some(self.next));
+        Some((self.key, self.was))
+    }
+}
+
+/// Commits one group after the other.
+fn commit_groups(
+    engine: &dyn Engine,
+    departures: &std::sync::mpsc::Receiver<Departure>,
+    arrivals: &mpsc::UnboundedSender<Arrival>,
+    pulse: &Pulse,
+) {
+    while let Ok(Departure { mut group, batch }) = departures.recv() {
+        pulse.set(Some(Stopwatch::start()));
+        let committed = commit(engine, &batch);
+        pulse.set(None);
+        if committed == Err(StoreError::Engine(EngineError::Conflict)) && group.tries < TRIES {
+            group.tries = group.tries.saturating_add(1);
+            drop(arrivals.send(Arrival::Overtaken(group)));
+            continue;
+        }
+        if let Err(error) = &committed {
+            tracing::error!(error = %error, store.jobs = group.jobs.len(), "a group of changes could not be committed");
+        }
+        drop(arrivals.send(if committed.is_ok() { Arrival::Committed } else { Arrival::Failed }));
+        group.answer(&committed);
+    }
+}
+
+fn commit(engine: &dyn Engine, batch: &Batch) -> Result<(), StoreError> {
+    if batch.writes.is_empty() {
         return Ok(());
     }
-    let batch = Batch { writes, expect: Vec::new() };
-    match catch_unwind(AssertUnwindSafe(|| engine.commit(&batch))) {
+    match catch_unwind(AssertUnwindSafe(|| engine.commit(batch))) {
         Ok(committed) => Ok(committed?),
         Err(_) => Err(StoreError::Stopped),
     }
 }
+
+impl Pulse {
+    fn set(&self, since: Option<Stopwatch>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+}
+
+#[cfg(test)]
+#[path = "writer/tests.rs"]
+mod tests;

@@ -62,7 +62,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("http_body_util", &["http", "cli"]),
     ("ldap3", &["sources/ldap"]),
     ("lber", &["sources/ldap"]),
-    ("sled", &["store/engine/sled.rs"]),
+    ("sled", &["store/engine/sled", "store/engine/sled.rs"]),
     ("lettre", &["notify/mail.rs"]),
     ("tokio_cron_scheduler", &["tasks"]),
 ];

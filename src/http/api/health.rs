@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::http::error::Problem;
 use crate::http::state::App;
-use crate::store::{StoreError, tasks};
+use crate::store::tasks;
 
 /// The process runs.
 pub async fn alive() -> Json<Value> {
@@ -18,7 +18,7 @@ pub async fn ready(State(app): State<App>) -> Result<Json<Value>, Problem> {
     tasks::last_run(&app.store.view(), "sweep")?;
     if let Some(fault) = app.store.fault() {
         tracing::error!("not ready: {fault}");
-        return Err(StoreError::Stopped.into());
+        return Err(fault.into());
     }
     Ok(Json(json!({"status": "ready"})))
 }

@@ -12,14 +12,8 @@ pub type Bytes = Vec<u8>;
 /// One row.
 pub type Row = (Bytes, Bytes);
 
-/// Ordered bytes on some medium.
-pub trait Engine: Send + Sync {
-    /// The value of a key.
-    ///
-    /// # Errors
-    /// When the medium cannot be read.
-    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError>;
-
+/// Ordered bytes that can be read.
+pub trait Rows: Send + Sync {
     /// The values of many keys, in their order, in one round trip.
     ///
     /// # Errors
@@ -32,14 +26,34 @@ pub trait Engine: Send + Sync {
     /// When the medium cannot be read.
     fn scan(&self, range: &KeyRange, order: Order, limit: usize) -> Result<Vec<Row>, EngineError>;
 
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// When the medium cannot be read.
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
+        Ok(self.get_many(&[key.to_vec()])?.pop().flatten())
+    }
+}
+
+/// Ordered bytes on some medium: read as they are now, or as they were; written in batches.
+///
+/// Every method may block; writes do until they are on disk. Reads never wait for the disk of a write.
+pub trait Engine: Rows {
+    /// What is committed now, as it stays to be seen while others write. Costs memory for what changes meanwhile.
+    ///
+    /// # Errors
+    /// When the medium cannot be read.
+    fn snapshot(&self) -> Result<Box<dyn Rows>, EngineError>;
+
     /// Writes a batch, all of it or nothing; returns when it is on disk. Blocks: never call it on a runtime's thread.
     ///
     /// # Errors
-    /// [`EngineError::Conflict`] when an expectation does not hold; nothing is written then.
+    /// [`EngineError::Conflict`] when an expectation does not hold, [`EngineError::Full`] when there is no room:
+    /// nothing is written then. After any other error the batch may or may not be there.
     fn commit(&self, batch: &Batch) -> Result<(), EngineError>;
 
-    /// Why nothing can be written any more, if that is so.
-    fn fault(&self) -> Option<String> {
+    /// Why nothing can be written now, if that is so.
+    fn fault(&self) -> Option<EngineError> {
         None
     }
 }
@@ -121,11 +135,14 @@ pub enum EngineError {
     #[error("another change came first")]
     Conflict,
     /// The medium is full.
-    #[error("no space is left for the store at {0}")]
+    #[error("no space is left on the disk of {0}: free some, and writing goes on")]
     Full(String),
     /// What is on the medium cannot be read.
     #[error("{0}")]
     Damaged(String),
+    /// So much was written since a snapshot was taken that it is given up.
+    #[error("too much was written meanwhile: try again when less is going on")]
+    Overrun,
     /// Another process holds the store.
     #[error("{0}")]
     Held(String),
@@ -195,7 +212,74 @@ mod conformance {
         assert!(left.iter().all(|(key, _)| !key.windows(3).any(|part| part == b"big")));
     }
 
+    fn a_snapshot_stays_as_it_was(engine: &dyn Engine) {
+        let row = |n: u8, value: &[u8]| (vec![b's', n], Some(value.to_vec()));
+        let big = vec![1_u8; 100_000];
+        let first = (0..20).map(|n| row(n, b"old")).chain([row(40, &big)]);
+        engine.commit(&Batch { writes: first.collect(), expect: vec![] }).unwrap();
+        let snapshot = engine.snapshot().unwrap();
+        let removed = (10..15).map(|n| (vec![b's', n], None));
+        let change = (0..5).map(|n| row(n, b"new")).chain(removed).chain([row(30, b"new"), row(40, b"small")]);
+        engine.commit(&Batch { writes: change.collect(), expect: vec![] }).unwrap();
+        engine.commit(&batch(&[(&[b's', 0], None), (&[b's', 30], Some(b"newer"))])).unwrap();
+        let all = KeyRange::prefix(b"s");
+        for (order, limit) in
+            [(Order::Ascending, 99), (Order::Descending, 99), (Order::Ascending, 7), (Order::Descending, 7)]
+        {
+            let rows = snapshot.scan(&all, order, limit).unwrap();
+            assert_eq!(rows.len(), limit.min(21), "{order:?}");
+            assert!(rows.iter().all(|(key, value)| value == b"old" || (key[1] == 40 && *value == big)));
+            let mut sorted = rows.clone();
+            sorted.sort();
+            if order == Order::Descending {
+                sorted.reverse();
+            }
+            assert_eq!(rows, sorted);
+        }
+        let after = KeyRange::prefix_after(b"s", vec![b's', 12]);
+        assert_eq!(keys(snapshot.scan(&after, Order::Ascending, 2).unwrap()), [[b's', 13], [b's', 14]]);
+        assert_eq!(snapshot.get(&[b's', 0]).unwrap(), Some(b"old".to_vec()));
+        let many = snapshot.get_many(&[vec![b's', 30], vec![b's', 12], vec![b's', 40]]).unwrap();
+        assert_eq!(many, [None, Some(b"old".to_vec()), Some(big)]);
+        assert_eq!(engine.get(&[b's', 30]).unwrap(), Some(b"newer".to_vec()));
+        let gone: Vec<_> =
+            engine.scan(&all, Order::Ascending, 99).unwrap().into_iter().map(|(key, _)| (key, None)).collect();
+        engine.commit(&Batch { writes: gone.into_iter().collect(), expect: vec![] }).unwrap();
+        assert_eq!(snapshot.scan(&all, Order::Ascending, 99).unwrap().len(), 21);
+    }
+
+    fn a_snapshot_is_whole_while_others_write(engine: &dyn Engine) {
+        // Every batch keeps the sum: whoever sees half of one sees another.
+        let sum = |rows: Vec<Row>| rows.iter().map(|(_, value)| u64::from(value[0])).sum::<u64>();
+        let row = |n: u8, value: u8| (vec![b't', n], Some(vec![value]));
+        engine.commit(&Batch { writes: (0..100).map(|n| row(n, 1)).collect(), expect: vec![] }).unwrap();
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for n in (0..100_u8).cycle() {
+                    let writes = [row(n, 0), row((n + 37) % 100, 2)].into();
+                    engine.commit(&Batch { writes, expect: vec![] }).unwrap();
+                    engine
+                        .commit(&Batch { writes: [row(n, 1), row((n + 37) % 100, 1)].into(), expect: vec![] })
+                        .unwrap();
+                    if stop.load(std::sync::atomic::Ordering::Relaxed) {
+                        return;
+                    }
+                }
+            });
+            for _ in 0..50 {
+                let snapshot = engine.snapshot().unwrap();
+                for _ in 0..3 {
+                    assert_eq!(sum(snapshot.scan(&KeyRange::prefix(b"t"), Order::Ascending, 999).unwrap()), 100);
+                }
+            }
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+    }
+
     fn conforms(engine: &dyn Engine) {
+        a_snapshot_stays_as_it_was(engine);
+        a_snapshot_is_whole_while_others_write(engine);
         keeps_values_of_every_size(engine);
         reads_what_was_committed(engine);
         scans_in_both_directions_within_bounds(engine);
@@ -210,16 +294,16 @@ mod conformance {
     #[test]
     fn the_sled_engine_keeps_the_engines_promises() {
         let folder = tempfile::tempdir().unwrap();
-        conforms(&super::sled::SledEngine::open(folder.path(), 16 << 20).unwrap());
+        conforms(&super::sled::SledEngine::open(folder.path(), super::sled::Options::for_tests()).unwrap());
     }
 
     #[test]
     fn what_sled_committed_is_there_after_opening_again() {
         let folder = tempfile::tempdir().unwrap();
-        let engine = super::sled::SledEngine::open(folder.path(), 16 << 20).unwrap();
+        let engine = super::sled::SledEngine::open(folder.path(), super::sled::Options::for_tests()).unwrap();
         engine.commit(&batch(&[(b"a", Some(b"1"))])).unwrap();
         drop(engine);
-        let engine = super::sled::SledEngine::open(folder.path(), 16 << 20).unwrap();
+        let engine = super::sled::SledEngine::open(folder.path(), super::sled::Options::for_tests()).unwrap();
         assert_eq!(engine.get(b"a").unwrap(), Some(b"1".to_vec()));
     }
 

@@ -2,305 +2,209 @@
 //!
 //! What is known of this version and met here: a leftover `snap.*.generating` of a kill during start keeps
 //! the store from opening; damaged snapshots are rebuilt from the log once they are out of the way; `flush`
-//! hands the log to the kernel but does not force it out, so the log file itself is synced after it; opening
-//! damaged files may panic.
+//! hands the log to the kernel but does not force it out, so the log file itself is synced after it; damaged
+//! files may panic, when they are opened and when they are read; after a failed write nothing more is taken
+//! until the files are opened again, which happens here; there are no snapshots, so the old values of what
+//! changes are kept for whoever looks at one.
 
 use std::fs::{self, File};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use super::{Batch, Bytes, Engine, EngineError, KeyRange, Order, Row};
+use super::{Batch, Bytes, Engine, EngineError, KeyRange, Order, Row, Rows};
+use crate::base::panic::caught;
+use open::{damaged, io, translate};
+use parts::is_row;
+use snapshot::{Snapshot, Snapshots};
+
+mod open;
+mod parts;
+mod snapshot;
+
+/// How a store is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Bytes of the page cache.
+    pub cache_bytes: u64,
+    /// With less free on the disk than this, nothing is written: sled itself is never shown a full disk.
+    pub reserve_bytes: u64,
+}
 
 /// A sled store in a folder of its own.
 pub struct SledEngine {
-    db: sled::Db,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    folder: PathBuf,
+    options: Options,
+    /// Replaced when the files are opened again after a failed write; `None` when that failed too.
+    db: RwLock<Option<sled::Db>>,
     /// A second handle on the log, for `fdatasync`. Its lock also makes commits one at a time.
     log: Mutex<File>,
-    folder: PathBuf,
-    /// A write has failed half-way: what is on disk is uncertain until the store is opened again.
+    /// Held while a batch is put into memory, and never while a disk is waited for.
+    snapshots: Mutex<Snapshots>,
+    /// A write has failed half-way: what is on disk is uncertain until the files are opened again.
     broken: AtomicBool,
 }
 
 impl SledEngine {
-    /// Opens or creates the store in `folder`, with a page cache of `cache_bytes`.
+    /// Opens or creates the store in `folder`.
     ///
     /// # Errors
     /// When the files are damaged, held by another process, or the disk refuses.
-    pub fn open(folder: &Path, cache_bytes: u64) -> Result<Self, EngineError> {
+    pub fn open(folder: &Path, options: Options) -> Result<Self, EngineError> {
         fs::create_dir_all(folder).map_err(|error| io(folder, &error))?;
-        remove_unfinished_snapshots(folder)?;
-        let db = match open(folder, cache_bytes) {
-            Err(EngineError::Damaged(first)) => {
-                let moved = quarantine_snapshots(folder)?;
-                if moved == 0 {
-                    return Err(EngineError::Damaged(first));
-                }
-                tracing::warn!(
-                    store.moved = moved,
-                    "damaged snapshots were put into quarantine; reading the whole log"
-                );
-                open(folder, cache_bytes)?
-            }
-            opened => opened?,
-        };
-        let path = folder.join("db");
-        let log = File::options().read(true).write(true).open(&path).map_err(|error| io(&path, &error))?;
-        Ok(Self { db, log: Mutex::new(log), folder: folder.to_owned(), broken: AtomicBool::new(false) })
+        let (db, log) = open::open(folder, options)?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                folder: folder.to_owned(),
+                options,
+                db: RwLock::new(Some(db)),
+                log: Mutex::new(log),
+                snapshots: Mutex::default(),
+                broken: AtomicBool::new(false),
+            }),
+        })
+    }
+}
+
+impl Rows for SledEngine {
+    fn get_many(&self, keys: &[Bytes]) -> Result<Vec<Option<Bytes>>, EngineError> {
+        self.shared.read(|db| keys.iter().map(|key| self.shared.get(db, key)).collect())
     }
 
-    fn error(&self, error: sled::Error) -> EngineError {
-        translate(&self.folder, error)
+    fn scan(&self, range: &KeyRange, order: Order, limit: usize) -> Result<Vec<Row>, EngineError> {
+        self.shared.scan(range, order, limit)
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
+        self.shared.read(|db| self.shared.get(db, key))
     }
 }
 
 impl Engine for SledEngine {
-    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
-        match self.db.get(key).map_err(|error| self.error(error))? {
-            Some(value) => self.whole(key, &value).map(Some),
-            None => Ok(None),
-        }
+    fn snapshot(&self) -> Result<Box<dyn Rows>, EngineError> {
+        let mut snapshots = self.shared.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Box::new(Snapshot::new(self.shared.clone(), snapshots.begin())))
     }
 
-    fn get_many(&self, keys: &[Bytes]) -> Result<Vec<Option<Bytes>>, EngineError> {
-        keys.iter().map(|key| self.get(key)).collect()
+    fn commit(&self, batch: &Batch) -> Result<(), EngineError> {
+        let mut log = self.shared.log.lock().unwrap_or_else(PoisonError::into_inner);
+        self.shared.check_room(batch)?;
+        if self.shared.broken.load(Ordering::SeqCst) {
+            *log = self.shared.open_again()?;
+        }
+        self.shared.commit(batch, &log)
+    }
+
+    fn fault(&self) -> Option<EngineError> {
+        // While a commit runs the flag is up too: only one that nobody holds the log for is a fault.
+        let resting = self.shared.log.try_lock().is_ok();
+        if let Err(full) = self.shared.check_room(&Batch::default()) {
+            return Some(full);
+        }
+        (resting && self.shared.broken.load(Ordering::SeqCst)).then(|| self.shared.broken_by_a_write())
+    }
+}
+
+impl Shared {
+    /// Runs a reading; whatever sled does on damaged files is an error.
+    fn read<T>(&self, reading: impl FnOnce(&sled::Db) -> Result<T, EngineError>) -> Result<T, EngineError> {
+        let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        let db = db.as_ref().ok_or_else(|| self.broken_by_a_write())?;
+        caught(|| reading(db)).unwrap_or_else(|why| Err(damaged(&self.folder, &format!("reading it failed: {why}"))))
+    }
+
+    fn get(&self, db: &sled::Db, key: &[u8]) -> Result<Option<Bytes>, EngineError> {
+        parts::get(db, key).map_err(|fault| self.error(fault))
     }
 
     fn scan(&self, range: &KeyRange, order: Order, limit: usize) -> Result<Vec<Row>, EngineError> {
         if range.is_empty() {
             return Ok(Vec::new());
         }
-        let rows = self.db.range((range.start.clone(), range.end.clone()));
-        let read = |row: sled::Result<(sled::IVec, sled::IVec)>| {
-            let (key, value) = row.map_err(|error| self.error(error))?;
-            let whole = self.whole(&key, &value)?;
-            Ok((key.to_vec(), whole))
-        };
-        let is_row = |row: &sled::Result<(sled::IVec, sled::IVec)>| {
-            row.as_ref().map_or(true, |(key, _)| key.first() != Some(&PARTS))
-        };
-        match order {
-            Order::Ascending => rows.filter(is_row).take(limit).map(read).collect(),
-            Order::Descending => rows.rev().filter(is_row).take(limit).map(read).collect(),
-        }
+        self.read(|db| {
+            let rows = db.range((range.start.clone(), range.end.clone()));
+            let whole = |row: sled::Result<(sled::IVec, sled::IVec)>| {
+                let (key, stored) = row.map_err(|error| translate(&self.folder, error))?;
+                let value = parts::whole(db, &key, &stored).map_err(|fault| self.error(fault))?;
+                Ok(value.map(|value| (key.to_vec(), value)))
+            };
+            let whole = |row| whole(row).transpose();
+            match order {
+                Order::Ascending => rows.filter(is_row).filter_map(whole).take(limit).collect(),
+                Order::Descending => rows.rev().filter(is_row).filter_map(whole).take(limit).collect(),
+            }
+        })
     }
 
-    fn commit(&self, batch: &Batch) -> Result<(), EngineError> {
-        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.broken.load(Ordering::SeqCst) {
-            return Err(EngineError::Io(self.fault_text()));
-        }
-        for (key, expected) in &batch.expect {
-            if self.get(key)? != *expected {
-                return Err(EngineError::Conflict);
+    fn commit(&self, batch: &Batch, log: &File) -> Result<(), EngineError> {
+        let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
+        let db = db.as_ref().ok_or_else(|| self.broken_by_a_write())?;
+        let committed = caught(|| {
+            for (key, expected) in &batch.expect {
+                if self.get(db, key)? != *expected {
+                    return Err(EngineError::Conflict);
+                }
             }
-        }
-        let writes = self.writes(batch)?;
-        // From here on a failure, or a panic, leaves memory and disk apart.
-        self.broken.store(true, Ordering::SeqCst);
-        self.db.apply_batch(writes).map_err(|error| self.error(error))?;
-        self.db.flush().map_err(|error| self.error(error))?;
-        log.sync_data().map_err(|error| io(&self.folder, &error))?;
+            let writes = parts::writes(db, batch).map_err(|fault| self.error(fault))?;
+            {
+                let mut snapshots = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
+                snapshots.remember(batch.writes.keys(), |key| self.get(db, key))?;
+                // From here on a failure, or a panic, leaves memory and disk apart.
+                self.broken.store(true, Ordering::SeqCst);
+                db.apply_batch(writes).map_err(|error| translate(&self.folder, error))?;
+            }
+            db.flush().map_err(|error| translate(&self.folder, error))?;
+            log.sync_data().map_err(|error| io(&self.folder, &error))?;
+            self.broken.store(false, Ordering::SeqCst);
+            Ok(())
+        });
+        committed
+            .unwrap_or_else(|why| Err(EngineError::Io(format!("writing to {} failed: {why}", self.folder.display()))))
+    }
+
+    /// Opens the files again after a write that failed half-way: what of it is there, is there whole.
+    fn open_again(&self) -> Result<File, EngineError> {
+        let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
+        // Closing may want to write, and fail again; the files are what counts.
+        drop(caught(|| drop(db.take())));
+        let (opened, log) = open::open(&self.folder, self.options)?;
+        *db = Some(opened);
+        self.snapshots.lock().unwrap_or_else(PoisonError::into_inner).give_up();
         self.broken.store(false, Ordering::SeqCst);
-        Ok(())
+        tracing::warn!(store.folder = %self.folder.display(), "the store was opened again after a write that failed");
+        Ok(log)
     }
 
-    fn fault(&self) -> Option<String> {
-        // While a commit runs the flag is up too: only one that nobody holds the log for is a fault.
-        let resting = self.log.try_lock().is_ok();
-        (resting && self.broken.load(Ordering::SeqCst)).then(|| self.fault_text())
-    }
-}
-
-/// Values up to this size are one row. sled writes values past 128 KiB to files of their own that no `fdatasync`
-/// of the log covers; parts stay well below that.
-const PART: usize = 32 << 10;
-/// The first byte of a stored value: it is all here.
-const WHOLE: u8 = 0;
-/// The first byte of a stored value: it is in so many parts (four bytes follow).
-const IN_PARTS: u8 = 1;
-/// The first byte of the keys of parts; no key of the store begins with it.
-const PARTS: u8 = 0xff;
-
-fn part_key(key: &[u8], number: u32) -> Bytes {
-    [&[PARTS], key, &number.to_be_bytes()].concat()
-}
-
-/// Of how many parts a stored value is.
-fn parts_of(stored: &[u8]) -> u32 {
-    match stored {
-        [IN_PARTS, number @ ..] => number.try_into().map(u32::from_be_bytes).unwrap_or(0),
-        _ => 0,
-    }
-}
-
-impl SledEngine {
-    fn fault_text(&self) -> String {
-        format!("an earlier write to {} failed: restart the daemon once the disk is well", self.folder.display())
+    /// Is there room for a batch, beside what is kept in reserve?
+    fn check_room(&self, batch: &Batch) -> Result<(), EngineError> {
+        let disk = rustix::fs::statvfs(&self.folder);
+        let disk = disk.map_err(|error| io(&self.folder, &std::io::Error::from(error)))?;
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        let size =
+            |(key, value): (&Bytes, &Option<Bytes>)| key.len().saturating_add(value.as_ref().map_or(0, Vec::len));
+        let bytes: usize = batch.writes.iter().map(size).sum();
+        // Pages are written again whole now and then, and old ones are moved.
+        let wanted =
+            u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(4).saturating_add(self.options.reserve_bytes);
+        if free < wanted { Err(EngineError::Full(self.folder.display().to_string())) } else { Ok(()) }
     }
 
-    /// A value as it was written, put together from its parts.
-    fn whole(&self, key: &[u8], stored: &[u8]) -> Result<Bytes, EngineError> {
-        match stored {
-            [WHOLE, value @ ..] => Ok(value.to_vec()),
-            [IN_PARTS, ..] => {
-                let mut value = Vec::new();
-                for number in 0..parts_of(stored) {
-                    let part = self.db.get(part_key(key, number)).map_err(|error| self.error(error))?;
-                    value
-                        .extend_from_slice(&part.ok_or_else(|| damaged(&self.folder, "a part of a value is missing"))?);
-                }
-                Ok(value)
-            }
-            _ => Err(damaged(&self.folder, "a value has no form that is known")),
+    fn error(&self, fault: parts::Fault) -> EngineError {
+        match fault {
+            parts::Fault::Sled(error) => translate(&self.folder, error),
+            parts::Fault::Form(why) => damaged(&self.folder, why),
         }
     }
 
-    /// The batch in sled's terms: large values in parts, and the parts of what is replaced removed.
-    fn writes(&self, batch: &Batch) -> Result<sled::Batch, EngineError> {
-        let mut writes = sled::Batch::default();
-        for (key, value) in &batch.writes {
-            let old = self.db.get(key).map_err(|error| self.error(error))?;
-            let old_parts = old.map_or(0, |old| parts_of(&old));
-            let mut new_parts = 0;
-            match value {
-                Some(value) if value.len() <= PART => {
-                    writes.insert(key.as_slice(), [&[WHOLE], value.as_slice()].concat())
-                }
-                Some(value) => {
-                    for part in value.chunks(PART) {
-                        writes.insert(part_key(key, new_parts), part);
-                        new_parts = new_parts.saturating_add(1);
-                    }
-                    writes.insert(key.as_slice(), [&[IN_PARTS], new_parts.to_be_bytes().as_slice()].concat());
-                }
-                None => writes.remove(key.as_slice()),
-            }
-            (new_parts..old_parts).for_each(|number| writes.remove(part_key(key, number)));
-        }
-        Ok(writes)
+    fn broken_by_a_write(&self) -> EngineError {
+        EngineError::Io(format!("a write to {} failed; the next one opens the files again", self.folder.display()))
     }
-}
-
-/// How often, and how long apart, a held store is tried again: sled's own threads give its lock back a moment
-/// after the last handle is dropped. Another daemon is told apart before, by the lock of the whole folder.
-const LOCK_TRIES: u32 = 40;
-const LOCK_PAUSE: Duration = Duration::from_millis(50);
-
-fn open(folder: &Path, cache_bytes: u64) -> Result<sled::Db, EngineError> {
-    let config = sled::Config::new().path(folder).cache_capacity(cache_bytes);
-    let mut tries = 0;
-    loop {
-        let opened = match catch_unwind(AssertUnwindSafe(|| config.open())) {
-            Ok(opened) => opened.map_err(|error| translate(folder, error)),
-            Err(_) => Err(damaged(folder, "reading it ended in a panic")),
-        };
-        tries += 1;
-        match opened {
-            Err(EngineError::Held(_)) if tries < LOCK_TRIES => std::thread::sleep(LOCK_PAUSE),
-            opened => return opened,
-        }
-    }
-}
-
-fn damaged(folder: &Path, why: &str) -> EngineError {
-    EngineError::Damaged(format!("the store in {} is damaged: {why}; restore it from a backup", folder.display()))
-}
-
-fn io(path: &Path, error: &std::io::Error) -> EngineError {
-    match error.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-            EngineError::Full(path.display().to_string())
-        }
-        std::io::ErrorKind::WouldBlock => EngineError::Held(format!("{} is held by another process", path.display())),
-        _ => EngineError::Io(format!("{}: {error}", path.display())),
-    }
-}
-
-fn translate(folder: &Path, error: sled::Error) -> EngineError {
-    match error {
-        sled::Error::Io(error) => {
-            // sled reports a held lock as an error without a kind of its own.
-            let held = error.to_string().contains("could not acquire lock");
-            if held {
-                EngineError::Held(format!("{} is held by another process", folder.display()))
-            } else {
-                io(folder, &error)
-            }
-        }
-        sled::Error::Corruption { .. } => damaged(folder, "a checksum does not match"),
-        other => EngineError::Io(format!("{}: {other}", folder.display())),
-    }
-}
-
-fn snapshot_files(folder: &Path, unfinished: bool) -> Result<Vec<PathBuf>, EngineError> {
-    let entries = fs::read_dir(folder).map_err(|error| io(folder, &error))?;
-    let mut found = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(|error| io(folder, &error))?.path();
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if name.starts_with("snap.") && name.ends_with(".generating") == unfinished {
-            found.push(path);
-        }
-    }
-    Ok(found)
-}
-
-/// A kill while sled wrote a snapshot leaves it behind unfinished, and sled then refuses to open.
-fn remove_unfinished_snapshots(folder: &Path) -> Result<(), EngineError> {
-    for path in snapshot_files(folder, true)? {
-        fs::remove_file(&path).map_err(|error| io(&path, &error))?;
-        tracing::info!(store.file = %path.display(), "removed an unfinished snapshot of an earlier start");
-    }
-    Ok(())
-}
-
-/// Moves finished snapshots aside; sled then rebuilds its state from the log. Gives their number.
-fn quarantine_snapshots(folder: &Path) -> Result<usize, EngineError> {
-    let quarantine = folder.join("quarantine");
-    let files = snapshot_files(folder, false)?;
-    if !files.is_empty() {
-        fs::create_dir_all(&quarantine).map_err(|error| io(&quarantine, &error))?;
-    }
-    for path in &files {
-        let name = path.file_name().unwrap_or_default();
-        fs::rename(path, quarantine.join(name)).map_err(|error| io(path, &error))?;
-    }
-    Ok(files.len())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_unfinished_snapshot_does_not_keep_the_store_shut() {
-        let folder = tempfile::tempdir().unwrap();
-        let engine = SledEngine::open(folder.path(), 1 << 20).unwrap();
-        let writes = [(b"a".to_vec(), Some(b"1".to_vec()))].into();
-        engine.commit(&Batch { writes, expect: vec![] }).unwrap();
-        drop(engine);
-        fs::write(folder.path().join("snap.00000000000003DC.generating"), b"").unwrap();
-        let engine = SledEngine::open(folder.path(), 1 << 20).unwrap();
-        assert_eq!(engine.get(b"a").unwrap(), Some(b"1".to_vec()));
-    }
-
-    #[test]
-    fn a_damaged_snapshot_is_put_aside_and_nothing_is_lost() {
-        let folder = tempfile::tempdir().unwrap();
-        for round in 0..3_u8 {
-            let engine = SledEngine::open(folder.path(), 1 << 20).unwrap();
-            engine.commit(&Batch { writes: [(vec![round], Some(vec![round]))].into(), expect: vec![] }).unwrap();
-        }
-        let snapshots = snapshot_files(folder.path(), false).unwrap();
-        assert!(!snapshots.is_empty(), "sled keeps a snapshot after a restart");
-        for path in snapshots {
-            fs::write(path, b"garbage that is no snapshot at all, but long enough").unwrap();
-        }
-        let engine = SledEngine::open(folder.path(), 1 << 20).unwrap();
-        assert_eq!(engine.get(&[1]).unwrap(), Some(vec![1]));
-        assert!(folder.path().join("quarantine").is_dir());
-    }
-}
+#[path = "sled/tests.rs"]
+mod tests;
