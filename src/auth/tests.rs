@@ -538,7 +538,10 @@ async fn every_login_leaves_a_line_with_the_backends_that_were_asked() {
     let kim = world.with_password("kim", "okta").await;
     drop(world.login("kim", "wrong").await);
     granted(world.login("kim", PASSWORD).await);
-    let lines = audit::list(&world.auth.store.view(), Some(kim.id), None, 9).unwrap();
+    let lines =
+        audit::list(&world.auth.store.view(), &audit::Query { user: Some(kim.id), ..audit::Query::default() }, None, 9)
+            .unwrap()
+            .lines;
     let actions: Vec<_> = lines.iter().map(|line| line.action.as_str()).take(2).collect();
     assert_eq!(actions, ["login.succeeded", "login.refused"]);
     let backends = lines[1].details.get("backends").unwrap().to_string();

@@ -39,8 +39,12 @@ enum Command {
     Serve,
     /// Check the settings and show each with where it comes from
     Check,
-    /// Check a store that no daemon runs on: audit trail, indexes, memberships
-    Verify,
+    /// Check a store that no daemon runs on: records, indexes, references, audit trail
+    Verify {
+        /// Put right what can be: rebuild indexes, drop what belongs to nobody
+        #[arg(long)]
+        repair: bool,
+    },
     #[command(flatten)]
     Remote(Box<commands::Remote>),
 }
@@ -65,7 +69,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match command {
         Command::Check => Ok(check(loaded, json)),
         Command::Serve => serve::serve(settled(loaded)?),
-        Command::Verify => serve::look(settled(loaded)?, json),
+        Command::Verify { repair } => serve::look(settled(loaded)?, repair, json),
         Command::Remote(remote) => {
             let socket = settled(loaded)?.settings.http.admin_socket;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

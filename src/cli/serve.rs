@@ -14,7 +14,7 @@ use crate::base::clock::Clock;
 use crate::base::rng::Rng;
 use crate::base::secret::Secret;
 use crate::config::Loaded;
-use crate::store::{Store, audit, verify};
+use crate::store::{Store, verify};
 
 pub(super) fn serve(loaded: Loaded) -> anyhow::Result<ExitCode> {
     logging::start(&loaded.settings.log).map_err(|error| anyhow!(error))?;
@@ -75,31 +75,58 @@ fn welcome(daemon: &Daemon, folder: &str) {
     tracing::info!(http.listen = %http.listen, "ready");
 }
 
-pub(super) fn look(loaded: Loaded, json: bool) -> anyhow::Result<ExitCode> {
+/// Looks at the whole store, and puts right what can be where `repair` asks for it.
+pub(super) fn look(loaded: Loaded, repair: bool, json: bool) -> anyhow::Result<ExitCode> {
     if !loaded.settings.store.folder.join("store").exists() {
         bail!("there is no store in {}", loaded.settings.store.folder.display());
     }
     let store = Store::open(&loaded.settings.store, Clock::system(), Rng::system())?;
-    let lines = audit::verify(&store.view())?;
     let report = verify::verify(&store.view())?;
-    let whole = report.differences.is_empty();
+    let left = report.differences.iter().filter(|one| !repair || !one.is_repairable()).count();
+    let repaired = if repair {
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        runtime.block_on(verify::repair(&store, &report))?
+    } else {
+        0
+    };
     if json {
+        let differences: Vec<_> =
+            report.differences.iter().map(|one| json!({"what": one.what, "repairable": one.is_repairable()})).collect();
         output::json(&json!({
-            "audit_lines": lines,
+            "audit_lines": report.audit_lines,
             "users": report.users,
+            "records": report.records,
             "index_rows": report.index_rows,
             "members": report.members,
-            "differences": report.differences,
+            "differences": differences,
+            "rows_repaired": repaired,
         }));
     } else {
-        report.differences.iter().for_each(|difference| output::line(difference));
+        report.differences.iter().for_each(|one| output::line(&one.what));
         output::line(&format!(
-            "{lines} audit lines hold together; {} users, {} index rows and {} memberships: {} differences",
+            "{} users, {} records, {} index rows, {} memberships and {} audit lines: {}",
             report.users,
+            report.records,
             report.index_rows,
             report.members,
-            report.differences.len()
+            report.audit_lines,
+            outcome(&report, repaired, left)
         ));
     }
-    Ok(if whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if left == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn outcome(report: &verify::Report, repaired: usize, left: usize) -> String {
+    let found = report.differences.len();
+    let repairable = report.differences.iter().filter(|one| one.is_repairable()).count();
+    match (found, repaired) {
+        (0, _) => "all hold together".to_owned(),
+        (_, 0) if repairable > 0 => {
+            format!("{found} differences, {repairable} of which `musterd verify --repair` puts right")
+        }
+        (_, 0) => format!("{found} differences, which need a person or a backup"),
+        _ => {
+            format!("{found} differences; {repaired} rows were put right, {left} differences need a person or a backup")
+        }
+    }
 }

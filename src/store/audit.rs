@@ -1,21 +1,45 @@
-//! The audit trail: append-only, hash-chained, written in the commit of the change it tells of.
+//! The audit trail: append-only, hash-chained, committed with the change it tells of.
+//!
+//! A transaction gathers its lines; when its group is handed over they get their numbers and hashes, and go into
+//! pages: a bulk change of a hundred users costs one row, and one compressed with its like.
 
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::base::id::UserId;
 use crate::base::secret::sha256;
 use crate::directory::audit::{AuditLine, Author, Change, Target};
 use crate::store::StoreError;
-use crate::store::engine::{KeyRange, Order};
+use crate::store::engine::{KeyRange, Order, Row};
 use crate::store::keys::Space;
-use crate::store::tx::{Reads, Tx, get_record, get_records};
+use crate::store::tx::{Reads, Tx, get_record};
+use page::Page;
+pub(super) use page::{encode as encode_page, first_of};
 
+mod page;
+mod retention;
+mod search;
+
+pub use retention::trim;
+pub use search::{Found, Query, Wanted, each, list};
+
+/// Most lines of a page.
+const PAGE_LINES: usize = 128;
+/// A page gets no further line once it has so many bytes of JSON.
+const PAGE_BYTES: usize = 128 << 10;
+/// A short last page is written again with the lines that follow, up to this many.
+const SHORT_PAGE: usize = 64;
+/// Pages that are read at a time.
+const CHUNK: usize = 64;
+
+/// Where the trail ends, or, when its oldest lines are dropped, what comes before its first line.
 #[derive(Default, Serialize, Deserialize)]
-struct Head {
-    seq: u64,
-    hash: String,
+pub(super) struct Head {
+    pub(super) seq: u64,
+    pub(super) hash: String,
+    /// The first line of the last page.
+    #[serde(default)]
+    pub(super) page: u64,
 }
 
 /// What a line says besides author and time.
@@ -38,18 +62,22 @@ impl Entry {
     }
 }
 
-fn head_key() -> Vec<u8> {
+/// Where the head lies.
+pub(super) fn head_key() -> Vec<u8> {
     Space::Meta.key(&[b"audit"])
+}
+
+fn start_key() -> Vec<u8> {
+    Space::Meta.key(&[b"audit-start"])
 }
 
 /// Appends a line to the trail.
 ///
 /// # Errors
-/// When the store cannot read or encode.
+/// When the store cannot encode it.
 pub fn append(tx: &mut Tx<'_>, author: &Author, entry: Entry) -> Result<(), StoreError> {
-    let head: Head = get_record(tx, &head_key())?.unwrap_or_default();
-    let mut line = AuditLine {
-        seq: head.seq.saturating_add(1),
+    let line = AuditLine {
+        seq: 0,
         at: tx.now(),
         action: entry.action.to_owned(),
         actor: author.actor.clone(),
@@ -61,24 +89,117 @@ pub fn append(tx: &mut Tx<'_>, author: &Author, entry: Entry) -> Result<(), Stor
         details: entry.details,
         hash: String::new(),
     };
-    line.hash = chain(&head.hash, &to_value(&line)?);
-    if let Target::User { id, .. } = &line.target {
-        tx.put(Space::AuditByUser.key(&[id.as_bytes(), &line.seq.to_be_bytes()]), Vec::new());
+    match serde_json::to_value(&line) {
+        Ok(Value::Object(line)) => tx.note_line(line),
+        Ok(_) => return Err(StoreError::Record("an audit line is no object".to_owned())),
+        Err(error) => return Err(StoreError::Record(error.to_string())),
     }
-    tx.put_record(Space::Audit.key(&[&line.seq.to_be_bytes()]), &line)?;
-    tx.put_record(head_key(), &Head { seq: line.seq, hash: line.hash })
+    Ok(())
+}
+
+/// Gives the lines that the transaction gathered their numbers and hashes, and writes them in pages.
+///
+/// # Errors
+/// When the store cannot read or encode.
+pub(super) fn settle(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let lines = tx.take_lines();
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let head: Head = get_record(tx, &head_key())?.unwrap_or_default();
+    let mut trail = Trail { open: last_page(tx, &head)?, head };
+    for mut line in lines {
+        line.insert("seq".to_owned(), trail.head.seq.saturating_add(1).into());
+        let hash = chain(&trail.head.hash, &mut line);
+        line.insert("hash".to_owned(), hash.into());
+        if let Some((key, page)) = trail.add(line)? {
+            tx.put(key, page);
+        }
+    }
+    for (key, row) in trail.end()? {
+        tx.put(key, row);
+    }
+    Ok(())
+}
+
+/// The end of a trail that gets further lines, which have their numbers and hashes.
+#[derive(Default)]
+pub(super) struct Trail {
+    head: Head,
+    open: Open,
+}
+
+/// A page that still gets lines.
+#[derive(Default)]
+struct Open {
+    first: u64,
+    lines: Vec<Value>,
+    bytes: usize,
+    most: usize,
+}
+
+impl Trail {
+    /// Adds a line; gives the page that is full by it, if one is.
+    ///
+    /// # Errors
+    /// When the page cannot be encoded.
+    pub(super) fn add(&mut self, line: Map<String, Value>) -> Result<Option<Row>, StoreError> {
+        self.head.seq = line.get("seq").and_then(Value::as_u64).unwrap_or_default();
+        self.head.hash = line.get("hash").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let line = Value::Object(line);
+        let size = line.to_string().len();
+        let full = self.open.lines.len() >= self.open.most || self.open.bytes.saturating_add(size) > PAGE_BYTES;
+        let mut page = None;
+        if full {
+            page = self.open.row()?;
+            self.open = Open { first: self.head.seq, lines: Vec::new(), bytes: 0, most: PAGE_LINES };
+        }
+        self.open.bytes = self.open.bytes.saturating_add(size);
+        self.open.lines.push(line);
+        Ok(page)
+    }
+
+    /// The last page, and the head.
+    ///
+    /// # Errors
+    /// When they cannot be encoded.
+    pub(super) fn end(mut self) -> Result<Vec<Row>, StoreError> {
+        let Some(page) = self.open.row()? else { return Ok(Vec::new()) };
+        self.head.page = self.open.first;
+        Ok(vec![page, (head_key(), super::codec::encode(&self.head)?)])
+    }
+}
+
+impl Open {
+    fn row(&self) -> Result<Option<Row>, StoreError> {
+        if self.lines.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some((page::key(self.first), page::encode(&self.lines)?)))
+    }
+}
+
+/// The last page if it is short, else a new one.
+fn last_page(tx: &Tx<'_>, head: &Head) -> Result<Open, StoreError> {
+    let held = head.seq.saturating_sub(head.page).saturating_add(1);
+    if head.page == 0 || usize::try_from(held).is_ok_and(|held| held >= SHORT_PAGE) {
+        return Ok(Open::default());
+    }
+    let key = page::key(head.page);
+    let Some(bytes) = tx.get(&key)? else { return Ok(Open::default()) };
+    let lines = Page::read(&(key, bytes))?.lines()?;
+    let bytes = lines.iter().map(|line| line.to_string().len()).sum();
+    Ok(Open { first: head.page, lines, bytes, most: SHORT_PAGE })
 }
 
 /// The hash of a line: SHA-256 over the previous line's hash and the members of this line, in the order of their
 /// names, without its own hash. Computed from the stored form, so that a member added later leaves old lines whole.
-fn chain(previous: &str, line: &Value) -> String {
-    let mut members = line.as_object().cloned().unwrap_or_default();
-    members.remove("hash");
-    HEXLOWER.encode(&sha256(format!("{previous}{}", Value::Object(members)).as_bytes()))
-}
-
-fn to_value(line: &AuditLine) -> Result<Value, StoreError> {
-    serde_json::to_value(line).map_err(|error| StoreError::Record(error.to_string()))
+fn chain(previous: &str, line: &mut Map<String, Value>) -> String {
+    line.remove("hash");
+    let mut text = previous.to_owned().into_bytes();
+    // A map of texts and values always becomes text.
+    drop(serde_json::to_writer(&mut text, line));
+    HEXLOWER.encode(&sha256(&text))
 }
 
 /// The attributes in which two forms of a record differ. Members named in `quiet` do not count.
@@ -100,111 +221,53 @@ pub fn differences(old: &Value, new: &Value, quiet: &[&str]) -> Vec<Change> {
         .collect()
 }
 
-/// The last lines, newest first: of one user or of all, before a number.
-///
-/// # Errors
-/// When the store cannot read.
-pub fn list(
-    reads: &dyn Reads,
-    user: Option<UserId>,
-    before: Option<u64>,
-    limit: usize,
-) -> Result<Vec<AuditLine>, StoreError> {
-    let prefix = match user {
-        Some(user) => Space::AuditByUser.key(&[user.as_bytes()]),
-        None => Space::Audit.key(&[]),
-    };
-    let range = match before {
-        Some(before) => KeyRange::prefix_before(&prefix, [&prefix[..], &before.to_be_bytes()].concat()),
-        None => KeyRange::prefix(&prefix),
-    };
-    let rows = reads.scan(&range, Order::Descending, limit)?;
-    let seqs = rows.iter().filter_map(|(key, _)| key.last_chunk::<8>());
-    let keys: Vec<_> = seqs.map(|seq| Space::Audit.key(&[seq])).collect();
-    get_records(reads, &keys)
+fn each_page(reads: &dyn Reads, mut visit: impl FnMut(&Row) -> Result<bool, StoreError>) -> Result<(), StoreError> {
+    let prefix = Space::Audit.key(&[]);
+    let mut range = KeyRange::prefix(&prefix);
+    loop {
+        let rows = reads.scan(&range, Order::Ascending, CHUNK)?;
+        let Some((last, _)) = rows.last() else { return Ok(()) };
+        range = KeyRange::prefix_after(&prefix, last.clone());
+        for row in &rows {
+            if !visit(row)? {
+                return Ok(());
+            }
+        }
+    }
 }
 
-/// Recomputes the chain from the first line on; gives the number of lines.
+/// Recomputes the chain from the first line that is kept; gives the number of lines.
 ///
 /// # Errors
 /// [`StoreError::Record`] naming the first line that was changed, removed or cut off.
 pub fn verify(reads: &dyn Reads) -> Result<u64, StoreError> {
-    let prefix = Space::Audit.key(&[]);
+    let broken = |seq: u64| StoreError::Record(format!("the audit trail does not hold together at line {seq}"));
     let head: Head = get_record(reads, &head_key())?.unwrap_or_default();
-    let (mut seq, mut hash, mut range) = (0_u64, String::new(), KeyRange::prefix(&prefix));
-    loop {
-        let rows = reads.scan(&range, Order::Ascending, 1_000)?;
-        let Some((last, _)) = rows.last() else { break };
-        range = KeyRange::prefix_after(&prefix, last.clone());
-        for (_, bytes) in rows {
-            let line: Value = super::codec::decode(&bytes)?;
-            let claimed = line.get("hash").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let start: Head = get_record(reads, &start_key())?.unwrap_or_default();
+    let (mut seq, mut hash) = (start.seq, start.hash);
+    each_page(reads, |row| {
+        let page = Page::read(row)?;
+        let mut first = true;
+        for line in page.lines()? {
             seq = seq.saturating_add(1);
-            if line.get("seq").and_then(Value::as_u64) != Some(seq) || chain(&hash, &line) != claimed {
-                return Err(StoreError::Record(format!("the audit trail does not hold together at line {seq}")));
+            let Value::Object(mut line) = line else { return Err(broken(seq)) };
+            let claimed = line.get("hash").and_then(Value::as_str).unwrap_or_default().to_owned();
+            let in_place = line.get("seq").and_then(Value::as_u64) == Some(seq) && (!first || page.first == seq);
+            hash = chain(&hash, &mut line);
+            if !in_place || hash != claimed {
+                return Err(broken(seq));
             }
-            hash = claimed;
+            first = false;
         }
-    }
+        Ok(true)
+    })?;
     if head.seq == seq && head.hash == hash {
-        Ok(seq)
+        Ok(seq.saturating_sub(start.seq))
     } else {
         Err(StoreError::Record(format!("the audit trail ends at line {seq}, its head says {}", head.seq)))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::clock::Clock;
-    use crate::base::rng::Rng;
-    use crate::store::{Store, codec};
-
-    async fn three_lines() -> Store {
-        let store = Store::in_memory(Clock::system(), Rng::system()).unwrap();
-        for _ in 0..3 {
-            let write = store.write(|tx: &mut Tx<'_>| {
-                append(tx, &Author::system("test"), Entry::new("test.happened", Target::Directory))
-            });
-            write.await.unwrap();
-        }
-        store
-    }
-
-    #[tokio::test]
-    async fn the_trail_counts_up_and_lists_newest_first() {
-        let store = three_lines().await;
-        let lines = list(&store.view(), None, None, 2).unwrap();
-        assert_eq!(lines.iter().map(|line| line.seq).collect::<Vec<_>>(), [3, 2]);
-        assert_eq!(list(&store.view(), None, Some(2), 9).unwrap().len(), 1);
-        assert_eq!(verify(&store.view()), Ok(3));
-    }
-
-    #[tokio::test]
-    async fn a_changed_removed_or_cut_line_is_found() {
-        let key = |seq: u64| Space::Audit.key(&[&seq.to_be_bytes()]);
-        for damage in 0..3 {
-            let store = three_lines().await;
-            let write = store.write(move |tx: &mut Tx<'_>| {
-                let mut line: AuditLine = get_record(tx, &key(2))?.unwrap();
-                line.action = "nothing.happened".to_owned();
-                match damage {
-                    0 => tx.put(key(2), codec::encode(&line)?),
-                    1 => tx.remove(key(2)),
-                    _ => tx.remove(key(3)),
-                }
-                Ok::<_, StoreError>(())
-            });
-            write.await.unwrap();
-            assert!(verify(&store.view()).is_err(), "damage {damage}");
-        }
-    }
-
-    #[test]
-    fn only_what_differs_is_a_change() {
-        let old = serde_json::json!({"a": 1, "b": 2, "r": 1});
-        let new = serde_json::json!({"a": 1, "c": 3, "r": 2});
-        let changes = differences(&old, &new, &["r"]);
-        assert_eq!(changes.iter().map(|c| c.attribute.as_str()).collect::<Vec<_>>(), ["b", "c"]);
-    }
-}
+#[path = "audit/tests.rs"]
+mod tests;

@@ -7,12 +7,12 @@ use serde_json::Value;
 use crate::base::id::{ExternalId, GroupId, SourceId, UserId};
 use crate::directory::audit::{Author, Change, Target};
 use crate::directory::group::{Group, Member};
-use crate::store::StoreError;
 use crate::store::audit::{self, Entry};
 use crate::store::engine::{Bytes, KeyRange, Order};
 use crate::store::keys::{END, Space};
 use crate::store::tx::{Reads, Tx, get_record, get_records};
 use crate::store::users::WriteError;
+use crate::store::{StoreError, index};
 
 const USER: u8 = b'u';
 const GROUP: u8 = b'g';
@@ -40,10 +40,6 @@ pub(super) fn member_of_key(key: &[u8]) -> Option<Member> {
 
 fn key(id: GroupId) -> Bytes {
     Space::Group.key(&[id.as_bytes()])
-}
-
-fn name_key(group: &Group) -> Bytes {
-    Space::GroupByName.key(&[group.source.as_str().as_bytes(), END, group.name.folded().as_bytes()])
 }
 
 fn external_key(source: &SourceId, external_id: &ExternalId) -> Bytes {
@@ -162,8 +158,7 @@ pub fn groups_of(reads: &dyn Reads, user: UserId) -> Result<Vec<(Group, bool)>, 
 /// # Errors
 /// When its name or external id is taken in its source.
 pub fn create(tx: &mut Tx<'_>, author: &Author, group: Group) -> Result<Group, WriteError> {
-    claim(tx, &group, None)?;
-    tx.put_record(key(group.id), &group)?;
+    index::write(tx, key(group.id), None, &group)?;
     audit::append(tx, author, Entry::new("group.created", target(&group)))?;
     Ok(group)
 }
@@ -185,30 +180,11 @@ pub fn update(
     }
     new.revision = old.revision.saturating_add(1);
     new.modified_at = tx.now();
-    claim(tx, &new, Some(&old))?;
-    tx.put_record(key(id), &new)?;
+    index::write(tx, key(id), Some(&old), &new)?;
     let mut entry = Entry::new("group.changed", target(&new));
     entry.changes = audit::differences(&to_value(&old)?, &to_value(&new)?, &["revision", "modified_at"]);
     audit::append(tx, author, entry)?;
     Ok(new)
-}
-
-fn claim(tx: &mut Tx<'_>, new: &Group, old: Option<&Group>) -> Result<(), WriteError> {
-    let keys = |group: &Group| {
-        let external = group.external_id.as_ref().map(|id| external_key(&group.source, id));
-        [("name", Some(name_key(group))), ("external_id", external)]
-    };
-    if let Some(old) = old {
-        keys(old).into_iter().filter_map(|(_, key)| key).for_each(|key| tx.remove(key));
-    }
-    for (field, key) in keys(new) {
-        let Some(key) = key else { continue };
-        if tx.get(&key)?.is_some() {
-            return Err(WriteError::Taken { field });
-        }
-        tx.put(key, new.id.as_bytes().to_vec());
-    }
-    Ok(())
 }
 
 /// Adds and removes members; those that are there already, or not there, change nothing. Gives what changed.
@@ -280,11 +256,7 @@ pub fn remove(tx: &mut Tx<'_>, author: &Author, id: GroupId) -> Result<(), Write
         tx.remove(Space::GroupOfMember.key(&[&member_bytes(member), id.as_bytes()]));
     }
     forget_member(tx, Member::Group(id))?;
-    tx.remove(name_key(&group));
-    if let Some(external_id) = &group.external_id {
-        tx.remove(external_key(&group.source, external_id));
-    }
-    tx.remove(key(id));
+    index::remove(tx, key(id), &group);
     audit::append(tx, author, Entry::new("group.removed", target(&group)))?;
     Ok(())
 }

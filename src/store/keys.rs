@@ -25,12 +25,16 @@ pub enum Space {
     UserByExpiry = 0x15,
     /// Quiet since, user id: active users.
     UserByQuiet = 0x16,
-    /// System role, user id: users that are not removed.
+    /// System role other than the plain one, user id: users that are not removed.
     UserByRole = 0x17,
     /// Purge time, user id: tombstones.
     UserByPurge = 0x18,
     /// Folded email, user id: addresses that a source sent besides the user's own.
     UserByOtherEmail = 0x19,
+    /// When something other than activity last changed, user id: users that are not removed.
+    UserByModified = 0x1a,
+    /// State, folded username → user id: users that are neither active nor removed.
+    UserByState = 0x1b,
     /// Group records by id.
     Group = 0x20,
     /// Source, folded name → group id.
@@ -65,9 +69,9 @@ pub enum Space {
     Login = 0x46,
     /// End, key: rows that may be dropped from then on.
     Ending = 0x4f,
-    /// Audit lines by number.
+    /// Pages of audit lines by the number of the first; in schema 1 single lines.
     Audit = 0x50,
-    /// User id, audit number.
+    /// User id, audit number: in schema 1 only.
     AuditByUser = 0x51,
     /// Outbox messages by number.
     Outbox = 0x60,
@@ -81,7 +85,61 @@ pub enum Space {
     TaskState = 0x80,
 }
 
+/// Every space with its name, in the order of the keys.
+pub const SPACES: &[(Space, &str)] = &[
+    (Space::Meta, "meta"),
+    (Space::User, "user"),
+    (Space::UserByUsername, "user-by-username"),
+    (Space::UserByEmail, "user-by-email"),
+    (Space::UserByExternalId, "user-by-external-id"),
+    (Space::UserBySource, "user-by-source"),
+    (Space::UserByExpiry, "user-by-expiry"),
+    (Space::UserByQuiet, "user-by-quiet"),
+    (Space::UserByRole, "user-by-role"),
+    (Space::UserByPurge, "user-by-purge"),
+    (Space::UserByOtherEmail, "user-by-other-email"),
+    (Space::UserByModified, "user-by-modified"),
+    (Space::UserByState, "user-by-state"),
+    (Space::Group, "group"),
+    (Space::GroupByName, "group-by-name"),
+    (Space::GroupMember, "group-member"),
+    (Space::GroupOfMember, "group-of-member"),
+    (Space::GroupByExternalId, "group-by-external-id"),
+    (Space::Organization, "organization"),
+    (Space::OrganizationByName, "organization-by-name"),
+    (Space::Credential, "credential"),
+    (Space::Factor, "factor"),
+    (Space::Session, "session"),
+    (Space::SessionByUser, "session-by-user"),
+    (Space::Token, "token"),
+    (Space::TokenById, "token-by-id"),
+    (Space::Link, "link"),
+    (Space::LinkByUser, "link-by-user"),
+    (Space::Login, "login"),
+    (Space::Ending, "ending"),
+    (Space::Audit, "audit"),
+    (Space::AuditByUser, "audit-by-user"),
+    (Space::Outbox, "outbox"),
+    (Space::Run, "run"),
+    (Space::Plan, "plan"),
+    (Space::PlanItem, "plan-item"),
+    (Space::TaskState, "task"),
+];
+
 impl Space {
+    /// Its name for people and in exports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        SPACES.iter().find(|(space, _)| *space == self).map_or("", |(_, name)| name)
+    }
+
+    /// The space that a key lies in.
+    #[must_use]
+    pub fn of(key: &[u8]) -> Option<Self> {
+        let tag = *key.first()?;
+        SPACES.iter().map(|(space, _)| *space).find(|space| space.tag() == tag)
+    }
+
     /// The byte that begins its keys.
     #[must_use]
     pub fn tag(self) -> u8 {
@@ -109,6 +167,12 @@ pub fn seconds(at: Timestamp) -> [u8; 8] {
     u64::try_from(at.as_second()).unwrap_or(0).to_be_bytes()
 }
 
+/// A time inside a key: milliseconds, sorting as numbers do.
+#[must_use]
+pub fn millis(at: Timestamp) -> [u8; 8] {
+    u64::try_from(at.as_millisecond()).unwrap_or(0).to_be_bytes()
+}
+
 /// The key of a user by source and external id.
 #[must_use]
 pub fn user_by_external_id(source: &SourceId, external_id: &ExternalId) -> Bytes {
@@ -128,44 +192,14 @@ mod tests {
     #[test]
     fn the_numbers_of_the_key_spaces_are_for_ever() {
         let tags = [
-            (Space::Meta, 0x01),
-            (Space::User, 0x10),
-            (Space::UserByUsername, 0x11),
-            (Space::UserByEmail, 0x12),
-            (Space::UserByExternalId, 0x13),
-            (Space::UserBySource, 0x14),
-            (Space::UserByExpiry, 0x15),
-            (Space::UserByQuiet, 0x16),
-            (Space::UserByRole, 0x17),
-            (Space::UserByPurge, 0x18),
-            (Space::UserByOtherEmail, 0x19),
-            (Space::Group, 0x20),
-            (Space::GroupByName, 0x21),
-            (Space::GroupMember, 0x22),
-            (Space::GroupOfMember, 0x23),
-            (Space::GroupByExternalId, 0x24),
-            (Space::Organization, 0x28),
-            (Space::OrganizationByName, 0x29),
-            (Space::Credential, 0x30),
-            (Space::Factor, 0x31),
-            (Space::Session, 0x40),
-            (Space::SessionByUser, 0x41),
-            (Space::Token, 0x42),
-            (Space::TokenById, 0x43),
-            (Space::Link, 0x44),
-            (Space::LinkByUser, 0x45),
-            (Space::Login, 0x46),
-            (Space::Ending, 0x4f),
-            (Space::Audit, 0x50),
-            (Space::AuditByUser, 0x51),
-            (Space::Outbox, 0x60),
-            (Space::Run, 0x71),
-            (Space::Plan, 0x72),
-            (Space::PlanItem, 0x73),
-            (Space::TaskState, 0x80),
+            0x01, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x20, 0x21, 0x22, 0x23, 0x24,
+            0x28, 0x29, 0x30, 0x31, 0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x4f, 0x50, 0x51, 0x60, 0x71, 0x72, 0x73,
+            0x80,
         ];
-        for (space, tag) in tags {
-            assert_eq!(space.tag(), tag, "{space:?}");
+        let named: Vec<u8> = SPACES.iter().map(|(space, _)| space.tag()).collect();
+        assert_eq!(named, tags);
+        for (space, name) in SPACES {
+            assert_eq!((space.name(), Space::of(&space.key(&[b"x"]))), (*name, Some(*space)));
         }
     }
 

@@ -17,10 +17,14 @@ pub mod audit;
 pub mod codec;
 pub mod credentials;
 pub mod engine;
+pub mod export;
 pub mod groups;
+pub mod import;
+mod index;
 pub mod keys;
 pub mod list;
 pub mod logins;
+mod migrate;
 pub mod organizations;
 pub mod outbox;
 pub mod runs;
@@ -39,9 +43,6 @@ use engine::{Engine, EngineError};
 use seal::Sealer;
 use tx::{Snapshot, Tx, View};
 use writer::{Lane, Writer};
-
-/// The version of the layout: key spaces and their meaning.
-const SCHEMA: u32 = 1;
 
 /// A write that takes longer than this is a fault of the disk, or of the engine.
 const SLOW: Duration = Duration::from_secs(10);
@@ -78,7 +79,7 @@ pub enum StoreError {
     #[error("the seal key: {0}")]
     Key(String),
     /// The store was written by a newer musterd.
-    #[error("the store has schema version {found}, this musterd knows up to {SCHEMA}: start the newer musterd again")]
+    #[error("the store has schema version {found}, this musterd knows up to {known}: start the newer musterd again", known = migrate::SCHEMA)]
     Newer {
         /// The version in the store.
         found: u32,
@@ -136,7 +137,7 @@ impl Store {
         rng: Rng,
         lock: Option<File>,
     ) -> Result<Self, StoreError> {
-        check_schema(&*engine)?;
+        migrate::migrate(&*engine)?;
         check_key(&*engine, &sealer)?;
         let sealer = Arc::new(sealer);
         let writer = Writer::start(engine.clone(), sealer.clone(), clock.clone(), rng.clone())?;
@@ -215,20 +216,6 @@ impl Store {
     }
 }
 
-fn check_schema(engine: &dyn Engine) -> Result<(), StoreError> {
-    let key = keys::Space::Meta.key(&[b"schema"]);
-    let sealer = Sealer::ephemeral(&Rng::system());
-    let found: Option<u32> = tx::get_record(&View { engine, sealer: &sealer }, &key)?;
-    match found {
-        Some(found) if found > SCHEMA => Err(StoreError::Newer { found }),
-        Some(_) => Ok(()),
-        None => {
-            let writes = [(key, Some(codec::encode(&SCHEMA)?))].into();
-            Ok(engine.commit(&engine::Batch { writes, expect: Vec::new() })?)
-        }
-    }
-}
-
 /// A value that only the right key opens: with another one, new secrets would be sealed beside old ones that no
 /// longer open.
 fn check_key(engine: &dyn Engine, sealer: &Sealer) -> Result<(), StoreError> {
@@ -302,15 +289,6 @@ mod tests {
         assert!(matches!(Store::open(&settings, Clock::system(), Rng::system()), Err(StoreError::Key(_))), "none");
         Sealer::from_file(&folder.path().join("seal.key"), true, &Rng::system()).unwrap();
         assert!(matches!(Store::open(&settings, Clock::system(), Rng::system()), Err(StoreError::Key(_))), "another");
-    }
-
-    #[test]
-    fn a_newer_store_is_refused_with_a_text_that_says_so() {
-        let engine = MemoryEngine::default();
-        let key = keys::Space::Meta.key(&[b"schema"]);
-        let writes = [(key, Some(codec::encode(&(SCHEMA + 1)).unwrap()))].into();
-        engine.commit(&engine::Batch { writes, expect: vec![] }).unwrap();
-        assert_eq!(check_schema(&engine), Err(StoreError::Newer { found: SCHEMA + 1 }));
     }
 
     #[tokio::test]

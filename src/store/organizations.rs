@@ -1,22 +1,17 @@
 //! Organisation records.
 
 use crate::base::id::OrganizationId;
-use crate::base::text;
 use crate::directory::audit::{Author, Target};
 use crate::directory::organization::Organization;
-use crate::store::StoreError;
 use crate::store::audit::{self, Entry};
 use crate::store::engine::{KeyRange, Order};
 use crate::store::keys::Space;
 use crate::store::tx::{Reads, Tx, get_record, get_records};
 use crate::store::users::WriteError;
+use crate::store::{StoreError, index};
 
 fn key(id: OrganizationId) -> Vec<u8> {
     Space::Organization.key(&[id.as_bytes()])
-}
-
-fn name_key(name: &str) -> Vec<u8> {
-    Space::OrganizationByName.key(&[text::fold(name).as_bytes()])
 }
 
 /// The organisation of this id.
@@ -43,12 +38,7 @@ pub fn list(reads: &dyn Reads) -> Result<Vec<Organization>, StoreError> {
 /// # Errors
 /// When its name is taken.
 pub fn create(tx: &mut Tx<'_>, author: &Author, organization: Organization) -> Result<Organization, WriteError> {
-    let name = name_key(organization.name.as_str());
-    if tx.get(&name)?.is_some() {
-        return Err(WriteError::Taken { field: "name" });
-    }
-    tx.put(name, organization.id.as_bytes().to_vec());
-    tx.put_record(key(organization.id), &organization)?;
+    index::write(tx, key(organization.id), None, &organization)?;
     let target = Target::Organization { id: organization.id, name: organization.name.as_str().to_owned() };
     audit::append(tx, author, Entry::new("organization.created", target))?;
     Ok(organization)

@@ -8,16 +8,18 @@ use std::path::Path;
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use data_encoding::BASE64;
+use data_encoding::{BASE64, HEXLOWER};
 use zeroize::Zeroizing;
 
 use crate::base::rng::Rng;
+use crate::base::secret::sha256;
 use crate::store::StoreError;
 use crate::store::engine::Bytes;
 
 /// Seals and opens values.
 pub struct Sealer {
     cipher: XChaCha20Poly1305,
+    fingerprint: String,
     rng: Rng,
 }
 
@@ -29,7 +31,16 @@ impl Sealer {
     }
 
     pub(super) fn from_key(key: &[u8; 32], rng: &Rng) -> Self {
-        Self { cipher: XChaCha20Poly1305::new(key.into()), rng: rng.clone() }
+        let labelled = Zeroizing::new([b"musterd seal key\0".as_slice(), key].concat());
+        let [a, b, c, d, ..] = sha256(&labelled);
+        let fingerprint = HEXLOWER.encode(&[a, b, c, d]);
+        Self { cipher: XChaCha20Poly1305::new(key.into()), fingerprint, rng: rng.clone() }
+    }
+
+    /// Tells one key from another, and nothing about either: eight hexadecimal digits.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        self.fingerprint.clone()
     }
 
     /// Reads the key file; makes one, readable by its owner only, where there is none and `create` allows it.

@@ -2,23 +2,19 @@
 
 use jiff::Timestamp;
 
-use crate::base::id::{SessionId, UserId};
+use crate::base::id::UserId;
 use crate::base::secret::TokenHash;
 use crate::directory::session::{PasswordLink, Session};
-use crate::store::StoreError;
 use crate::store::engine::{KeyRange, Order};
 use crate::store::keys::{self, Space};
 use crate::store::tx::{Reads, Tx, get_record};
+use crate::store::{StoreError, codec, index};
 
 /// Most sessions of one user; the oldest make room.
 const SESSIONS_MAX: usize = 100;
 
 fn key(hash: TokenHash) -> Vec<u8> {
     Space::Session.key(&[&hash.0])
-}
-
-fn by_user(user: UserId, session: SessionId) -> Vec<u8> {
-    Space::SessionByUser.key(&[user.as_bytes(), session.as_bytes()])
 }
 
 /// The session under this token, valid or not.
@@ -37,14 +33,12 @@ pub fn create(tx: &mut Tx<'_>, hash: TokenHash, session: &Session) -> Result<(),
     let prefix = Space::SessionByUser.key(&[session.user.as_bytes()]);
     let rows = tx.scan(&KeyRange::prefix(&prefix), Order::Ascending, SESSIONS_MAX)?;
     if rows.len() >= SESSIONS_MAX
-        && let Some((oldest, hash)) = rows.into_iter().next()
+        && let Some((_, oldest)) = rows.first()
     {
-        tx.remove(Space::Session.key(&[&hash]));
-        tx.remove(oldest);
+        index::drop_record(tx, Space::Session.key(&[oldest]))?;
     }
-    tx.put(by_user(session.user, session.id), hash.0.to_vec());
     remember_end(tx, session.expires_at, &key(hash));
-    tx.put_record(key(hash), session)
+    index::put(tx, key(hash), None, session)
 }
 
 /// Notes that a session was used.
@@ -65,20 +59,17 @@ pub fn touch(tx: &mut Tx<'_>, hash: TokenHash, now: Timestamp) -> Result<(), Sto
 pub fn list(reads: &dyn Reads, user: UserId) -> Result<Vec<(TokenHash, Session)>, StoreError> {
     let prefix = Space::SessionByUser.key(&[user.as_bytes()]);
     let rows = reads.scan(&KeyRange::prefix(&prefix), Order::Ascending, SESSIONS_MAX)?;
-    let mut sessions = Vec::new();
-    for (_, hash) in rows {
-        let Ok(hash) = <[u8; 32]>::try_from(hash.as_slice()) else { continue };
-        if let Some(session) = get(reads, TokenHash(hash))? {
-            sessions.push((TokenHash(hash), session));
-        }
-    }
-    Ok(sessions)
+    let hashes = rows.iter().filter_map(|(_, hash)| hash.as_slice().try_into().ok().map(TokenHash));
+    let hashes: Vec<_> = hashes.collect();
+    let keys: Vec<_> = hashes.iter().map(|hash| key(*hash)).collect();
+    let found = reads.get_many(&keys)?;
+    let pairs = hashes.into_iter().zip(found).filter_map(|(hash, bytes)| Some((hash, bytes?)));
+    pairs.map(|(hash, bytes)| Ok((hash, codec::decode(&bytes)?))).collect()
 }
 
 /// Ends one session.
 pub fn remove(tx: &mut Tx<'_>, hash: TokenHash, session: &Session) {
-    tx.remove(key(hash));
-    tx.remove(by_user(session.user, session.id));
+    index::remove(tx, key(hash), session);
 }
 
 /// The password link under this token, valid or not.
@@ -96,9 +87,8 @@ pub fn get_link(reads: &dyn Reads, hash: TokenHash) -> Result<Option<PasswordLin
 pub fn put_link(tx: &mut Tx<'_>, hash: TokenHash, link: &PasswordLink) -> Result<(), StoreError> {
     remove_link(tx, link.user)?;
     let row = Space::Link.key(&[&hash.0]);
-    tx.put(Space::LinkByUser.key(&[link.user.as_bytes()]), hash.0.to_vec());
     remember_end(tx, link.expires_at, &row);
-    tx.put_record(row, link)
+    index::put(tx, row, None, link)
 }
 
 /// Ends the user's password link, if there is one.
@@ -106,12 +96,10 @@ pub fn put_link(tx: &mut Tx<'_>, hash: TokenHash, link: &PasswordLink) -> Result
 /// # Errors
 /// When the store cannot read.
 pub fn remove_link(tx: &mut Tx<'_>, user: UserId) -> Result<(), StoreError> {
-    let by_user = Space::LinkByUser.key(&[user.as_bytes()]);
-    if let Some(hash) = tx.get(&by_user)? {
-        tx.remove(Space::Link.key(&[&hash]));
-        tx.remove(by_user);
+    match tx.get(&Space::LinkByUser.key(&[user.as_bytes()]))? {
+        Some(hash) => index::drop_record(tx, Space::Link.key(&[&hash])),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Notes that a row may be dropped from `end` on.
@@ -129,20 +117,7 @@ pub fn drop_ended(tx: &mut Tx<'_>, limit: usize) -> Result<usize, StoreError> {
     let rows = tx.scan(&range, Order::Ascending, limit)?;
     for (ending, _) in &rows {
         let row = ending.get(9..).unwrap_or_default().to_vec();
-        if row.first() == Some(&Space::Session.tag())
-            && let Some(session) = get_record::<Session>(tx, &row)?
-        {
-            tx.remove(by_user(session.user, session.id));
-        }
-        if row.first() == Some(&Space::Link.tag())
-            && let Some(link) = get_record::<PasswordLink>(tx, &row)?
-        {
-            let by_user = Space::LinkByUser.key(&[link.user.as_bytes()]);
-            if tx.get(&by_user)?.as_deref() == row.get(1..) {
-                tx.remove(by_user);
-            }
-        }
-        tx.remove(row);
+        index::drop_record(tx, row)?;
         tx.remove(ending.clone());
     }
     Ok(rows.len())

@@ -6,12 +6,12 @@ use crate::base::id::TokenId;
 use crate::base::secret::TokenHash;
 use crate::directory::audit::{Author, Target};
 use crate::directory::token::ApiToken;
-use crate::store::StoreError;
 use crate::store::audit::{self, Entry};
 use crate::store::engine::{KeyRange, Order};
 use crate::store::keys::Space;
-use crate::store::tx::{Reads, Tx, get_record};
+use crate::store::tx::{Reads, Tx, get_record, get_records};
 use crate::store::users::WriteError;
+use crate::store::{StoreError, index};
 
 fn key(hash: &[u8]) -> Vec<u8> {
     Space::Token.key(&[hash])
@@ -31,11 +31,8 @@ pub fn get(reads: &dyn Reads, hash: TokenHash) -> Result<Option<ApiToken>, Store
 /// When the store cannot read.
 pub fn list(reads: &dyn Reads) -> Result<Vec<ApiToken>, StoreError> {
     let rows = reads.scan(&KeyRange::prefix(&Space::TokenById.key(&[])), Order::Ascending, usize::MAX)?;
-    let mut tokens = Vec::with_capacity(rows.len());
-    for (_, hash) in rows {
-        tokens.extend(get_record::<ApiToken>(reads, &key(&hash))?);
-    }
-    Ok(tokens)
+    let keys: Vec<_> = rows.iter().map(|(_, hash)| key(hash)).collect();
+    get_records(reads, &keys)
 }
 
 /// Keeps a new token.
@@ -43,8 +40,7 @@ pub fn list(reads: &dyn Reads) -> Result<Vec<ApiToken>, StoreError> {
 /// # Errors
 /// When the record cannot be encoded.
 pub fn create(tx: &mut Tx<'_>, author: &Author, hash: TokenHash, token: &ApiToken) -> Result<(), StoreError> {
-    tx.put(Space::TokenById.key(&[token.id.as_bytes()]), hash.0.to_vec());
-    tx.put_record(key(&hash.0), token)?;
+    index::put(tx, key(&hash.0), None, token)?;
     audit::append(tx, author, Entry::new("token.created", target(token)))
 }
 
@@ -67,8 +63,7 @@ pub fn revoke(tx: &mut Tx<'_>, author: &Author, id: TokenId) -> Result<ApiToken,
     let by_id = Space::TokenById.key(&[id.as_bytes()]);
     let hash = tx.get(&by_id)?.ok_or(WriteError::NotFound("token"))?;
     let token: ApiToken = get_record(tx, &key(&hash))?.ok_or(WriteError::NotFound("token"))?;
-    tx.remove(key(&hash));
-    tx.remove(by_id);
+    index::remove(tx, key(&hash), &token);
     audit::append(tx, author, Entry::new("token.revoked", target(&token)))?;
     Ok(token)
 }

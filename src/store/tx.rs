@@ -115,9 +115,16 @@ pub struct Tx<'a> {
     /// What is on its way to the disk.
     under_way: Option<&'a Writes>,
     writes: Writes,
+    /// Lines for the audit trail; they get their numbers when the group is handed over.
+    lines: Vec<Line>,
     /// What the current job replaced in `writes`, to take it back.
     replaced: Vec<(Bytes, Option<Option<Bytes>>)>,
+    /// How many lines there were before the current job.
+    lines_before: usize,
 }
+
+/// A line of the audit trail, without number and hash yet.
+pub(super) type Line = serde_json::Map<String, serde_json::Value>;
 
 impl<'a> Tx<'a> {
     /// A transaction over what is committed, what is under way, and what the group has written before it.
@@ -127,9 +134,10 @@ impl<'a> Tx<'a> {
         rng: &'a Rng,
         now: Timestamp,
         under_way: Option<&'a Writes>,
-        writes: Writes,
+        (writes, lines): (Writes, Vec<Line>),
     ) -> Self {
-        Self { engine, sealer, rng, now, under_way, writes, replaced: Vec::new() }
+        let lines_before = lines.len();
+        Self { engine, sealer, rng, now, under_way, writes, lines, replaced: Vec::new(), lines_before }
     }
 
     /// The time of this transaction.
@@ -173,17 +181,29 @@ impl<'a> Tx<'a> {
     /// # Errors
     /// Those of what was tried.
     pub fn attempt<T, E>(&mut self, what: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
-        let mark = self.replaced.len();
+        let (mark, lines) = (self.replaced.len(), self.lines.len());
         let outcome = what(self);
         if outcome.is_err() {
             self.take_back_to(mark);
+            self.lines.truncate(lines);
         }
         outcome
+    }
+
+    /// Adds a line to those that go into the audit trail with this group.
+    pub(super) fn note_line(&mut self, line: Line) {
+        self.lines.push(line);
+    }
+
+    /// Takes the lines that were gathered.
+    pub(super) fn take_lines(&mut self) -> Vec<Line> {
+        std::mem::take(&mut self.lines)
     }
 
     /// Takes back what the current job wrote.
     pub(super) fn take_back(&mut self) {
         self.take_back_to(0);
+        self.lines.truncate(self.lines_before);
     }
 
     fn take_back_to(&mut self, mark: usize) {
@@ -196,8 +216,8 @@ impl<'a> Tx<'a> {
         }
     }
 
-    pub(super) fn into_writes(self) -> Writes {
-        self.writes
+    pub(super) fn into_parts(self) -> (Writes, Vec<Line>) {
+        (self.writes, self.lines)
     }
 
     /// What is written, but not committed yet, under a key.

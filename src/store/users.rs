@@ -15,11 +15,8 @@ use crate::store::audit::{self, Entry};
 use crate::store::engine::{KeyRange, Order, Row};
 use crate::store::keys::{self, END, Space};
 use crate::store::tx::{Reads, Tx, get_record, get_records};
-use crate::store::{StoreError, groups};
-pub(super) use index::index_rows;
-use index::write_index;
+use crate::store::{StoreError, groups, index};
 
-mod index;
 mod lookup;
 
 pub use lookup::{by_any_email, present};
@@ -58,7 +55,7 @@ const QUIET: &[&str] = &["revision", "modified_at", "last_login", "last_seen", "
 /// # Errors
 /// When the store cannot read.
 pub fn get(reads: &dyn Reads, id: UserId) -> Result<Option<User>, StoreError> {
-    get_record(reads, &Space::User.key(&[id.as_bytes()]))
+    get_record(reads, &index::user_key(id))
 }
 
 /// The users of these ids; absent ones are left out.
@@ -66,7 +63,7 @@ pub fn get(reads: &dyn Reads, id: UserId) -> Result<Option<User>, StoreError> {
 /// # Errors
 /// When the store cannot read.
 pub fn get_many(reads: &dyn Reads, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
-    let keys: Vec<_> = ids.iter().map(|id| Space::User.key(&[id.as_bytes()])).collect();
+    let keys: Vec<_> = ids.iter().map(|id| index::user_key(*id)).collect();
     get_records(reads, &keys)
 }
 
@@ -188,7 +185,7 @@ fn due(reads: &dyn Reads, space: Space, until: Timestamp, limit: usize) -> Resul
     Ok(trailing_ids(reads.scan(&range, Order::Ascending, limit)?))
 }
 
-/// The ids of users who hold a system role.
+/// The ids of users who hold a system role other than the plain one, which everybody holds.
 ///
 /// # Errors
 /// When the store cannot read.
@@ -226,8 +223,7 @@ pub fn create(
     lifetime: Option<std::time::Duration>,
 ) -> Result<User, WriteError> {
     let user = new.build(author.actor.clone(), tx.now(), lifetime);
-    write_index(tx, user.id, Vec::new(), index_rows(&user))?;
-    tx.put_record(Space::User.key(&[user.id.as_bytes()]), &user)?;
+    index::write(tx, index::user_key(user.id), None, &user)?;
     let mut entry = Entry::new("user.created", target(&user));
     entry.changes = audit::differences(&Value::Null, &to_value(&user)?, &[QUIET, &["id", "created_at"]].concat());
     audit::append(tx, author, entry)?;
@@ -267,8 +263,7 @@ pub fn update(
     if new.is_valid(now) != old.is_valid(now) && new.session_epoch == old.session_epoch {
         new = new.end_sessions();
     }
-    write_index(tx, id, index_rows(&old), index_rows(&new))?;
-    tx.put_record(Space::User.key(&[id.as_bytes()]), &new)?;
+    index::write(tx, index::user_key(id), Some(&old), &new)?;
     Ok(new)
 }
 
@@ -321,12 +316,11 @@ pub fn purge(tx: &mut Tx<'_>, author: &Author, id: UserId) -> Result<bool, Write
         state: State::Removed { at, by, purge_after: Timestamp::MAX, disabled: None },
         ..user.clone()
     });
-    write_index(tx, id, index_rows(&user), stub.as_ref().map(index_rows).unwrap_or_default())?;
     super::credentials::forget(tx, id)?;
     groups::forget_member(tx, crate::directory::group::Member::User(id))?;
     match &stub {
-        Some(stub) => tx.put_record(Space::User.key(&[id.as_bytes()]), stub)?,
-        None => tx.remove(Space::User.key(&[id.as_bytes()])),
+        Some(stub) => index::write(tx, index::user_key(id), Some(&user), stub)?,
+        None => index::remove(tx, index::user_key(id), &user),
     }
     audit::append(tx, author, Entry::new("user.purged", target(&user)))?;
     Ok(true)

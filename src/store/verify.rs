@@ -1,77 +1,112 @@
-//! A look at the whole store: every index row against the record it must follow from, and every membership
-//! against its two ends. Reads only.
+//! A look at the whole store: every record can be read, every index row follows from a record and every record has
+//! its rows, every reference leads somewhere, the audit trail holds together. What can be put right from what is
+//! there, [`repair`] puts right; the rest needs a person, or a backup.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::base::id::{GroupId, UserId};
-use crate::directory::group::Member;
-use crate::directory::user::User;
+use serde_json::Value;
+
+use crate::base::id::UserId;
+use crate::directory::audit::{Author, Target};
+use crate::store::audit::{self, Entry};
 use crate::store::engine::{Bytes, KeyRange, Order, Row};
-use crate::store::keys::{Space, trailing_id};
-use crate::store::tx::Reads;
-use crate::store::users::index_rows;
-use crate::store::{StoreError, codec, groups, users};
+use crate::store::index::{KINDS, Kind};
+use crate::store::keys::{SPACES, Space};
+use crate::store::tx::{Reads, Tx, Writes};
+use crate::store::{Store, StoreError, codec};
 
-/// The spaces that hold index rows of users.
-const INDEXES: &[Space] = &[
-    Space::UserByUsername,
-    Space::UserByEmail,
-    Space::UserByExternalId,
-    Space::UserBySource,
-    Space::UserByExpiry,
-    Space::UserByQuiet,
-    Space::UserByRole,
-    Space::UserByPurge,
-    Space::UserByOtherEmail,
-];
+mod references;
+
 /// Rows that are read at a time.
 const CHUNK: usize = 1_000;
+/// Rows that one commit puts right.
+const REPAIRS: usize = 500;
+/// The spaces whose rows are records; the others hold index rows, references or forms of their own.
+const RECORDS: &[Space] = &[
+    Space::User,
+    Space::Group,
+    Space::Organization,
+    Space::Credential,
+    Space::Factor,
+    Space::Session,
+    Space::Token,
+    Space::Link,
+    Space::Login,
+    Space::Run,
+    Space::Plan,
+    Space::PlanItem,
+    Space::TaskState,
+];
 
-/// What was looked at, and every difference in words.
+/// What was looked at, and every difference.
 #[derive(Debug, Default)]
 pub struct Report {
     /// User records.
     pub users: usize,
-    /// Index rows of users.
+    /// Records of every kind.
+    pub records: usize,
+    /// Index rows.
     pub index_rows: usize,
-    /// Memberships.
+    /// Memberships of groups.
     pub members: usize,
+    /// Lines of the audit trail, if it holds together.
+    pub audit_lines: u64,
     /// What does not hold together.
-    pub differences: Vec<String>,
+    pub differences: Vec<Difference>,
+}
+
+/// One thing that does not hold together.
+#[derive(Debug)]
+pub struct Difference {
+    /// What, in words.
+    pub what: String,
+    /// The rows that put it right; none: it needs a person.
+    repair: Writes,
+}
+
+impl Difference {
+    fn beyond_repair(what: String) -> Self {
+        Self { what, repair: Writes::new() }
+    }
+
+    fn repaired_by(what: String, rows: impl IntoIterator<Item = (Bytes, Option<Bytes>)>) -> Self {
+        Self { what, repair: rows.into_iter().collect() }
+    }
+
+    /// Can it be put right from what is there?
+    #[must_use]
+    pub fn is_repairable(&self) -> bool {
+        !self.repair.is_empty()
+    }
 }
 
 /// Compares everything with everything.
 ///
 /// # Errors
-/// When the store cannot be read, or a record is damaged.
+/// When the store cannot be read; records that cannot are differences.
 pub fn verify(reads: &dyn Reads) -> Result<Report, StoreError> {
     let mut report = Report::default();
-    each(reads, Space::User, |(_, bytes)| {
-        let user: User = codec::decode(&bytes)?;
-        report.users = report.users.saturating_add(1);
-        for (key, value) in index_rows(&user) {
-            if reads.get(&key)?.as_ref() != Some(&value) {
-                report.differences.push(format!("user {} lacks its row in {}", user.username, name_of(&key)));
-            }
-        }
-        Ok(())
-    })?;
-    for space in INDEXES {
-        each(reads, *space, |row| {
-            report.index_rows = report.index_rows.saturating_add(1);
-            report.differences.extend(stray(reads, *space, &row)?);
-            Ok(())
-        })?;
+    for space in RECORDS {
+        readable(reads, *space, &mut report)?;
     }
-    memberships(reads, &mut report)?;
+    unknown(reads, &mut report)?;
+    for kind in KINDS {
+        indexes(reads, kind, &mut report)?;
+    }
+    references::verify(reads, &mut report)?;
+    match audit::verify(reads) {
+        Ok(lines) => report.audit_lines = lines,
+        Err(StoreError::Record(what)) => report.differences.push(Difference::beyond_repair(what)),
+        Err(error) => return Err(error),
+    }
     Ok(report)
 }
 
-/// Shows every row of a space.
-fn each(
+/// Shows every row of a space, some at a time.
+fn each_chunk(
     reads: &dyn Reads,
     space: Space,
-    mut visit: impl FnMut(Row) -> Result<(), StoreError>,
+    mut visit: impl FnMut(Vec<Row>) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let prefix = space.key(&[]);
     let mut range = KeyRange::prefix(&prefix);
@@ -79,145 +114,166 @@ fn each(
         let rows = reads.scan(&range, Order::Ascending, CHUNK)?;
         let Some((last, _)) = rows.last() else { return Ok(()) };
         range = KeyRange::prefix_after(&prefix, last.clone());
-        for row in rows {
-            visit(row)?;
-        }
+        visit(rows)?;
     }
 }
 
-/// An index row that does not follow from the record it leads to.
-fn stray(reads: &dyn Reads, space: Space, (key, value): &Row) -> Result<Option<String>, StoreError> {
-    let id = trailing_id(if value.is_empty() { key } else { value }).map(UserId::from_bytes);
-    let user = id.map(|id| users::get(reads, id)).transpose()?.flatten();
-    let own: BTreeSet<Bytes> = user.iter().flat_map(index_rows).map(|(key, _)| key).collect();
-    let name = id.map_or_else(|| "nobody".to_owned(), |id| id.to_string());
-    Ok((!own.contains(key)).then(|| format!("a row in {space:?} leads to user {name}, who has none there")))
+/// A key for people: the space and the rest in hexadecimal.
+fn name(key: &[u8]) -> String {
+    let space = Space::of(key).map_or("unknown", Space::name);
+    format!("{space} {}", data_encoding::HEXLOWER.encode(key.get(1..).unwrap_or_default()))
 }
 
-fn name_of(key: &[u8]) -> String {
-    let space = INDEXES.iter().find(|space| key.first() == Some(&space.tag()));
-    space.map_or_else(|| "an index".to_owned(), |space| format!("{space:?}"))
+fn readable(reads: &dyn Reads, space: Space, report: &mut Report) -> Result<(), StoreError> {
+    each_chunk(reads, space, |rows| {
+        report.records = report.records.saturating_add(rows.len());
+        report.users = report.users.saturating_add(if space == Space::User { rows.len() } else { 0 });
+        for (key, bytes) in rows {
+            // Into a value: what reads it knows better what it must be, and tells.
+            if let Err(error) = codec::decode::<Value>(&bytes) {
+                let what = format!("{}: {error}", name(&key));
+                report.differences.push(Difference::beyond_repair(what));
+            }
+        }
+        Ok(())
+    })
 }
 
-fn memberships(reads: &dyn Reads, report: &mut Report) -> Result<(), StoreError> {
-    let mut forward = BTreeSet::new();
-    each(reads, Space::GroupMember, |(key, _)| {
-        let (group, member) = key.get(1..).unwrap_or_default().split_at_checked(16).unwrap_or_default();
-        forward.insert([member, group].concat());
-        report.members = report.members.saturating_add(1);
-        report.differences.extend(dangling(reads, group, member)?);
-        Ok(())
-    })?;
-    let mut backward = BTreeSet::new();
-    each(reads, Space::GroupOfMember, |(key, _)| {
-        backward.insert(key.get(1..).unwrap_or_default().to_vec());
-        Ok(())
-    })?;
-    let lonely = forward.symmetric_difference(&backward).count();
-    if lonely > 0 {
-        report.differences.push(format!("{lonely} memberships stand in one direction only"));
+/// Rows between the spaces that are known.
+fn unknown(reads: &dyn Reads, report: &mut Report) -> Result<(), StoreError> {
+    let known: BTreeSet<u8> = SPACES.iter().map(|(space, _)| space.tag()).collect();
+    for tag in (0..=u8::MAX).filter(|tag| !known.contains(tag)) {
+        for (key, _) in reads.scan(&KeyRange::prefix(&[tag]), Order::Ascending, 1)? {
+            let what = format!("rows of an unknown kind begin at {}", name(&key));
+            report.differences.push(Difference::beyond_repair(what));
+        }
     }
     Ok(())
 }
 
-/// A membership of, or in, something that is not there.
-fn dangling(reads: &dyn Reads, group: &[u8], member: &[u8]) -> Result<Option<String>, StoreError> {
-    let group = trailing_id(group).map(GroupId::from_bytes);
-    let there = match groups::member_of_key(member) {
-        Some(Member::User(id)) => users::get(reads, id)?.is_some(),
-        Some(Member::Group(id)) => groups::get(reads, id)?.is_some(),
-        None => false,
-    };
-    let whole = there && group.map(|id| groups::get(reads, id)).transpose()?.flatten().is_some();
-    Ok((!whole).then(|| "a membership has a group or a member that is not there".to_owned()))
+/// Every record of a kind against its index rows, and back.
+fn indexes(reads: &dyn Reads, kind: &Kind, report: &mut Report) -> Result<(), StoreError> {
+    let mut expected: BTreeMap<u8, usize> = BTreeMap::new();
+    each_chunk(reads, kind.records, |records| {
+        let mut rows = Vec::new();
+        for (key, bytes) in &records {
+            match (kind.rows)(key, bytes) {
+                Ok(own) => rows.extend(own.into_iter().map(|(index, value)| (key, index, value))),
+                Err(error) => {
+                    let what = format!("{}: its index rows cannot be computed: {error}", name(key));
+                    report.differences.push(Difference::beyond_repair(what));
+                }
+            }
+        }
+        let keys: Vec<Bytes> = rows.iter().map(|(_, index, _)| index.clone()).collect();
+        for ((record, index, value), found) in rows.into_iter().zip(reads.get_many(&keys)?) {
+            let count = expected.entry(index.first().copied().unwrap_or_default()).or_default();
+            *count = count.saturating_add(1);
+            if found.as_ref() != Some(&value) {
+                report.differences.push(missing(reads, kind, record, (index, value), found)?);
+            }
+        }
+        Ok(())
+    })?;
+    for space in kind.indexes {
+        strays(reads, kind, *space, expected.get(&space.tag()).copied().unwrap_or_default(), report)?;
+    }
+    Ok(())
+}
+
+/// A record's index row is not there, or leads elsewhere.
+fn missing(
+    reads: &dyn Reads,
+    kind: &Kind,
+    record: &Bytes,
+    (index, value): Row,
+    found: Option<Bytes>,
+) -> Result<Difference, StoreError> {
+    let (record, row) = (name(record), name(&index));
+    if let Some(found) = found {
+        let claim = (index.clone(), found);
+        if let Some(other) = (kind.leads_to)(&claim)
+            && claims(reads, kind, &other, &claim)?
+        {
+            let other = name(&other);
+            return Ok(Difference::beyond_repair(format!("{record} and {other} both want the row {row}: change one")));
+        }
+    }
+    Ok(Difference::repaired_by(format!("{record} lacks its row {row}"), [(index, Some(value))]))
+}
+
+/// Does this row follow from that record?
+fn claims(reads: &dyn Reads, kind: &Kind, record: &Bytes, row: &Row) -> Result<bool, StoreError> {
+    let Some(bytes) = reads.get(record)? else { return Ok(false) };
+    // Of a record that cannot be read nobody knows: what leads to it stays.
+    Ok((kind.rows)(record, &bytes).map_or(true, |rows| rows.contains(row)))
+}
+
+/// Rows of an index that follow from no record. Where there are as many as there should be, all are in their place.
+fn strays(
+    reads: &dyn Reads,
+    kind: &Kind,
+    space: Space,
+    expected: usize,
+    report: &mut Report,
+) -> Result<(), StoreError> {
+    let mut there = 0_usize;
+    each_chunk(reads, space, |rows| {
+        there = there.saturating_add(rows.len());
+        Ok(())
+    })?;
+    report.index_rows = report.index_rows.saturating_add(there);
+    let lacking =
+        report.differences.iter().filter(|one| one.repair.keys().any(|key| key.first() == Some(&space.tag())));
+    if there.saturating_add(lacking.count()) == expected && there <= expected {
+        return Ok(());
+    }
+    each_chunk(reads, space, |rows| {
+        for row in rows {
+            let stays = match (kind.leads_to)(&row) {
+                Some(record) => claims(reads, kind, &record, &row)?,
+                None => false,
+            };
+            let put_right = report.differences.iter().any(|one| one.repair.contains_key(&row.0));
+            if !stays && !put_right {
+                let what = format!("the row {} follows from no record", name(&row.0));
+                report.differences.push(Difference::repaired_by(what, [(row.0, None)]));
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Puts right what can be, and tells the audit trail. Gives the number of rows that were written.
+///
+/// # Errors
+/// When the store cannot write.
+pub async fn repair(store: &Store, report: &Report) -> Result<usize, StoreError> {
+    let repairs: Writes = report.differences.iter().flat_map(|one| one.repair.clone()).collect();
+    let rows: Vec<_> = repairs.into_iter().collect();
+    for chunk in rows.chunks(REPAIRS) {
+        let chunk = chunk.to_vec();
+        let write = move |tx: &mut Tx<'_>| {
+            for (key, value) in chunk.clone() {
+                match value {
+                    Some(value) => tx.put(key, value),
+                    None => tx.remove(key),
+                }
+            }
+            let mut entry = Entry::new("store.repaired", Target::Directory);
+            entry.details.insert("rows".to_owned(), chunk.len().into());
+            audit::append(tx, &Author::system("verify"), entry)
+        };
+        store.write_bulk::<_, StoreError>(write).await?;
+    }
+    Ok(rows.len())
+}
+
+/// Is there such a user, tombstones too?
+fn has_user(reads: &dyn Reads, id: UserId) -> Result<bool, StoreError> {
+    Ok(reads.get(&crate::store::index::user_key(id))?.is_some())
 }
 
 #[cfg(test)]
-mod tests {
-    use jiff::Timestamp;
-
-    use super::*;
-    use crate::base::clock::Clock;
-    use crate::base::id::SourceId;
-    use crate::base::rng::Rng;
-    use crate::directory::audit::Author;
-    use crate::directory::field::{Description, DisplayName, Email, Username};
-    use crate::directory::group::Group;
-    use crate::directory::user::{NewUser, UserChange};
-    use crate::store::Store;
-    use crate::store::tx::Tx;
-    use crate::store::users::WriteError;
-
-    async fn store() -> (Store, UserId, GroupId) {
-        let store =
-            Store::in_memory(Clock::manual(Timestamp::from_second(1_000_000).unwrap()), Rng::seeded(1)).unwrap();
-        let write = store.write(|tx: &mut Tx<'_>| -> Result<_, WriteError> {
-            let (user, group) = (UserId::new(tx.now(), tx.rng()), GroupId::new(tx.now(), tx.rng()));
-            let author = Author::system("test");
-            let email = Some(Some(Email::parse("ada@example.org").unwrap()));
-            let new = NewUser {
-                id: user,
-                username: Username::parse("ada").unwrap(),
-                name: DisplayName::parse("Ada").unwrap(),
-                source: SourceId::local(),
-                rest: UserChange { email, expires_at: Some(Some(Timestamp::MAX)), ..UserChange::default() },
-                disabled: None,
-            };
-            users::create(tx, &author, new, None)?;
-            let (name, description) = (DisplayName::parse("all").unwrap(), Description::default());
-            let (at, source) = (tx.now(), SourceId::local());
-            let new = Group {
-                id: group,
-                name,
-                description,
-                source,
-                external_id: None,
-                created_at: at,
-                modified_at: at,
-                revision: 1,
-            };
-            groups::create(tx, &author, new)?;
-            groups::change_members(tx, &author, group, &[Member::User(user)], &[])?;
-            Ok((user, group))
-        });
-        let (user, group) = write.await.unwrap();
-        (store, user, group)
-    }
-
-    async fn damaged(damage: impl Fn(&mut Tx<'_>, UserId, GroupId) + Send + 'static) -> usize {
-        let (store, user, group) = store().await;
-        let write = store.write(move |tx: &mut Tx<'_>| {
-            damage(tx, user, group);
-            Ok::<_, StoreError>(())
-        });
-        write.await.unwrap();
-        verify(&store.view()).unwrap().differences.len()
-    }
-
-    #[tokio::test]
-    async fn a_whole_store_has_no_differences() {
-        let (store, ..) = store().await;
-        let report = verify(&store.view()).unwrap();
-        assert!(report.differences.is_empty(), "{report:?}");
-        assert_eq!((report.users, report.members), (1, 1));
-        assert!(report.index_rows >= 5);
-    }
-
-    #[tokio::test]
-    async fn each_planted_damage_is_found() {
-        assert_eq!(damaged(|tx, _, _| tx.remove(Space::UserByUsername.key(&[b"ada"]))).await, 1);
-        assert_eq!(
-            damaged(|tx, id, _| tx.put(Space::UserByEmail.key(&[b"eve@example.org"]), id.as_bytes().to_vec())).await,
-            1
-        );
-        assert_eq!(damaged(|tx, _, _| tx.put(Space::UserByEmail.key(&[b"ada@example.org"]), vec![7; 16])).await, 2);
-        let someone = |tx: &mut Tx<'_>, _, group: GroupId| tx.remove(Space::Group.key(&[group.as_bytes()]));
-        assert_eq!(damaged(someone).await, 1);
-        let one_way = |tx: &mut Tx<'_>, id: UserId, group: GroupId| {
-            tx.remove(Space::GroupOfMember.key(&[b"u", id.as_bytes(), group.as_bytes()]));
-        };
-        assert_eq!(damaged(one_way).await, 1);
-        // Without the record every index row of it leads nowhere, and the membership too.
-        assert!(damaged(|tx, id, _| tx.remove(Space::User.key(&[id.as_bytes()]))).await >= 6);
-    }
-}
+#[path = "verify/tests.rs"]
+mod tests;

@@ -19,8 +19,11 @@ use crate::base::rng::Rng;
 use crate::store::engine::{Batch, Bytes, Engine, EngineError};
 use crate::store::keys::Space;
 use crate::store::seal::Sealer;
-use crate::store::tx::{Tx, Writes};
-use crate::store::{StoreError, codec};
+use crate::store::tx::{Line, Tx, Writes};
+use crate::store::{StoreError, audit, codec};
+use job::{AnyJob, Typed};
+
+mod job;
 
 /// Jobs that wait in each lane; further callers wait for a place.
 const QUEUE: usize = 1024;
@@ -38,46 +41,6 @@ pub(super) enum Lane {
     Urgent,
     /// Part of a long piece of work.
     Bulk,
-}
-
-trait Job: Send {
-    /// Runs the rule. `false`: it failed, take back what it wrote.
-    fn run(&mut self, tx: &mut Tx<'_>) -> bool;
-    /// Answers the caller.
-    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
-}
-
-type AnyJob = Box<dyn Job>;
-
-struct Typed<F, T, E> {
-    rule: F,
-    outcome: Option<Result<T, E>>,
-    caller: oneshot::Sender<Result<T, E>>,
-}
-
-impl<F, T, E> Job for Typed<F, T, E>
-where
-    F: FnMut(&mut Tx<'_>) -> Result<T, E> + Send,
-    T: Send,
-    E: From<StoreError> + Send,
-{
-    fn run(&mut self, tx: &mut Tx<'_>) -> bool {
-        let outcome = (self.rule)(tx);
-        let kept = outcome.is_ok();
-        self.outcome = Some(outcome);
-        kept
-    }
-
-    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
-        let answer = match (self.outcome, committed) {
-            (Some(Ok(_)), Err(error)) => Err(error.into()),
-            (Some(outcome), _) => outcome,
-            (None, Err(error)) => Err(error.into()),
-            (None, Ok(())) => Err(StoreError::Stopped.into()),
-        };
-        // A caller that went away needs no answer.
-        drop(self.caller.send(answer));
-    }
 }
 
 /// A handle on the writer's queues.
@@ -180,6 +143,7 @@ impl Drop for Writer {
 struct Group {
     jobs: Vec<(AnyJob, bool)>,
     writes: Writes,
+    lines: Vec<Line>,
     bulk: usize,
     tries: u32,
 }
@@ -266,35 +230,49 @@ impl Gatherer {
         urgent.map(|job| (job, Lane::Urgent)).or_else(|| bulk(self).map(|job| (job, Lane::Bulk)))
     }
 
-    fn run(&self, group: &mut Group, mut job: AnyJob, lane: Lane) {
+    /// A transaction that goes on where the group is.
+    fn transaction(&self, group: &mut Group) -> Tx<'_> {
         let Ground { engine, sealer, clock, rng } = &self.ground;
-        let writes = std::mem::take(&mut group.writes);
         let under_way = self.under_way.as_ref().map(|batch| &batch.writes);
-        let mut tx = Tx::new(&**engine, sealer, rng, clock.now(), under_way, writes);
+        let so_far = (std::mem::take(&mut group.writes), std::mem::take(&mut group.lines));
+        Tx::new(&**engine, sealer, rng, clock.now(), under_way, so_far)
+    }
+
+    fn run(&self, group: &mut Group, mut job: AnyJob, lane: Lane) {
+        let mut tx = self.transaction(group);
         let outcome = catch_unwind(AssertUnwindSafe(|| job.run(&mut tx)));
         if !matches!(outcome, Ok(true)) {
             tx.take_back();
         }
-        group.writes = tx.into_writes();
+        (group.writes, group.lines) = tx.into_parts();
         group.bulk = group.bulk.saturating_add(usize::from(lane == Lane::Bulk));
         group.jobs.push((job, outcome.is_err()));
     }
 
     /// Sends a group on its way. One that writes nothing too: what it read must be on disk before it is answered.
     fn hand_over(&mut self, mut group: Group) {
-        let mut expect = Vec::new();
-        if !group.writes.is_empty() {
-            match self.number() {
-                Ok(fence) => expect.extend(fence.expected(&mut group.writes)),
-                Err(error) => return group.answer(&Err(error)),
-            }
-        }
+        let expect = match self.settle(&mut group) {
+            Ok(expect) => expect,
+            Err(error) => return group.answer(&Err(error)),
+        };
         let batch = Arc::new(Batch { writes: std::mem::take(&mut group.writes), expect });
         self.under_way = Some(batch.clone());
         if let Err(ended) = self.departures.send(Departure { group, batch }) {
             self.under_way = None;
             ended.0.group.answer(&Err(StoreError::Stopped));
         }
+    }
+
+    /// Writes the group's audit lines and its number; gives what must hold for it.
+    fn settle(&mut self, group: &mut Group) -> Result<Vec<(Bytes, Option<Bytes>)>, StoreError> {
+        let mut tx = self.transaction(group);
+        let settled = audit::settle(&mut tx);
+        (group.writes, group.lines) = tx.into_parts();
+        settled?;
+        if group.writes.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.number()?.expected(&mut group.writes).into_iter().collect())
     }
 
     /// The number of the next commit, which makes this daemon's commits one chain.

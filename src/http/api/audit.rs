@@ -17,7 +17,7 @@ pub async fn list(State(app): State<App>, parameters: Parameters) -> Result<Json
     let before =
         before.map_err(|_| Problem::field("cursor", "malformed", "must be the next_cursor of an earlier page"))?;
     let limit = parameters.limit()?;
-    let lines = audit::list(&app.store.view(), user, before, limit)?;
-    let next = lines.last().filter(|line| lines.len() == limit && line.seq > 1).map(|line| line.seq.to_string());
-    Ok(Json(json!({"items": lines, "next_cursor": next})))
+    let query = audit::Query { user, ..audit::Query::default() };
+    let found = audit::list(&app.store.view(), &query, before, limit)?;
+    Ok(Json(json!({"items": found.lines, "next_cursor": found.before.map(|seq| seq.to_string())})))
 }

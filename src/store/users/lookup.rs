@@ -1,17 +1,11 @@
 //! Which users a source still has, and who has an address among all of theirs: lookups of the SCIM endpoint.
 
-use serde_json::Value;
-
 use crate::base::id::{SourceId, UserId};
-use crate::base::text;
-use crate::directory::user::User;
 use crate::store::StoreError;
-use crate::store::engine::{KeyRange, Order, Row};
+use crate::store::engine::{KeyRange, Order};
+use crate::store::index::indexed_email;
 use crate::store::keys::{self, END, Space};
 use crate::store::tx::Reads;
-
-/// Longest address that is indexed, in bytes (RFC 5321 §4.5.3.1.3).
-const ADDRESS_MAX: usize = 254;
 
 /// Those of the ids that are users of the source and not removed, in their order. Reads no record.
 ///
@@ -30,7 +24,7 @@ pub fn present(reads: &dyn Reads, source: &SourceId, ids: &[UserId]) -> Result<V
 /// # Errors
 /// When the store cannot read.
 pub fn by_any_email(reads: &dyn Reads, email: &str) -> Result<Option<Vec<UserId>>, StoreError> {
-    let Some(folded) = indexed(email) else { return Ok(None) };
+    let Some(folded) = indexed_email(email) else { return Ok(None) };
     let own = reads.get(&Space::UserByEmail.key(&[folded.as_bytes()]))?;
     let mut ids: Vec<_> = own.iter().filter_map(|id| keys::trailing_id(id)).map(UserId::from_bytes).collect();
     let prefix = Space::UserByOtherEmail.key(&[folded.as_bytes(), END]);
@@ -39,19 +33,4 @@ pub fn by_any_email(reads: &dyn Reads, email: &str) -> Result<Option<Vec<UserId>
     ids.sort_unstable();
     ids.dedup();
     Ok(Some(ids))
-}
-
-/// The index rows of the addresses that a source sent besides the one of the record.
-pub(super) fn other_email_rows(user: &User) -> Vec<Row> {
-    let Some(Value::Array(sent)) = user.scim.get("emails") else { return Vec::new() };
-    let own = user.email.as_ref().map(|email| email.folded());
-    let texts = sent.iter().filter_map(|item| item.get("value").and_then(Value::as_str));
-    let others = texts.filter_map(indexed).filter(|folded| Some(folded) != own.as_ref());
-    others
-        .map(|folded| (Space::UserByOtherEmail.key(&[folded.as_bytes(), END, user.id.as_bytes()]), Vec::new()))
-        .collect()
-}
-
-fn indexed(email: &str) -> Option<String> {
-    (email.len() <= ADDRESS_MAX && !email.contains('\0')).then(|| text::fold_email(email))
 }

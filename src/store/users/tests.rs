@@ -84,7 +84,13 @@ async fn activity_leaves_no_audit_line_and_keeps_the_revision() {
     store.clock().advance(SignedDuration::from_secs(60));
     let seen = changed(&store, ada.id, |user, now| Ok(user.logged_in(now))).await.unwrap();
     assert_eq!(seen.revision, 1);
-    assert_eq!(audit::list(&store.view(), Some(ada.id), None, 9).unwrap().len(), 1);
+    assert_eq!(
+        audit::list(&store.view(), &audit::Query { user: Some(ada.id), ..audit::Query::default() }, None, 9)
+            .unwrap()
+            .lines
+            .len(),
+        1
+    );
     assert!(quiet(&store.view(), ada.created_at, 9).unwrap().is_empty());
     assert_eq!(quiet(&store.view(), store.clock().now(), 9).unwrap(), [ada.id]);
 }
@@ -99,7 +105,9 @@ async fn every_change_has_its_line_and_a_change_of_nothing_has_none() {
     let renamed = changed(&store, ada.id, rename).await.unwrap();
     assert_eq!(renamed.revision, 2);
     assert_eq!(changed(&store, ada.id, rename).await.unwrap().revision, 2);
-    let lines = audit::list(&store.view(), Some(ada.id), None, 9).unwrap();
+    let lines = audit::list(&store.view(), &audit::Query { user: Some(ada.id), ..audit::Query::default() }, None, 9)
+        .unwrap()
+        .lines;
     assert_eq!(lines.len(), 2);
     assert_eq!(lines[0].changes.len(), 1);
     assert_eq!(lines[0].changes[0].old, "ada");

@@ -49,7 +49,8 @@ async fn every_change_names_the_source_and_the_request_in_the_audit_trail() {
         .patch(&format!("/Users/{id}"), json!([{"op": "replace", "path": "active", "value": false}]))
         .await
         .expect(200);
-    let lines = audit::list(&world.app.store.view(), Some(id.parse().unwrap()), None, 9).unwrap();
+    let query = audit::Query { user: Some(id.parse().unwrap()), ..audit::Query::default() };
+    let lines = audit::list(&world.app.store.view(), &query, None, 9).unwrap().lines;
     assert_eq!(lines.iter().map(|line| line.action.as_str()).collect::<Vec<_>>(), ["user.disabled", "user.created"]);
     for line in lines {
         assert_eq!(line.actor, Actor::Source { id: super::support::source("okta"), run: None });

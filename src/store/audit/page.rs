@@ -1,0 +1,132 @@
+//! How lines of the audit trail lie in the store: in pages of neighbours, compressed together, under the number of
+//! the first. In front of each page stand the times that it spans and marks of whom and what its lines are about, so
+//! that a search passes by the pages that cannot hold what it looks for.
+//!
+//! A page: version 2, `p`; number of marks (two bytes); earliest and latest time (eight bytes each, milliseconds
+//! since 1970); marks (four bytes each, ascending); the lines as a JSON array, compressed by the codec.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::base::secret::sha256;
+use crate::store::engine::{Bytes, Row};
+use crate::store::keys::Space;
+use crate::store::{StoreError, codec};
+
+const VERSION: u8 = 2;
+const PAGE: u8 = b'p';
+
+/// A page as it is stored, its lines not unpacked yet.
+pub(super) struct Page<'a> {
+    /// The number of its first line.
+    pub(super) first: u64,
+    /// The earliest time of a line.
+    pub(super) from: Timestamp,
+    /// The latest.
+    pub(super) to: Timestamp,
+    marks: &'a [u8],
+    packed: &'a [u8],
+}
+
+/// A short name of something that a line is about: equal things have equal marks, others nearly never.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Mark([u8; 4]);
+
+impl Mark {
+    /// The mark of a member of lines and a value that it has.
+    pub(super) fn of(member: &str, value: &str) -> Self {
+        let [a, b, c, d, ..] = sha256(format!("{member}\0{value}").as_bytes());
+        Self([a, b, c, d])
+    }
+}
+
+/// The key of the page that begins with this line.
+pub(super) fn key(first: u64) -> Bytes {
+    Space::Audit.key(&[&first.to_be_bytes()])
+}
+
+/// The number that a key of a page says.
+pub(in crate::store) fn first_of(key: &[u8]) -> u64 {
+    key.last_chunk::<8>().map_or(0, |first| u64::from_be_bytes(*first))
+}
+
+/// Lines as they are stored.
+///
+/// # Errors
+/// When they cannot be encoded.
+pub(in crate::store) fn encode(lines: &[Value]) -> Result<Bytes, StoreError> {
+    let mut marks: Vec<Mark> = lines.iter().flat_map(marks).collect();
+    marks.sort_unstable();
+    marks.dedup();
+    let count = u16::try_from(marks.len()).unwrap_or(u16::MAX);
+    let times = || lines.iter().filter_map(|line| line.get("at")?.as_str()?.parse::<Timestamp>().ok());
+    let millis = |at: Option<Timestamp>| at.unwrap_or_default().as_millisecond().to_be_bytes();
+    let json = serde_json::to_vec(lines).map_err(|error| StoreError::Record(error.to_string()))?;
+    let mut page = vec![VERSION, PAGE];
+    page.extend_from_slice(&count.to_be_bytes());
+    page.extend_from_slice(&millis(times().min()));
+    page.extend_from_slice(&millis(times().max()));
+    marks.iter().take(usize::from(count)).for_each(|mark| page.extend_from_slice(&mark.0));
+    page.extend_from_slice(&codec::pack(&json)?);
+    Ok(page)
+}
+
+/// What a line can be looked for by.
+fn marks(line: &Value) -> Vec<Mark> {
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+    let mut marks = Vec::new();
+    if let Some(action) = text(line.get("action")) {
+        marks.push(Mark::of("action", &action));
+        marks.extend(action.split_once('.').map(|(family, _)| Mark::of("family", family)));
+    }
+    marks.extend(line.get("actor").map(|actor| Mark::of("actor", &who(actor))));
+    let target = line.get("target");
+    marks.extend(text(target.and_then(|target| target.get("id"))).map(|id| Mark::of("target", &id)));
+    marks
+}
+
+/// An author in one word: `user 018f…`, `source corp`, `system sweep`, `anonymous`.
+pub(super) fn who(actor: &Value) -> String {
+    let text = |name| actor.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+    let kind = text("kind").unwrap_or_default();
+    match ["id", "uid", "part"].into_iter().find_map(text) {
+        Some(name) => format!("{kind} {name}"),
+        None => kind,
+    }
+}
+
+impl<'a> Page<'a> {
+    /// The page of a row.
+    ///
+    /// # Errors
+    /// When it is none, or damaged.
+    pub(super) fn read((key, bytes): &'a Row) -> Result<Self, StoreError> {
+        let damaged = || StoreError::Record(format!("the page of audit lines from {} on is damaged", first_of(key)));
+        let [VERSION, PAGE, high, low, rest @ ..] = bytes.as_slice() else { return Err(damaged()) };
+        let (from, rest) = rest.split_first_chunk::<8>().ok_or_else(damaged)?;
+        let (to, rest) = rest.split_first_chunk::<8>().ok_or_else(damaged)?;
+        let marks = usize::from(u16::from_be_bytes([*high, *low])).saturating_mul(4);
+        let (marks, packed) = rest.split_at_checked(marks).ok_or_else(damaged)?;
+        let time = |millis| Timestamp::from_millisecond(i64::from_be_bytes(millis)).map_err(|_| damaged());
+        Ok(Self { first: first_of(key), from: time(*from)?, to: time(*to)?, marks, packed })
+    }
+
+    /// Can it hold a line that has all of these?
+    pub(super) fn may_hold(&self, wanted: &[Mark]) -> bool {
+        let (marks, _) = self.marks.as_chunks::<4>();
+        // A page with more marks than are counted may hold anything.
+        marks.len() == usize::from(u16::MAX) || wanted.iter().all(|wanted| marks.binary_search(&wanted.0).is_ok())
+    }
+
+    /// Its lines as they were written.
+    ///
+    /// # Errors
+    /// When they are damaged.
+    pub(super) fn lines(&self) -> Result<Vec<Value>, StoreError> {
+        let parse = |json: &[u8]| serde_json::from_slice(json);
+        let damaged = |error: &dyn std::fmt::Display| {
+            StoreError::Record(format!("the page of audit lines from {} on is damaged: {error}", self.first))
+        };
+        codec::unpack(self.packed, parse).map_err(|error| damaged(&error))?.map_err(|error| damaged(&error))
+    }
+}

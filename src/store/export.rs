@@ -1,0 +1,141 @@
+//! Everything that is known, as JSON lines: one canonical form of a directory, whatever engine and schema version it
+//! lies in. What follows from other rows (indexes, the second direction of memberships) is left out and computed
+//! again by [`crate::store::import`]. Secrets stay as they are stored: hashed, or sealed with the key that is not in
+//! the store.
+//!
+//! The first line names the format and the seal key. Every other line has a `space` and a `key` (in hexadecimal),
+//! and a `record` (as JSON), `sealed` bytes (in base64), or neither. Lines of the audit trail have a `record` alone.
+
+use data_encoding::{BASE64, HEXLOWER};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::store::engine::{Bytes, KeyRange, Order};
+use crate::store::keys::Space;
+use crate::store::tx::Reads;
+use crate::store::{StoreError, audit, codec};
+
+/// The version of the format.
+pub(super) const FORMAT: u32 = 1;
+/// Rows that are read at a time.
+const CHUNK: usize = 500;
+
+/// How the rows of a space are exported.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Records that can be read.
+    Record,
+    /// Sealed bytes.
+    Sealed,
+    /// Keys without values.
+    Key,
+    /// Pages of the audit trail, line by line.
+    Trail,
+}
+
+/// What is exported, in this order: what others refer to comes first.
+pub(super) const EXPORTED: &[(Space, Form)] = &[
+    (Space::Organization, Form::Record),
+    (Space::User, Form::Record),
+    (Space::Credential, Form::Record),
+    (Space::Factor, Form::Record),
+    (Space::Group, Form::Record),
+    (Space::GroupMember, Form::Key),
+    (Space::Session, Form::Record),
+    (Space::Token, Form::Record),
+    (Space::Link, Form::Record),
+    (Space::Login, Form::Record),
+    (Space::Ending, Form::Key),
+    (Space::Outbox, Form::Sealed),
+    (Space::Run, Form::Record),
+    (Space::Plan, Form::Record),
+    (Space::PlanItem, Form::Record),
+    (Space::TaskState, Form::Record),
+    (Space::Audit, Form::Trail),
+];
+/// The facts of the store itself that are exported; the others follow from the rest.
+pub(super) const META: &[&[u8]] = &[b"audit-start", b"outbox"];
+
+/// The first line.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Header {
+    /// The version of the format.
+    pub(super) musterd_export: u32,
+    /// Which key the sealed values need.
+    pub(super) seal_key: String,
+}
+
+/// Every other line.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Line {
+    pub(super) space: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) record: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) sealed: Option<String>,
+}
+
+/// Hands every line, without its end, to `write`.
+///
+/// # Errors
+/// When the store cannot be read, or `write` fails.
+pub fn export(reads: &dyn Reads, mut write: impl FnMut(&str) -> Result<(), StoreError>) -> Result<(), StoreError> {
+    let header = Header { musterd_export: FORMAT, seal_key: reads.sealer().fingerprint() };
+    write(&text(&header)?)?;
+    for name in META {
+        let key = Space::Meta.key(&[name]);
+        if let Some(bytes) = reads.get(&key)? {
+            let key = Some(HEXLOWER.encode(name));
+            write(&text(&Line { space: "meta".to_owned(), key, record: Some(codec::decode(&bytes)?), sealed: None })?)?;
+        }
+    }
+    for (space, form) in EXPORTED {
+        let line = |key: Option<&[u8]>| Line {
+            space: space.name().to_owned(),
+            key: key.map(|key| HEXLOWER.encode(key.get(1..).unwrap_or_default())),
+            record: None,
+            sealed: None,
+        };
+        if *form == Form::Trail {
+            audit::each(reads, &audit::Query::default(), |record| {
+                write(&text(&Line { record: Some(record), ..line(None) })?)?;
+                Ok(true)
+            })?;
+            continue;
+        }
+        each(reads, *space, |key, bytes| {
+            let line = line(Some(&key));
+            let line = match form {
+                Form::Record => Line { record: Some(codec::decode(&bytes)?), ..line },
+                Form::Sealed => Line { sealed: Some(BASE64.encode(&bytes)), ..line },
+                Form::Key | Form::Trail => line,
+            };
+            write(&text(&line)?)
+        })?;
+    }
+    Ok(())
+}
+
+fn each(
+    reads: &dyn Reads,
+    space: Space,
+    mut visit: impl FnMut(Bytes, Bytes) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let prefix = space.key(&[]);
+    let mut range = KeyRange::prefix(&prefix);
+    loop {
+        let rows = reads.scan(&range, Order::Ascending, CHUNK)?;
+        let Some((last, _)) = rows.last() else { return Ok(()) };
+        range = KeyRange::prefix_after(&prefix, last.clone());
+        for (key, bytes) in rows {
+            visit(key, bytes)?;
+        }
+    }
+}
+
+fn text<T: Serialize>(line: &T) -> Result<String, StoreError> {
+    serde_json::to_string(line).map_err(|error| StoreError::Record(error.to_string()))
+}

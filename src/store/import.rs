@@ -1,0 +1,141 @@
+//! The way back from [`crate::store::export`]: lines into an empty store, with every row that follows from them.
+
+use data_encoding::{BASE64, HEXLOWER};
+use serde_json::Value;
+
+use crate::store::audit::Trail;
+use crate::store::engine::{Batch, Bytes, Engine};
+use crate::store::export::{EXPORTED, FORMAT, Form, Header, Line, META};
+use crate::store::index::KINDS;
+use crate::store::keys::Space;
+use crate::store::seal::Sealer;
+use crate::store::tx::Writes;
+use crate::store::{StoreError, codec, migrate};
+
+/// Rows of one commit.
+const CHUNK: usize = 2_000;
+
+/// Loads lines into an empty engine, and gives their number. A line that does not fit stops it: what was loaded
+/// before is of no use then.
+///
+/// # Errors
+/// With the number of the line, when one is no line of an export, or two claim the same; when the engine cannot
+/// write, or the lines were sealed with another key.
+pub fn import(
+    engine: &dyn Engine,
+    sealer: &Sealer,
+    lines: impl Iterator<Item = Result<String, StoreError>>,
+) -> Result<u64, StoreError> {
+    let mut lines = (1_u64..).zip(lines);
+    let Some((_, first)) = lines.next() else { return Err(at(1, "the file is empty")) };
+    let header: Header = serde_json::from_str(&first?).map_err(|_| at(1, "this is no export of musterd"))?;
+    if header.musterd_export != FORMAT {
+        let what = format!("its format is {}, this musterd reads {FORMAT}", header.musterd_export);
+        return Err(at(1, &what));
+    }
+    if header.seal_key != sealer.fingerprint() {
+        let what = format!("it was sealed with the key {}, this is {}", header.seal_key, sealer.fingerprint());
+        return Err(StoreError::Key(what));
+    }
+    let mut load = Load { engine, writes: Writes::new(), trail: Trail::default() };
+    let mut last = 1;
+    for (number, text) in lines {
+        let line: Line = serde_json::from_str(&text?).map_err(|error| at(number, &error.to_string()))?;
+        load.line(line).map_err(|error| match error {
+            StoreError::Record(what) => at(number, &what),
+            other => other,
+        })?;
+        last = number;
+    }
+    load.finish()?;
+    Ok(last)
+}
+
+fn at(line: u64, what: &str) -> StoreError {
+    StoreError::Record(format!("line {line}: {what}"))
+}
+
+struct Load<'a> {
+    engine: &'a dyn Engine,
+    writes: Writes,
+    trail: Trail,
+}
+
+impl Load<'_> {
+    fn line(&mut self, line: Line) -> Result<(), StoreError> {
+        let fault = |what: &str| StoreError::Record(what.to_owned());
+        let key = line.key.map(|key| HEXLOWER.decode(key.as_bytes())).transpose();
+        let key = key.map_err(|_| fault("its key is no lower-case hexadecimal"))?;
+        if line.space == "meta" {
+            let key = key.filter(|key| META.contains(&key.as_slice())).ok_or_else(|| fault("an unknown fact"))?;
+            let record = line.record.ok_or_else(|| fault("it lacks its record"))?;
+            return self.put(Space::Meta.key(&[&key]), codec::encode(&record)?);
+        }
+        let (space, form) = EXPORTED
+            .iter()
+            .find(|(space, _)| space.name() == line.space)
+            .ok_or_else(|| fault("its space is none that is exported"))?;
+        let key = key.map(|key| space.key(&[&key]));
+        match (form, key, line.record, line.sealed) {
+            (Form::Record, Some(key), Some(record), None) => self.record(*space, key, &record),
+            (Form::Key, Some(key), None, None) => self.key(*space, key),
+            (Form::Sealed, Some(key), None, Some(sealed)) => {
+                let bytes = BASE64.decode(sealed.as_bytes()).map_err(|_| fault("it is no base64"))?;
+                self.put(key, bytes)
+            }
+            (Form::Trail, None, Some(Value::Object(line)), None) => {
+                let full = self.trail.add(line)?;
+                full.map_or(Ok(()), |(key, page)| self.put(key, page))
+            }
+            _ => Err(fault("it lacks what lines of its space have, or has more")),
+        }
+    }
+
+    fn record(&mut self, space: Space, key: Bytes, record: &Value) -> Result<(), StoreError> {
+        let bytes = codec::encode(record)?;
+        if let Some(kind) = KINDS.iter().find(|kind| kind.records == space) {
+            for (index, value) in (kind.rows)(&key, &bytes)? {
+                self.put(index, value)?;
+            }
+        }
+        self.put(key, bytes)
+    }
+
+    fn key(&mut self, space: Space, key: Bytes) -> Result<(), StoreError> {
+        if space == Space::GroupMember {
+            let (group, member) = key.get(1..).and_then(|ids| ids.split_at_checked(16)).unwrap_or_default();
+            self.put(Space::GroupOfMember.key(&[member, group]), Bytes::new())?;
+        }
+        self.put(key, Bytes::new())
+    }
+
+    fn put(&mut self, key: Bytes, value: Bytes) -> Result<(), StoreError> {
+        let taken = match self.writes.get(&key) {
+            Some(other) => Some(other.clone().unwrap_or_default()),
+            None => self.engine.get(&key)?,
+        };
+        if taken.is_some_and(|taken| taken != value) {
+            return Err(StoreError::Record(format!("another line claims the same row in {}", space_of(&key))));
+        }
+        self.writes.insert(key, Some(value));
+        if self.writes.len() < CHUNK { Ok(()) } else { self.commit() }
+    }
+
+    fn commit(&mut self) -> Result<(), StoreError> {
+        let batch = Batch { writes: std::mem::take(&mut self.writes), expect: Vec::new() };
+        Ok(self.engine.commit(&batch)?)
+    }
+
+    /// The schema comes last: without it, nothing takes what was loaded for a store.
+    fn finish(mut self) -> Result<(), StoreError> {
+        for (key, value) in std::mem::take(&mut self.trail).end()? {
+            self.put(key, value)?;
+        }
+        self.commit()?;
+        migrate::migrate(self.engine)
+    }
+}
+
+fn space_of(key: &[u8]) -> &'static str {
+    Space::of(key).map_or("an unknown space", Space::name)
+}

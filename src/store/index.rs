@@ -1,0 +1,307 @@
+//! Every index there is: which rows follow from which record. A record is written by [`write`] and removed by
+//! [`remove`], which keep its rows in the same commit; `verify` computes them all again from the same functions.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::base::id::{RoleId, UserId};
+use crate::base::text;
+use crate::directory::group::Group;
+use crate::directory::organization::Organization;
+use crate::directory::role;
+use crate::directory::session::{PasswordLink, Session};
+use crate::directory::token::ApiToken;
+use crate::directory::user::{State, User};
+use crate::store::engine::{Bytes, Row};
+use crate::store::keys::{self, END, Space};
+use crate::store::tx::{Reads, Tx};
+use crate::store::users::WriteError;
+use crate::store::{StoreError, codec};
+
+/// Longest address that is indexed, in bytes (RFC 5321 §4.5.3.1.3).
+const ADDRESS_MAX: usize = 254;
+
+/// A kind of record that is found by more than its key.
+pub(super) trait Indexed: Serialize + DeserializeOwned {
+    /// Where its records lie.
+    const RECORDS: Space;
+    /// Where its index rows lie; no other kind's do.
+    const INDEXES: &'static [Space];
+
+    /// Every index row of the record under this key.
+    fn rows(&self, key: &[u8]) -> Vec<Row>;
+
+    /// The key of the record that an index row leads to: by default the id that stands in its value, or ends its key.
+    fn leads_to((key, value): &Row) -> Option<Bytes> {
+        let id = keys::trailing_id(if value.is_empty() { key } else { value })?;
+        Some(Self::RECORDS.key(&[&id]))
+    }
+}
+
+/// An index row with nothing but its key.
+fn row(space: Space, parts: &[&[u8]]) -> Row {
+    (space.key(parts), Vec::new())
+}
+
+impl Indexed for User {
+    const RECORDS: Space = Space::User;
+    const INDEXES: &'static [Space] = &[
+        Space::UserByUsername,
+        Space::UserByEmail,
+        Space::UserByOtherEmail,
+        Space::UserByExternalId,
+        Space::UserBySource,
+        Space::UserByRole,
+        Space::UserByModified,
+        Space::UserByState,
+        Space::UserByExpiry,
+        Space::UserByQuiet,
+        Space::UserByPurge,
+    ];
+
+    fn rows(&self, _: &[u8]) -> Vec<Row> {
+        let id = self.id.as_bytes();
+        let username = self.username.folded();
+        let mut rows: Vec<Row> = Vec::new();
+        if let Some(external_id) = &self.external_id {
+            rows.push((keys::user_by_external_id(&self.source, external_id), id.to_vec()));
+        }
+        if let State::Removed { purge_after, .. } = &self.state {
+            rows.push(row(Space::UserByPurge, &[&keys::seconds(*purge_after), id]));
+            return rows;
+        }
+        rows.push((Space::UserByUsername.key(&[username.as_bytes()]), id.to_vec()));
+        let email = self.email.as_ref().map(|email| email.folded());
+        rows.extend(email.iter().map(|email| (Space::UserByEmail.key(&[email.as_bytes()]), id.to_vec())));
+        let others = other_emails(self).filter(|other| Some(other) != email.as_ref());
+        rows.extend(others.map(|other| row(Space::UserByOtherEmail, &[other.as_bytes(), END, id])));
+        rows.push(row(Space::UserBySource, &[self.source.as_str().as_bytes(), END, id]));
+        // Everybody is a plain user: that role needs no index.
+        let roles = self.roles.iter().map(RoleId::as_str).filter(|role| *role != role::USER);
+        rows.extend(roles.map(|role| row(Space::UserByRole, &[role.as_bytes(), END, id])));
+        rows.push(row(Space::UserByModified, &[&keys::millis(self.modified_at), id]));
+        if self.is_active() {
+            rows.push(row(Space::UserByQuiet, &[&keys::seconds(self.quiet_since()), id]));
+            rows.extend(self.expires_at.map(|end| row(Space::UserByExpiry, &[&keys::seconds(end), id])));
+        } else {
+            // Most are active: only the others are worth a row.
+            let state = self.state_name().as_bytes();
+            rows.push((Space::UserByState.key(&[state, END, username.as_bytes()]), id.to_vec()));
+        }
+        rows
+    }
+}
+
+/// The addresses that a source sent, folded.
+fn other_emails(user: &User) -> impl Iterator<Item = String> {
+    let sent = user.scim.get("emails").and_then(Value::as_array).into_iter().flatten();
+    sent.filter_map(|item| item.get("value").and_then(Value::as_str)).filter_map(indexed_email)
+}
+
+/// An address as it stands in keys; `None`: no index holds such a text.
+pub(super) fn indexed_email(email: &str) -> Option<String> {
+    (email.len() <= ADDRESS_MAX && !email.contains('\0')).then(|| text::fold_email(email))
+}
+
+impl Indexed for Group {
+    const RECORDS: Space = Space::Group;
+    const INDEXES: &'static [Space] = &[Space::GroupByName, Space::GroupByExternalId];
+
+    fn rows(&self, _: &[u8]) -> Vec<Row> {
+        let (id, source) = (self.id.as_bytes().to_vec(), self.source.as_str().as_bytes());
+        let name = Space::GroupByName.key(&[source, END, self.name.folded().as_bytes()]);
+        let external = self.external_id.as_ref();
+        let external =
+            external.map(|external| Space::GroupByExternalId.key(&[source, END, external.as_str().as_bytes()]));
+        [Some(name), external].into_iter().flatten().map(|key| (key, id.clone())).collect()
+    }
+}
+
+impl Indexed for Organization {
+    const RECORDS: Space = Space::Organization;
+    const INDEXES: &'static [Space] = &[Space::OrganizationByName];
+
+    fn rows(&self, _: &[u8]) -> Vec<Row> {
+        let name = Space::OrganizationByName.key(&[text::fold(self.name.as_str()).as_bytes()]);
+        vec![(name, self.id.as_bytes().to_vec())]
+    }
+}
+
+/// The key of a record that lies under the hash of a token, which an index row has as its value.
+fn under_hash(records: Space, (_, hash): &Row) -> Option<Bytes> {
+    Some(records.key(&[hash]))
+}
+
+/// The hash in the key of such a record.
+fn hash_of(key: &[u8]) -> Bytes {
+    key.get(1..).unwrap_or_default().to_vec()
+}
+
+impl Indexed for ApiToken {
+    const RECORDS: Space = Space::Token;
+    const INDEXES: &'static [Space] = &[Space::TokenById];
+
+    fn rows(&self, key: &[u8]) -> Vec<Row> {
+        vec![(Space::TokenById.key(&[self.id.as_bytes()]), hash_of(key))]
+    }
+
+    fn leads_to(row: &Row) -> Option<Bytes> {
+        under_hash(Self::RECORDS, row)
+    }
+}
+
+impl Indexed for Session {
+    const RECORDS: Space = Space::Session;
+    const INDEXES: &'static [Space] = &[Space::SessionByUser];
+
+    fn rows(&self, key: &[u8]) -> Vec<Row> {
+        vec![(Space::SessionByUser.key(&[self.user.as_bytes(), self.id.as_bytes()]), hash_of(key))]
+    }
+
+    fn leads_to(row: &Row) -> Option<Bytes> {
+        under_hash(Self::RECORDS, row)
+    }
+}
+
+impl Indexed for PasswordLink {
+    const RECORDS: Space = Space::Link;
+    const INDEXES: &'static [Space] = &[Space::LinkByUser];
+
+    fn rows(&self, key: &[u8]) -> Vec<Row> {
+        vec![(Space::LinkByUser.key(&[self.user.as_bytes()]), hash_of(key))]
+    }
+
+    fn leads_to(row: &Row) -> Option<Bytes> {
+        under_hash(Self::RECORDS, row)
+    }
+}
+
+/// The index rows of a record, by its key and its stored bytes.
+type RowsOf = fn(&[u8], &[u8]) -> Result<Vec<Row>, StoreError>;
+
+/// A kind of record, without its type: for what looks at all of them.
+pub(super) struct Kind {
+    /// Where its records lie.
+    pub(super) records: Space,
+    /// Where its index rows lie.
+    pub(super) indexes: &'static [Space],
+    /// The index rows of a record by its key and stored bytes.
+    pub(super) rows: RowsOf,
+    /// The key of the record that an index row leads to.
+    pub(super) leads_to: fn(&Row) -> Option<Bytes>,
+}
+
+impl Kind {
+    const fn of<T: Indexed>() -> Self {
+        let rows = |key: &[u8], bytes: &[u8]| Ok(codec::decode::<T>(bytes)?.rows(key));
+        Self { records: T::RECORDS, indexes: T::INDEXES, rows, leads_to: T::leads_to }
+    }
+}
+
+/// Every kind of record that has index rows.
+pub(super) const KINDS: &[Kind] = &[
+    Kind::of::<User>(),
+    Kind::of::<Group>(),
+    Kind::of::<Organization>(),
+    Kind::of::<ApiToken>(),
+    Kind::of::<Session>(),
+    Kind::of::<PasswordLink>(),
+];
+
+/// Writes a record with its index rows, if it may have them; `old` is what it was.
+///
+/// # Errors
+/// [`WriteError::Taken`] when another record holds a value that must be unique.
+pub(super) fn write<T: Indexed>(tx: &mut Tx<'_>, key: Bytes, old: Option<&T>, new: &T) -> Result<(), WriteError> {
+    let had = keys_of(old, &key);
+    for (index, value) in new.rows(&key) {
+        if !had.contains(&index)
+            && let Some(field) = unique_field(&index)
+            && (held_by_another(tx, &index, &value)? || held_by_another(tx, &same_login(&index), &value)?)
+        {
+            return Err(WriteError::Taken { field });
+        }
+    }
+    Ok(put(tx, key, old, new)?)
+}
+
+/// Writes a record of which nothing must be unique with its index rows; `old` is what it was.
+///
+/// # Errors
+/// When the record cannot be encoded.
+pub(super) fn put<T: Indexed>(tx: &mut Tx<'_>, key: Bytes, old: Option<&T>, new: &T) -> Result<(), StoreError> {
+    let mut gone = keys_of(old, &key);
+    for (index, value) in new.rows(&key) {
+        if !gone.remove(&index) {
+            tx.put(index, value);
+        }
+    }
+    gone.into_iter().for_each(|index| tx.remove(index));
+    tx.put_record(key, new)
+}
+
+/// The keys of a record's index rows.
+fn keys_of<T: Indexed>(record: Option<&T>, key: &[u8]) -> BTreeSet<Bytes> {
+    record.map(|record| record.rows(key)).unwrap_or_default().into_iter().map(|(key, _)| key).collect()
+}
+
+/// Removes a record with its index rows.
+pub(super) fn remove<T: Indexed>(tx: &mut Tx<'_>, key: Bytes, old: &T) {
+    old.rows(&key).into_iter().for_each(|(index, _)| tx.remove(index));
+    tx.remove(key);
+}
+
+/// Removes a record that has ended; index rows that lead to another one by now stay.
+///
+/// # Errors
+/// When the store cannot read.
+pub(super) fn drop_record(tx: &mut Tx<'_>, key: Bytes) -> Result<(), StoreError> {
+    let kind = KINDS.iter().find(|kind| key.first() == Some(&kind.records.tag()));
+    if let Some(kind) = kind
+        && let Some(bytes) = tx.get(&key)?
+    {
+        for (index, value) in (kind.rows)(&key, &bytes)? {
+            if tx.get(&index)?.as_ref() == Some(&value) {
+                tx.remove(index);
+            }
+        }
+    }
+    tx.remove(key);
+    Ok(())
+}
+
+/// Which value that must be unique an index key stands for.
+fn unique_field(key: &[u8]) -> Option<&'static str> {
+    const UNIQUE: &[(Space, &str)] = &[
+        (Space::UserByUsername, "username"),
+        (Space::UserByEmail, "email"),
+        (Space::UserByExternalId, "external_id"),
+        (Space::GroupByName, "name"),
+        (Space::GroupByExternalId, "external_id"),
+        (Space::OrganizationByName, "name"),
+    ];
+    let tag = *key.first()?;
+    UNIQUE.iter().find_map(|(space, field)| (space.tag() == tag).then_some(*field))
+}
+
+fn held_by_another(tx: &Tx<'_>, key: &[u8], own: &[u8]) -> Result<bool, StoreError> {
+    Ok(tx.get(key)?.is_some_and(|holder| holder != own))
+}
+
+/// The key by which the same text would log in another way: a username must not be somebody else's address.
+fn same_login(key: &[u8]) -> Bytes {
+    let text = key.get(1..).unwrap_or_default();
+    match key.first() {
+        Some(tag) if *tag == Space::UserByUsername.tag() => Space::UserByEmail.key(&[text]),
+        Some(tag) if *tag == Space::UserByEmail.tag() => Space::UserByUsername.key(&[text]),
+        _ => key.to_vec(),
+    }
+}
+
+/// The record key of a user.
+pub(super) fn user_key(id: UserId) -> Bytes {
+    Space::User.key(&[id.as_bytes()])
+}
