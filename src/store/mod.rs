@@ -24,6 +24,7 @@ mod index;
 pub mod keys;
 pub mod list;
 pub mod logins;
+mod mark;
 mod migrate;
 pub mod organizations;
 pub mod outbox;
@@ -40,6 +41,7 @@ mod writer;
 use engine::memory::MemoryEngine;
 use engine::sled::{Options, SledEngine};
 use engine::{Engine, EngineError};
+use mark::Mark;
 use seal::Sealer;
 use tx::{Snapshot, Tx, View};
 use writer::{Lane, Writer};
@@ -118,7 +120,8 @@ impl Store {
         let sealer = Sealer::from_file(&key_file, !records.exists(), &rng)?;
         let options = Options { cache_bytes: settings.cache_bytes, reserve_bytes: settings.reserve_bytes };
         let engine = SledEngine::open(&records, options)?;
-        Self::with(Arc::new(engine), sealer, clock, rng, Some(lock))
+        let mark = Mark::check(&records, &engine)?;
+        Self::with(Arc::new(engine), sealer, clock, rng, Some((lock, mark)))
     }
 
     /// A store that forgets everything when it is dropped.
@@ -135,12 +138,13 @@ impl Store {
         sealer: Sealer,
         clock: Clock,
         rng: Rng,
-        lock: Option<File>,
+        folder: Option<(File, Mark)>,
     ) -> Result<Self, StoreError> {
         migrate::migrate(&*engine)?;
         check_key(&*engine, &sealer)?;
         let sealer = Arc::new(sealer);
-        let writer = Writer::start(engine.clone(), sealer.clone(), clock.clone(), rng.clone())?;
+        let (lock, mark) = folder.unzip();
+        let writer = Writer::start(engine.clone(), sealer.clone(), clock.clone(), rng.clone(), mark)?;
         Ok(Self { writer, engine, sealer, clock, rng, _lock: lock })
     }
 

@@ -16,8 +16,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::base::clock::{Clock, Stopwatch};
 use crate::base::rng::Rng;
-use crate::store::engine::{Batch, Bytes, Engine, EngineError};
+use crate::store::engine::{Batch, Bytes, Engine, EngineError, Rows};
 use crate::store::keys::Space;
+use crate::store::mark::Mark;
 use crate::store::seal::Sealer;
 use crate::store::tx::{Line, Tx, Writes};
 use crate::store::{StoreError, audit, codec};
@@ -73,6 +74,7 @@ impl Writer {
         sealer: Arc<Sealer>,
         clock: Clock,
         rng: Rng,
+        mark: Option<Mark>,
     ) -> Result<Self, StoreError> {
         let fault = |error: std::io::Error| StoreError::Record(format!("the writer could not start: {error}"));
         let (urgent, urgent_jobs) = mpsc::channel(QUEUE);
@@ -89,7 +91,7 @@ impl Writer {
             runtime.block_on(gatherer.work());
         };
         let beats = pulse.clone();
-        let commit = move || commit_groups(&*engine, &to_commit, &report, &beats);
+        let commit = move || commit_groups(&*engine, &to_commit, &report, &beats, mark.as_ref());
         let threads = vec![
             thread::Builder::new().name("store-writer".to_owned()).spawn(gather).map_err(fault)?,
             thread::Builder::new().name("store-committer".to_owned()).spawn(commit).map_err(fault)?,
@@ -168,6 +170,7 @@ impl Group {
 struct Departure {
     group: Group,
     batch: Arc<Batch>,
+    number: u64,
 }
 
 /// What became of a departure.
@@ -257,7 +260,7 @@ impl Gatherer {
         };
         let batch = Arc::new(Batch { writes: std::mem::take(&mut group.writes), expect });
         self.under_way = Some(batch.clone());
-        if let Err(ended) = self.departures.send(Departure { group, batch }) {
+        if let Err(ended) = self.departures.send(Departure { group, batch, number: self.last.unwrap_or_default() }) {
             self.under_way = None;
             ended.0.group.answer(&Err(StoreError::Stopped));
         }
@@ -277,10 +280,10 @@ impl Gatherer {
 
     /// The number of the next commit, which makes this daemon's commits one chain.
     fn number(&mut self) -> Result<Fence, StoreError> {
-        let key = Space::Meta.key(&[b"commit"]);
+        let key = number_key();
         let before = match self.last {
             Some(last) => last,
-            None => self.ground.engine.get(&key)?.map_or(Ok(0), |bytes| codec::decode(&bytes))?,
+            None => last_number(&*self.ground.engine)?,
         };
         let next = before.saturating_add(1);
         self.last = Some(next);
@@ -305,6 +308,15 @@ impl Gatherer {
     }
 }
 
+fn number_key() -> Bytes {
+    Space::Meta.key(&[b"commit"])
+}
+
+/// The number of the last commit.
+pub(super) fn last_number(rows: &dyn Rows) -> Result<u64, StoreError> {
+    rows.get(&number_key())?.map_or(Ok(0), |bytes| codec::decode(&bytes))
+}
+
 /// A row that every commit changes, and what it must have been.
 struct Fence {
     key: Bytes,
@@ -325,8 +337,9 @@ fn commit_groups(
     departures: &std::sync::mpsc::Receiver<Departure>,
     arrivals: &mpsc::UnboundedSender<Arrival>,
     pulse: &Pulse,
+    mark: Option<&Mark>,
 ) {
-    while let Ok(Departure { mut group, batch }) = departures.recv() {
+    while let Ok(Departure { mut group, batch, number }) = departures.recv() {
         pulse.set(Some(Stopwatch::start()));
         let committed = commit(engine, &batch);
         pulse.set(None);
@@ -334,6 +347,9 @@ fn commit_groups(
             group.tries = group.tries.saturating_add(1);
             drop(arrivals.send(Arrival::Overtaken(group)));
             continue;
+        }
+        if let (Ok(()), Some(mark), false) = (&committed, mark, batch.writes.is_empty()) {
+            mark.set(number);
         }
         if let Err(error) = &committed {
             tracing::error!(error = %error, store.jobs = group.jobs.len(), "a group of changes could not be committed");

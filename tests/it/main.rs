@@ -18,4 +18,5 @@ mod ldap;
 mod notify;
 mod scim;
 mod source;
+mod store;
 mod tidy;

@@ -22,6 +22,9 @@ mod open;
 mod parts;
 mod snapshot;
 
+/// Once it was full, so much more must be free: the next small write shall not be taken and the one after refused.
+const AFTER_FULL: u64 = 1 << 20;
+
 /// How a store is opened.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -45,6 +48,8 @@ struct Shared {
     log: Mutex<File>,
     /// Held while a batch is put into memory, and never while a disk is waited for.
     snapshots: Mutex<Snapshots>,
+    /// A batch was refused for want of room: it takes some more than that until the next is taken.
+    full: AtomicBool,
     /// A write has failed half-way: what is on disk is uncertain until the files are opened again.
     broken: AtomicBool,
 }
@@ -64,6 +69,7 @@ impl SledEngine {
                 db: RwLock::new(Some(db)),
                 log: Mutex::new(log),
                 snapshots: Mutex::default(),
+                full: AtomicBool::new(false),
                 broken: AtomicBool::new(false),
             }),
         })
@@ -92,8 +98,11 @@ impl Engine for SledEngine {
 
     fn commit(&self, batch: &Batch) -> Result<(), EngineError> {
         let mut log = self.shared.log.lock().unwrap_or_else(PoisonError::into_inner);
-        self.shared.check_room(batch)?;
+        let room = self.shared.check_room(batch);
+        self.shared.full.store(room.is_err(), Ordering::SeqCst);
+        room?;
         if self.shared.broken.load(Ordering::SeqCst) {
+            self.shared.check_room_to_open()?;
             *log = self.shared.open_again()?;
         }
         self.shared.commit(batch, &log)
@@ -102,10 +111,10 @@ impl Engine for SledEngine {
     fn fault(&self) -> Option<EngineError> {
         // While a commit runs the flag is up too: only one that nobody holds the log for is a fault.
         let resting = self.shared.log.try_lock().is_ok();
-        if let Err(full) = self.shared.check_room(&Batch::default()) {
-            return Some(full);
-        }
-        (resting && self.shared.broken.load(Ordering::SeqCst)).then(|| self.shared.broken_by_a_write())
+        let broken = resting && self.shared.broken.load(Ordering::SeqCst);
+        let room = self.shared.check_room(&Batch::default());
+        let room = if broken { room.and_then(|()| self.shared.check_room_to_open()) } else { room };
+        room.err().or_else(|| broken.then(|| self.shared.broken_by_a_write()))
     }
 }
 
@@ -181,15 +190,24 @@ impl Shared {
 
     /// Is there room for a batch, beside what is kept in reserve?
     fn check_room(&self, batch: &Batch) -> Result<(), EngineError> {
-        let disk = rustix::fs::statvfs(&self.folder);
-        let disk = disk.map_err(|error| io(&self.folder, &std::io::Error::from(error)))?;
-        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         let size =
             |(key, value): (&Bytes, &Option<Bytes>)| key.len().saturating_add(value.as_ref().map_or(0, Vec::len));
         let bytes: usize = batch.writes.iter().map(size).sum();
         // Pages are written again whole now and then, and old ones are moved.
-        let wanted =
-            u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(4).saturating_add(self.options.reserve_bytes);
+        let pages = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(4);
+        let more = if self.full.load(Ordering::SeqCst) { AFTER_FULL } else { 0 };
+        self.check_free(self.options.reserve_bytes.saturating_add(pages).saturating_add(more))
+    }
+
+    /// Is there room to open the files again? Until there is, what is in memory can be read.
+    fn check_room_to_open(&self) -> Result<(), EngineError> {
+        self.check_free(open::room_to_open(&self.folder)?)
+    }
+
+    fn check_free(&self, wanted: u64) -> Result<(), EngineError> {
+        let disk = rustix::fs::statvfs(&self.folder);
+        let disk = disk.map_err(|error| io(&self.folder, &std::io::Error::from(error)))?;
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         if free < wanted { Err(EngineError::Full(self.folder.display().to_string())) } else { Ok(()) }
     }
 

@@ -1,74 +1,40 @@
 //! The daemon as a process: started as a new user would, stopped by signal, killed.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
+use std::process::Output;
 use std::time::Duration;
 
-use crate::harness::daemon::binary;
+use crate::harness::process::{Place, Process};
 
-/// A `musterd serve` in a folder, with everything it printed so far.
-struct Process {
-    child: Child,
-    printed: Vec<String>,
-}
-
-impl Process {
-    /// Starts it and waits until it is ready.
-    fn start(folder: &Path) -> Self {
-        let mut child = command(folder).arg("serve").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let stdout = child.stdout.take().unwrap();
-        let (send, receive) = mpsc::channel();
-        std::thread::spawn(move || {
-            BufReader::new(stdout).lines().map_while(Result::ok).all(|line| send.send(line).is_ok())
-        });
-        let mut printed = Vec::new();
-        while !printed.iter().any(|line: &String| line.starts_with("  data")) {
-            printed.push(receive.recv_timeout(Duration::from_secs(60)).expect("the daemon gets ready"));
-        }
-        printed.extend(std::iter::from_fn(|| receive.recv_timeout(Duration::from_millis(200)).ok()));
-        Self { child, printed }
-    }
-
-    fn end(mut self, signal: &str) -> Option<i32> {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
-        self.child.wait().unwrap().code()
-    }
-}
-
-fn command(folder: &Path) -> Command {
-    let mut command = Command::new(binary());
-    command.current_dir(folder).env_clear().env("MUSTERD__SERVER__LISTEN", "127.0.0.1:0");
-    command
+fn start(folder: &Path) -> Process {
+    Place::new(folder).start()
 }
 
 fn run(folder: &Path, arguments: &[&str]) -> Output {
-    command(folder).args(arguments).output().unwrap()
+    Place::new(folder).run(arguments)
 }
 
 #[test]
 fn the_first_start_needs_no_settings_prints_the_link_once_and_says_where_to_go() {
     let folder = tempfile::tempdir().unwrap();
-    let first = Process::start(folder.path());
-    let printed = first.printed.join("\n");
-    assert!(printed.contains("/set-password#mst_l_"), "{printed}");
+    let first = start(folder.path());
     assert!(run(folder.path(), &["user", "list"]).status.success());
-    assert_eq!(first.end("-TERM"), Some(0));
-    let second = Process::start(folder.path());
-    assert!(!second.printed.join("\n").contains("set-password"));
-    assert_eq!(second.end("-INT"), Some(0));
+    let ended = first.end("-TERM");
+    assert!(ended.stdout.contains("/set-password#mst_l_"), "{}", ended.stdout);
+    assert_eq!(ended.code(), Some(0));
+    let ended = start(folder.path()).end("-INT");
+    assert!(!ended.stdout.contains("set-password"));
+    assert_eq!(ended.code(), Some(0));
 }
 
 #[test]
 fn a_second_daemon_on_the_same_folder_names_the_holder() {
     let folder = tempfile::tempdir().unwrap();
-    let first = Process::start(folder.path());
+    let first = start(folder.path());
     let second = run(folder.path(), &["serve"]);
     let complaint = String::from_utf8(second.stderr).unwrap();
     assert!(!second.status.success());
-    assert!(complaint.contains(&format!("held by process {}", first.child.id())), "{complaint}");
+    assert!(complaint.contains(&format!("held by process {}", first.id())), "{complaint}");
     let verify = run(folder.path(), &["verify"]);
     assert!(!verify.status.success(), "verify wants the store for itself");
     first.end("-TERM");
@@ -79,13 +45,13 @@ fn a_second_daemon_on_the_same_folder_names_the_holder() {
 fn what_was_acknowledged_survives_kill_9() {
     let folder = tempfile::tempdir().unwrap();
     for round in 0..5 {
-        let daemon = Process::start(folder.path());
+        let daemon = start(folder.path());
         let name = format!("user{round}");
         let email = format!("{name}@example.org");
         assert!(run(folder.path(), &["user", "create", &name, "--name", "X", "--email", &email]).status.success());
         daemon.end("-KILL");
     }
-    let daemon = Process::start(folder.path());
+    let daemon = start(folder.path());
     let list = String::from_utf8(run(folder.path(), &["user", "list"]).stdout).unwrap();
     assert!((0..5).all(|round| list.contains(&format!("user{round}"))), "{list}");
     daemon.end("-TERM");
@@ -95,15 +61,11 @@ fn what_was_acknowledged_survives_kill_9() {
 #[test]
 fn a_kill_during_the_start_leaves_a_store_that_opens() {
     let folder = tempfile::tempdir().unwrap();
-    Process::start(folder.path()).end("-TERM");
+    start(folder.path()).end("-TERM");
     for milliseconds in (0..30).step_by(2) {
-        let mut child =
-            command(folder.path()).arg("serve").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(milliseconds));
-        child.kill().unwrap();
-        child.wait().unwrap();
+        Place::new(folder.path()).kill_during(&["serve"], Duration::from_millis(milliseconds));
     }
-    Process::start(folder.path()).end("-TERM");
+    start(folder.path()).end("-TERM");
 }
 
 #[test]

@@ -120,11 +120,11 @@ impl TestDaemon {
     }
 
     pub(crate) fn anonymous(&self) -> Caller {
-        Caller { base: self.base.clone(), token: None }
+        Caller::new(self.base.clone(), None)
     }
 
     pub(crate) fn with_token(&self, token: &str) -> Caller {
-        Caller { base: self.base.clone(), token: Some(token.to_owned()) }
+        Caller::new(self.base.clone(), Some(token))
     }
 
     /// A caller who may do everything, by a token that the command made.
@@ -202,6 +202,10 @@ impl Drop for TestDaemon {
 }
 
 impl Caller {
+    pub(crate) fn new(base: String, token: Option<&str>) -> Self {
+        Self { base, token: token.map(str::to_owned) }
+    }
+
     pub(crate) fn get(&self, path: &str) -> Answer {
         self.call("GET", path, None, &[])
     }
@@ -220,6 +224,17 @@ impl Caller {
 
     /// Sends a request as it is told.
     pub(crate) fn call(&self, method: &str, path: &str, body: Option<String>, headers: &[(&str, &str)]) -> Answer {
+        self.try_call(method, path, body, headers).unwrap()
+    }
+
+    /// The same, where the daemon may go away before it answers.
+    pub(crate) fn try_call(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<String>,
+        headers: &[(&str, &str)],
+    ) -> Result<Answer, ureq::Error> {
         let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.base));
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
@@ -236,11 +251,11 @@ impl Caller {
             .allow_non_standard_methods(true)
             .timeout_global(Some(Duration::from_secs(60)))
             .build();
-        let mut response = ureq::Agent::new_with_config(agent).run(request).unwrap();
+        let mut response = ureq::Agent::new_with_config(agent).run(request)?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let text = response.body_mut().read_to_string().unwrap();
-        Answer { status, json: serde_json::from_str(&text).unwrap_or(Value::String(text)), headers }
+        let text = response.body_mut().read_to_string()?;
+        Ok(Answer { status, json: serde_json::from_str(&text).unwrap_or(Value::String(text)), headers })
     }
 }
 

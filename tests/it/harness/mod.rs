@@ -3,5 +3,6 @@
 pub(crate) mod daemon;
 pub(crate) mod fault_proxy;
 pub(crate) mod hostile;
+pub(crate) mod process;
 pub(crate) mod slapd;
 pub(crate) mod smtpd;

@@ -19,19 +19,53 @@ const IN_MEMORY: u64 = 2;
 pub(super) fn open(folder: &Path, options: Options) -> Result<(sled::Db, File), EngineError> {
     remove_unfinished_snapshots(folder)?;
     let db = match open_once(folder, options) {
-        Err(EngineError::Damaged(first)) => {
-            let moved = quarantine_snapshots(folder)?;
-            if moved == 0 {
-                return Err(EngineError::Damaged(first));
-            }
-            tracing::warn!(store.moved = moved, "damaged snapshots were put into quarantine; reading the whole log");
-            open_once(folder, options)?
-        }
+        Err(EngineError::Damaged(why)) => open_without_damaged_snapshots(folder, options, why)?,
         opened => opened?,
     };
     let path = folder.join("db");
     let log = File::options().read(true).write(true).open(&path).map_err(|error| io(&path, &error))?;
     Ok((db, log))
+}
+
+/// A snapshot says where in the log its pages are. One that is damaged can be made again from the whole log; where
+/// the snapshots are whole it is the log that is damaged, and reading it without them would show an older state.
+fn open_without_damaged_snapshots(folder: &Path, options: Options, why: String) -> Result<sled::Db, EngineError> {
+    let snapshots = snapshot_files(folder, false)?;
+    let mut damaged_ones = Vec::new();
+    for path in &snapshots {
+        if !is_whole(&fs::read(path).map_err(|error| io(path, &error))?) {
+            damaged_ones.push(path.clone());
+        }
+    }
+    if damaged_ones.is_empty() {
+        return Err(EngineError::Damaged(why));
+    }
+    quarantine(folder, &damaged_ones)?;
+    tracing::warn!(
+        store.moved = damaged_ones.len(),
+        "damaged snapshots were put into quarantine; reading the whole log"
+    );
+    let db = open_once(folder, options)?;
+    // The name of a snapshot is the place in the log that it reaches, in hexadecimal.
+    let reached =
+        |paths: &[PathBuf]| paths.iter().filter_map(|path| path.extension()?.to_str().map(str::to_owned)).max();
+    if reached(&snapshot_files(folder, false)?) < reached(&damaged_ones) {
+        return Err(damaged(folder, "the log ends before the place that its snapshot had reached"));
+    }
+    Ok(db)
+}
+
+/// What opening the files may write: a snapshot like the last one, and some of sled's segments of 512 KiB.
+pub(super) fn room_to_open(folder: &Path) -> Result<u64, EngineError> {
+    let sizes = snapshot_files(folder, false)?;
+    let sizes = sizes.iter().filter_map(|path| fs::metadata(path).ok()).map(|file| file.len());
+    Ok(sizes.sum::<u64>().saturating_mul(2).saturating_add(2 << 20))
+}
+
+/// Does a snapshot's own checksum hold? It ends with its length (eight bytes) and its CRC-32 (four).
+fn is_whole(snapshot: &[u8]) -> bool {
+    let parts = snapshot.split_last_chunk::<4>().and_then(|(rest, crc)| Some((rest.split_last_chunk::<8>()?.0, crc)));
+    parts.is_some_and(|(content, crc)| !content.is_empty() && crc32fast::hash(content) == u32::from_le_bytes(*crc))
 }
 
 fn open_once(folder: &Path, options: Options) -> Result<sled::Db, EngineError> {
@@ -78,6 +112,8 @@ pub(super) fn translate(folder: &Path, error: sled::Error) -> EngineError {
             let text = error.to_string();
             if text.contains("could not acquire lock") {
                 EngineError::Held(format!("{} is held by another process", folder.display()))
+            } else if error.kind() == std::io::ErrorKind::UnexpectedEof {
+                damaged(folder, "the log is shorter than it was")
             } else if text.contains("No space left") {
                 EngineError::Full(folder.display().to_string())
             } else {
@@ -113,16 +149,13 @@ fn remove_unfinished_snapshots(folder: &Path) -> Result<(), EngineError> {
     Ok(())
 }
 
-/// Moves finished snapshots aside; sled then rebuilds its state from the log. Gives their number.
-fn quarantine_snapshots(folder: &Path) -> Result<usize, EngineError> {
+/// Moves files aside.
+fn quarantine(folder: &Path, files: &[PathBuf]) -> Result<(), EngineError> {
     let quarantine = folder.join("quarantine");
-    let files = snapshot_files(folder, false)?;
-    if !files.is_empty() {
-        fs::create_dir_all(&quarantine).map_err(|error| io(&quarantine, &error))?;
-    }
-    for path in &files {
+    fs::create_dir_all(&quarantine).map_err(|error| io(&quarantine, &error))?;
+    for path in files {
         let name = path.file_name().unwrap_or_default();
         fs::rename(path, quarantine.join(name)).map_err(|error| io(path, &error))?;
     }
-    Ok(files.len())
+    Ok(())
 }
