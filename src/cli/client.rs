@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HOST};
-use hyper::{Method, Request, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::UnixStream;
@@ -31,6 +31,23 @@ impl Client {
 
     /// Calls the daemon; a problem document becomes an error in words.
     pub(super) async fn call(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
+        let response = self.send(method, path, body).await?;
+        let status = response.status();
+        let answer = answer(response.into_body()).await?;
+        if status.is_success() { Ok(answer) } else { Err(refused(status, &answer)) }
+    }
+
+    /// Gets what is too large to be held: its body, as it comes.
+    pub(super) async fn stream(&self, path: &str) -> anyhow::Result<Incoming> {
+        let response = self.send(Method::GET, path, None).await?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response.into_body());
+        }
+        Err(refused(status, &answer(response.into_body()).await?))
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Response<Incoming>> {
         let socket = self.socket.display();
         let stream = UnixStream::connect(&self.socket).await;
         let stream = stream.with_context(|| {
@@ -45,29 +62,29 @@ impl Client {
             .header(HOST, "musterd")
             .header(CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(bytes)))?;
-        let response = sender.send_request(request).await.with_context(|| {
+        sender.send_request(request).await.with_context(|| {
             format!("the daemon at {socket} closed the connection (are you root, the daemon's user, or in server.admin_uids?)")
-        })?;
-        let status = response.status();
-        let bytes = response.into_body().collect().await?.to_bytes();
-        let answer = if bytes.is_empty() {
-            Value::Null
-        } else {
-            serde_json::from_slice(&bytes).context("the answer is no JSON")?
-        };
-        if status.is_success() { Ok(answer) } else { refused(status, &answer) }
+        })
     }
 }
 
-fn refused(status: StatusCode, problem: &Value) -> anyhow::Result<Value> {
+async fn answer(body: Incoming) -> anyhow::Result<Value> {
+    let bytes = body.collect().await?.to_bytes();
+    if bytes.is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_slice(&bytes).context("the answer is no JSON")
+}
+
+fn refused(status: StatusCode, problem: &Value) -> anyhow::Error {
     let faults = problem.get("errors").and_then(Value::as_array);
     if let Some(faults) = faults {
         let text = |fault: &Value, key: &str| fault.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         let lines = faults.iter().map(|fault| format!("{} {}", text(fault, "field"), text(fault, "message")));
-        bail!("{}", lines.collect::<Vec<_>>().join("\n         "));
+        return anyhow!("{}", lines.collect::<Vec<_>>().join("\n         "));
     }
     let detail = problem.get("detail").and_then(Value::as_str);
-    Err(detail.map_or_else(|| anyhow!("the daemon answered {status}"), |detail| anyhow!("{detail}")))
+    detail.map_or_else(|| anyhow!("the daemon answered {status}"), |detail| anyhow!("{detail}"))
 }
 
 /// Percent-encodes one segment of a path, or one value of a query.

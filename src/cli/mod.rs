@@ -1,5 +1,5 @@
-//! The command: `serve` runs the daemon, `check` looks at the settings, `verify` at the store; everything else
-//! talks to the running daemon through its admin socket.
+//! The command: `serve` runs the daemon, `check` looks at the settings; `verify`, `restore` and `compact` work on a
+//! store that no daemon runs on; everything else talks to the running daemon through its admin socket.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,10 +11,12 @@ use crate::base::clock::Clock;
 use crate::base::panic;
 use crate::config::{Faults, Loaded};
 
+mod backup;
 mod client;
 mod commands;
 mod output;
 mod serve;
+mod upkeep;
 
 /// Where the settings are, where nothing else is said.
 const INSTALLED: &str = "/etc/musterd/musterd.toml";
@@ -45,6 +47,12 @@ enum Command {
         #[arg(long)]
         repair: bool,
     },
+    /// Take a backup of the running daemon's store
+    Backup(backup::Backup),
+    /// Make the store from a backup, in a folder that has none
+    Restore(upkeep::Restore),
+    /// Give back the disk that a store's old versions take; no daemon may run on it
+    Compact,
     #[command(flatten)]
     Remote(Box<commands::Remote>),
 }
@@ -70,12 +78,21 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Check => Ok(check(loaded, json)),
         Command::Serve => serve::serve(settled(loaded)?),
         Command::Verify { repair } => serve::look(settled(loaded)?, repair, json),
-        Command::Remote(remote) => {
-            let socket = settled(loaded)?.settings.http.admin_socket;
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(commands::run(*remote, &client::Client::new(socket), json))
-        }
+        Command::Restore(restore) => upkeep::restore(&settled(loaded)?, &restore, json),
+        Command::Compact => upkeep::compact(&settled(loaded)?, json),
+        Command::Backup(backup) => talk(loaded, async |client| backup::run(backup, &client, json).await),
+        Command::Remote(remote) => talk(loaded, async |client| commands::run(*remote, &client, json).await),
     }
+}
+
+/// Runs what talks to the daemon.
+fn talk(
+    loaded: Result<Loaded, Faults>,
+    what: impl AsyncFnOnce(client::Client) -> anyhow::Result<ExitCode>,
+) -> anyhow::Result<ExitCode> {
+    let socket = settled(loaded)?.settings.http.admin_socket;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(what(client::Client::new(socket)))
 }
 
 /// Reads the settings: the named file, or the installed one, and the environment.

@@ -20,6 +20,25 @@ pub(super) fn json<T: Serialize>(value: &T) {
     line(&serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
+/// A number as people read it: `1,234,567`.
+pub(super) fn number(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().map(|group| str::from_utf8(group).unwrap_or_default()).collect();
+    groups.join(",")
+}
+
+/// A number of bytes as people read it: `5.6 MB`.
+pub(super) fn size(bytes: u64) -> String {
+    let (mut tenths, mut units) = (bytes.saturating_mul(10), ["B", "kB", "MB", "GB", "TB"].into_iter().peekable());
+    let mut unit = units.next().unwrap_or_default();
+    while tenths >= 10_000 && units.peek().is_some() {
+        tenths = tenths.saturating_add(500) / 1_000;
+        unit = units.next().unwrap_or_default();
+    }
+    if unit == "B" { format!("{bytes} B") } else { format!("{}.{} {unit}", tenths / 10, tenths % 10) }
+}
+
 /// A value inside an answer, by a path such as `session.token`, as people read it.
 pub(super) fn text_at(value: &Value, path: &str) -> String {
     let mut found = value;
@@ -86,5 +105,17 @@ pub(super) fn card(value: &Value) {
     for (key, member) in members {
         let padding = " ".repeat(width.saturating_sub(key.chars().count()));
         line(&format!("{key}{padding}  {}", text(member)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_sizes_are_short() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(number), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([0, 999, 1_000, 5_649_000, 2_000_000_000].map(size), ["0 B", "999 B", "1.0 kB", "5.6 MB", "2.0 GB"]);
+        assert!(size(u64::MAX).ends_with(" TB"));
     }
 }

@@ -14,6 +14,7 @@ use crate::base::clock::Clock;
 use crate::base::rng::Rng;
 use crate::base::secret::Secret;
 use crate::config::Loaded;
+use crate::store::upkeep::folder::holds_a_store;
 use crate::store::{Store, verify};
 
 pub(super) fn serve(loaded: Loaded) -> anyhow::Result<ExitCode> {
@@ -77,7 +78,7 @@ fn welcome(daemon: &Daemon, folder: &str) {
 
 /// Looks at the whole store, and puts right what can be where `repair` asks for it.
 pub(super) fn look(loaded: Loaded, repair: bool, json: bool) -> anyhow::Result<ExitCode> {
-    if !loaded.settings.store.folder.join("store").exists() {
+    if !holds_a_store(&loaded.settings.store.folder) {
         bail!("there is no store in {}", loaded.settings.store.folder.display());
     }
     let store = Store::open(&loaded.settings.store, Clock::system(), Rng::system())?;

@@ -67,6 +67,7 @@ permissions! {
     22 SweepsRun "sweeps.run" "Run and preview sweeps.",
     23 LoginIntrospect "login.introspect" "Ask whether a session is valid (RFC 7662).",
     24 LoginAuthenticate "login.authenticate" "Log users in on their behalf, naming the client's address.",
+    25 StoreBackup "store.backup" "Take a backup: everything that is stored, but the seal key.",
 }
 
 #[cfg(test)]
@@ -83,5 +84,6 @@ mod tests {
         }
         assert_eq!(Permission::UsersView.number(), 1);
         assert_eq!(Permission::LoginAuthenticate.number(), 24);
+        assert_eq!((Permission::StoreBackup.number(), Permission::StoreBackup.name()), (25, "store.backup"));
     }
 }

@@ -108,6 +108,7 @@ mod tests {
         assert!(permissions_of(&roles(&[USER])).is_empty());
         assert!(permissions_of(&roles(&[USER, SYSTEM_AUDITOR])).contains(&Permission::AuditView));
         assert!(!permissions_of(&roles(&[SYSTEM_AUDITOR])).contains(&Permission::UsersCreate));
+        assert!(!permissions_of(&roles(&[SYSTEM_AUDITOR])).contains(&Permission::StoreBackup));
         assert_eq!(permissions_of(&roles(&[SYSTEM_ADMIN])).len(), Permission::ALL.len());
         assert!(permissions_of(&roles(&["gone"])).is_empty());
     }

@@ -83,7 +83,7 @@ pub(super) struct Line {
 /// # Errors
 /// When the store cannot be read, or `write` fails.
 pub fn export(reads: &dyn Reads, mut write: impl FnMut(&str) -> Result<(), StoreError>) -> Result<(), StoreError> {
-    let header = Header { musterd_export: FORMAT, seal_key: reads.sealer().fingerprint() };
+    let header = Header { musterd_export: FORMAT, seal_key: reads.sealer().fingerprint().to_owned() };
     write(&text(&header)?)?;
     for name in META {
         let key = Space::Meta.key(&[name]);

@@ -34,6 +34,7 @@ pub mod sessions;
 pub mod tasks;
 pub mod tokens;
 pub mod tx;
+pub mod upkeep;
 pub mod users;
 pub mod verify;
 mod writer;
@@ -44,6 +45,7 @@ use engine::{Engine, EngineError};
 use mark::Mark;
 use seal::Sealer;
 use tx::{Snapshot, Tx, View};
+use upkeep::folder::Folder;
 use writer::{Lane, Writer};
 
 /// A write that takes longer than this is a fault of the disk, or of the engine.
@@ -65,6 +67,17 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self { folder: PathBuf::from("data"), cache_bytes: 256 << 20, reserve_bytes: 64 << 20, seal_key_file: None }
+    }
+}
+
+impl Settings {
+    /// Where the key for sealed values is.
+    fn seal_key_path(&self) -> PathBuf {
+        self.seal_key_file.clone().unwrap_or_else(|| Folder::new(&self.folder).seal_key())
+    }
+
+    fn options(&self) -> Options {
+        Options { cache_bytes: self.cache_bytes, reserve_bytes: self.reserve_bytes }
     }
 }
 
@@ -115,11 +128,11 @@ impl Store {
     /// When another process holds it, a newer musterd wrote it, its files are damaged or its key is unreadable.
     pub fn open(settings: &Settings, clock: Clock, rng: Rng) -> Result<Self, StoreError> {
         let lock = lock(&settings.folder)?;
-        let records = settings.folder.join("store");
-        let key_file = settings.seal_key_file.clone().unwrap_or_else(|| settings.folder.join("seal.key"));
-        let sealer = Sealer::from_file(&key_file, !records.exists(), &rng)?;
-        let options = Options { cache_bytes: settings.cache_bytes, reserve_bytes: settings.reserve_bytes };
-        let engine = SledEngine::open(&records, options)?;
+        let folder = Folder::new(&settings.folder);
+        folder.settle()?;
+        let records = folder.store();
+        let sealer = Sealer::from_file(&settings.seal_key_path(), !records.exists(), &rng)?;
+        let engine = SledEngine::open(&records, settings.options())?;
         let mark = Mark::check(&records, &engine)?;
         Self::with(Arc::new(engine), sealer, clock, rng, Some((lock, mark)))
     }
@@ -245,6 +258,7 @@ fn lock(folder: &Path) -> Result<File, StoreError> {
         Ok(()) => {
             file.set_len(0).map_err(io)?;
             write!(file, "process {}", std::process::id()).map_err(io)?;
+            Folder::new(folder).give_to_owner(&folder.join("musterd.lock")).map_err(io)?;
             Ok(file)
         }
         Err(TryLockError::WouldBlock) => {

@@ -31,16 +31,7 @@ impl Sealer {
     }
 
     pub(super) fn from_key(key: &[u8; 32], rng: &Rng) -> Self {
-        let labelled = Zeroizing::new([b"musterd seal key\0".as_slice(), key].concat());
-        let [a, b, c, d, ..] = sha256(&labelled);
-        let fingerprint = HEXLOWER.encode(&[a, b, c, d]);
-        Self { cipher: XChaCha20Poly1305::new(key.into()), fingerprint, rng: rng.clone() }
-    }
-
-    /// Tells one key from another, and nothing about either: eight hexadecimal digits.
-    #[must_use]
-    pub fn fingerprint(&self) -> String {
-        self.fingerprint.clone()
+        Self { cipher: XChaCha20Poly1305::new(key.into()), fingerprint: fingerprint(key), rng: rng.clone() }
     }
 
     /// Reads the key file; makes one, readable by its owner only, where there is none and `create` allows it.
@@ -51,16 +42,13 @@ impl Sealer {
         if create && !path.exists() {
             write_key(path, &rng.bytes())?;
         }
-        let fault = |what: String| StoreError::Key(format!("{}: {what}", path.display()));
-        let text = Zeroizing::new(fs::read_to_string(path).map_err(|error| fault(error.to_string()))?);
-        let mode = fs::metadata(path).map_err(|error| fault(error.to_string()))?.permissions().mode();
-        if mode & 0o077 != 0 {
-            return Err(fault(format!("may be read by others (mode {:o}); run chmod 600 on it", mode & 0o777)));
-        }
-        let key = BASE64.decode(text.trim().as_bytes()).ok().map(Zeroizing::new);
-        let key: Option<[u8; 32]> = key.and_then(|key| key.as_slice().try_into().ok());
-        let key = Zeroizing::new(key.ok_or_else(|| fault("does not hold 32 bytes in base64".to_owned()))?);
-        Ok(Self::from_key(&key, rng))
+        Ok(Self::from_key(&*read_key(path)?, rng))
+    }
+
+    /// Tells this key from others, and nothing of the key.
+    #[must_use]
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 
     /// Seals a value for one place; it opens only there.
@@ -85,6 +73,31 @@ impl Sealer {
         let payload = Payload { msg: sealed, aad: place };
         self.cipher.decrypt(&XNonce::from(*nonce), payload).map(Zeroizing::new).map_err(|_| fault())
     }
+}
+
+/// The first bytes of a hash of the key.
+fn fingerprint(key: &[u8; 32]) -> String {
+    let labelled = Zeroizing::new([&b"musterd seal key fingerprint\0"[..], key].concat());
+    let digest = sha256(&labelled);
+    HEXLOWER.encode(digest.first_chunk::<8>().unwrap_or(&[0; 8]))
+}
+
+/// The key in a file that only its owner may read.
+fn read_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, StoreError> {
+    let fault = |what: String| StoreError::Key(format!("{}: {what}", path.display()));
+    let text = Zeroizing::new(fs::read_to_string(path).map_err(|error| fault(error.to_string()))?);
+    let mode = fs::metadata(path).map_err(|error| fault(error.to_string()))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        return Err(fault(format!("may be read by others (mode {:o}); run chmod 600 on it", mode & 0o777)));
+    }
+    let key = BASE64.decode(text.trim().as_bytes()).ok().map(Zeroizing::new);
+    let key: Option<[u8; 32]> = key.and_then(|key| key.as_slice().try_into().ok());
+    Ok(Zeroizing::new(key.ok_or_else(|| fault("does not hold 32 bytes in base64".to_owned()))?))
+}
+
+/// Copies the key of one file to another, which its owner alone may read.
+pub(super) fn copy_key(from: &Path, to: &Path) -> Result<(), StoreError> {
+    write_key(to, &*read_key(from)?)
 }
 
 /// Writes the key whole or not at all, and forces it out: a store must not outlive its key.

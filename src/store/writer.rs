@@ -188,7 +188,7 @@ struct Gatherer {
     arrivals: mpsc::UnboundedReceiver<Arrival>,
     /// The group that is on its way.
     under_way: Option<Arc<Batch>>,
-    /// The number of the last commit; `None`: ask the engine.
+    /// The number of the last commit, as it was before the group read anything; `None`: ask the engine.
     last: Option<u64>,
 }
 
@@ -241,7 +241,11 @@ impl Gatherer {
         Tx::new(&**engine, sealer, rng, clock.now(), under_way, so_far)
     }
 
-    fn run(&self, group: &mut Group, mut job: AnyJob, lane: Lane) {
+    fn run(&mut self, group: &mut Group, mut job: AnyJob, lane: Lane) {
+        // Before the rule reads anything: whatever another daemon commits from here on makes the group run again.
+        if self.last.is_none() {
+            self.last = last_number(&*self.ground.engine).ok();
+        }
         let mut tx = self.transaction(group);
         let outcome = catch_unwind(AssertUnwindSafe(|| job.run(&mut tx)));
         if !matches!(outcome, Ok(true)) {
@@ -281,9 +285,8 @@ impl Gatherer {
     /// The number of the next commit, which makes this daemon's commits one chain.
     fn number(&mut self) -> Result<Fence, StoreError> {
         let key = number_key();
-        let before = match self.last {
-            Some(last) => last,
-            None => last_number(&*self.ground.engine)?,
+        let Some(before) = self.last else {
+            return Err(last_number(&*self.ground.engine).err().unwrap_or(StoreError::Stopped));
         };
         let next = before.saturating_add(1);
         self.last = Some(next);

@@ -7,6 +7,7 @@ use super::routes::{Route, route};
 use crate::directory::permission::Permission as P;
 
 pub mod audit;
+pub mod backup;
 pub mod groups;
 pub mod health;
 pub mod login;
@@ -114,6 +115,7 @@ fn running() -> Vec<Route> {
         route(Method::POST, "/api/v1/plans/{plan}/reject", holder(P::PlansApprove), plans::reject),
         route(Method::POST, "/api/v1/sweep", holder(P::SweepsRun), sweep::sweep),
         route(Method::GET, "/api/v1/audit", holder(P::AuditView), audit::list),
+        route(Method::GET, "/api/v1/backup", holder(P::StoreBackup), backup::backup),
         route(Method::GET, "/api/v1/settings", holder(P::SettingsView), system::settings),
         route(Method::GET, "/api/v1/tasks", holder(P::SourcesView), system::tasks),
     ]

@@ -74,6 +74,16 @@ impl SledEngine {
             }),
         })
     }
+
+    /// Closes the files, and waits until sled's own threads have let go of them: then they may be moved.
+    ///
+    /// # Errors
+    /// When something holds them still.
+    pub fn close(self) -> Result<(), EngineError> {
+        let folder = self.shared.folder.clone();
+        drop(self);
+        open::released(&folder)
+    }
 }
 
 impl Rows for SledEngine {

@@ -78,6 +78,14 @@ impl TestDaemon {
         Self::start_in(folder, Clock::manual(START.parse::<Timestamp>().unwrap()))
     }
 
+    /// Starts a daemon on a data folder that is there, with settings in a folder of its own.
+    pub(crate) fn start_on(data: &Path, clock: Clock) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(data, folder.path().join("data")).unwrap();
+        std::fs::write(folder.path().join("musterd.toml"), configuration(folder.path(), "", "")).unwrap();
+        Self::start_in(folder, clock)
+    }
+
     fn start_in(folder: tempfile::TempDir, clock: Clock) -> Self {
         let loaded = config::load(Some(&folder.path().join("musterd.toml")), std::iter::empty(), clock.now());
         let loaded = loaded.unwrap_or_else(|faults| panic!("{faults}"));

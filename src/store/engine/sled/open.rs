@@ -84,6 +84,19 @@ fn open_once(folder: &Path, options: Options) -> Result<sled::Db, EngineError> {
     }
 }
 
+/// Waits until nobody holds the files any more.
+pub(super) fn released(folder: &Path) -> Result<(), EngineError> {
+    let path = folder.join("db");
+    let log = File::open(&path).map_err(|error| io(&path, &error))?;
+    for _ in 0..LOCK_TRIES {
+        if log.try_lock().is_ok() {
+            return Ok(());
+        }
+        std::thread::sleep(LOCK_PAUSE);
+    }
+    Err(EngineError::Held(format!("{} is still held by its own threads", folder.display())))
+}
+
 /// The files do not say what they should.
 pub(super) fn damaged(folder: &Path, why: &str) -> EngineError {
     let log = folder.join("db");
