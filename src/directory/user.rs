@@ -14,6 +14,7 @@ use crate::directory::field::{Description, DisplayName, Email, FieldError, Phone
 use crate::directory::role;
 
 mod change;
+mod changes;
 
 pub use change::{NewUser, UserChange, double_option, with_plain_role};
 

@@ -4,6 +4,7 @@
 //! pages: a bulk change of a hundred users costs one row, and one compressed with its like.
 
 use data_encoding::HEXLOWER;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -13,8 +14,8 @@ use crate::store::StoreError;
 use crate::store::engine::{KeyRange, Order, Row};
 use crate::store::keys::Space;
 use crate::store::tx::{Reads, Tx, get_record};
-use page::Page;
-pub(super) use page::{encode as encode_page, first_of};
+use page::{Mark, Page, Written};
+pub(super) use page::{encode_lines, first_of};
 
 mod page;
 mod retention;
@@ -89,12 +90,19 @@ pub fn append(tx: &mut Tx<'_>, author: &Author, entry: Entry) -> Result<(), Stor
         details: entry.details,
         hash: String::new(),
     };
-    match serde_json::to_value(&line) {
-        Ok(Value::Object(line)) => tx.note_line(line),
-        Ok(_) => return Err(StoreError::Record("an audit line is no object".to_owned())),
-        Err(error) => return Err(StoreError::Record(error.to_string())),
+    let value = serde_json::to_value(&line).map_err(|error| StoreError::Record(error.to_string()))?;
+    let marks = page::marks(&value);
+    if let Value::Object(members) = value {
+        tx.note_line(Line { members, at: line.at, marks });
     }
     Ok(())
+}
+
+/// A line that a transaction gathered, without number and hash yet.
+pub(super) struct Line {
+    members: Map<String, Value>,
+    at: Timestamp,
+    marks: Vec<Mark>,
 }
 
 /// Gives the lines that the transaction gathered their numbers and hashes, and writes them in pages.
@@ -108,11 +116,12 @@ pub(super) fn settle(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     }
     let head: Head = get_record(tx, &head_key())?.unwrap_or_default();
     let mut trail = Trail { open: last_page(tx, &head)?, head };
-    for mut line in lines {
-        line.insert("seq".to_owned(), trail.head.seq.saturating_add(1).into());
-        let hash = chain(&trail.head.hash, &mut line);
-        line.insert("hash".to_owned(), hash.into());
-        if let Some((key, page)) = trail.add(line)? {
+    for Line { mut members, at, marks } in lines {
+        let seq = trail.head.seq.saturating_add(1);
+        members.insert("seq".to_owned(), seq.into());
+        let (hash, json) = chain(&trail.head.hash, &mut members);
+        let line = Written::sealed(json, &hash, at, marks);
+        if let Some((key, page)) = trail.push(seq, hash, line)? {
             tx.put(key, page);
         }
     }
@@ -133,28 +142,31 @@ pub(super) struct Trail {
 #[derive(Default)]
 struct Open {
     first: u64,
-    lines: Vec<Value>,
+    lines: Vec<Written>,
     bytes: usize,
     most: usize,
 }
 
 impl Trail {
-    /// Adds a line; gives the page that is full by it, if one is.
+    /// Adds a line that has its number and hash; gives the page that is full by it, if one is.
     ///
     /// # Errors
-    /// When the page cannot be encoded.
-    pub(super) fn add(&mut self, line: Map<String, Value>) -> Result<Option<Row>, StoreError> {
-        self.head.seq = line.get("seq").and_then(Value::as_u64).unwrap_or_default();
-        self.head.hash = line.get("hash").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let line = Value::Object(line);
-        let size = line.to_string().len();
-        let full = self.open.lines.len() >= self.open.most || self.open.bytes.saturating_add(size) > PAGE_BYTES;
+    /// When it is no line, or the page cannot be encoded.
+    pub(super) fn add(&mut self, line: &Value) -> Result<Option<Row>, StoreError> {
+        let seq = line.get("seq").and_then(Value::as_u64).unwrap_or_default();
+        let hash = line.get("hash").and_then(Value::as_str).unwrap_or_default().to_owned();
+        self.push(seq, hash, Written::of(line)?)
+    }
+
+    fn push(&mut self, seq: u64, hash: String, line: Written) -> Result<Option<Row>, StoreError> {
+        (self.head.seq, self.head.hash) = (seq, hash);
+        let full = self.open.lines.len() >= self.open.most || self.open.bytes.saturating_add(line.size()) > PAGE_BYTES;
         let mut page = None;
         if full {
             page = self.open.row()?;
-            self.open = Open { first: self.head.seq, lines: Vec::new(), bytes: 0, most: PAGE_LINES };
+            self.open = Open { first: seq, lines: Vec::new(), bytes: 0, most: PAGE_LINES };
         }
-        self.open.bytes = self.open.bytes.saturating_add(size);
+        self.open.bytes = self.open.bytes.saturating_add(line.size());
         self.open.lines.push(line);
         Ok(page)
     }
@@ -188,18 +200,19 @@ fn last_page(tx: &Tx<'_>, head: &Head) -> Result<Open, StoreError> {
     let key = page::key(head.page);
     let Some(bytes) = tx.get(&key)? else { return Ok(Open::default()) };
     let lines = Page::read(&(key, bytes))?.lines()?;
-    let bytes = lines.iter().map(|line| line.to_string().len()).sum();
+    let lines = lines.iter().map(Written::of).collect::<Result<Vec<_>, _>>()?;
+    let bytes = lines.iter().map(Written::size).sum();
     Ok(Open { first: head.page, lines, bytes, most: SHORT_PAGE })
 }
 
 /// The hash of a line: SHA-256 over the previous line's hash and the members of this line, in the order of their
 /// names, without its own hash. Computed from the stored form, so that a member added later leaves old lines whole.
-fn chain(previous: &str, line: &mut Map<String, Value>) -> String {
+/// Gives the text of the line without its hash too.
+fn chain(previous: &str, line: &mut Map<String, Value>) -> (String, Vec<u8>) {
     line.remove("hash");
-    let mut text = previous.to_owned().into_bytes();
     // A map of texts and values always becomes text.
-    drop(serde_json::to_writer(&mut text, line));
-    HEXLOWER.encode(&sha256(&text))
+    let json = serde_json::to_vec(line).unwrap_or_default();
+    (HEXLOWER.encode(&sha256(&[previous.as_bytes(), &json].concat())), json)
 }
 
 /// The attributes in which two forms of a record differ. Members named in `quiet` do not count.
@@ -253,7 +266,7 @@ pub fn verify(reads: &dyn Reads) -> Result<u64, StoreError> {
             let Value::Object(mut line) = line else { return Err(broken(seq)) };
             let claimed = line.get("hash").and_then(Value::as_str).unwrap_or_default().to_owned();
             let in_place = line.get("seq").and_then(Value::as_u64) == Some(seq) && (!first || page.first == seq);
-            hash = chain(&hash, &mut line);
+            hash = chain(&hash, &mut line).0;
             if !in_place || hash != claimed {
                 return Err(broken(seq));
             }

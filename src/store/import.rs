@@ -83,8 +83,8 @@ impl Load<'_> {
                 let bytes = BASE64.decode(sealed.as_bytes()).map_err(|_| fault("it is no base64"))?;
                 self.put(key, bytes)
             }
-            (Form::Trail, None, Some(Value::Object(line)), None) => {
-                let full = self.trail.add(line)?;
+            (Form::Trail, None, Some(line), None) => {
+                let full = self.trail.add(&line)?;
                 full.map_or(Ok(()), |(key, page)| self.put(key, page))
             }
             _ => Err(fault("it lacks what lines of its space have, or has more")),

@@ -1,8 +1,6 @@
 //! Every index there is: which rows follow from which record. A record is written by [`write`] and removed by
 //! [`remove`], which keep its rows in the same commit; `verify` computes them all again from the same functions.
 
-use std::collections::BTreeSet;
-
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -216,16 +214,17 @@ pub(super) const KINDS: &[Kind] = &[
 /// # Errors
 /// [`WriteError::Taken`] when another record holds a value that must be unique.
 pub(super) fn write<T: Indexed>(tx: &mut Tx<'_>, key: Bytes, old: Option<&T>, new: &T) -> Result<(), WriteError> {
-    let had = keys_of(old, &key);
-    for (index, value) in new.rows(&key) {
-        if !had.contains(&index)
-            && let Some(field) = unique_field(&index)
-            && (held_by_another(tx, &index, &value)? || held_by_another(tx, &same_login(&index), &value)?)
+    let had = rows_of(old, &key);
+    let rows = new.rows(&key);
+    for (index, value) in &rows {
+        if !has(&had, index)
+            && let Some(field) = unique_field(index)
+            && (held_by_another(tx, index, value)? || held_by_another(tx, &same_login(index), value)?)
         {
             return Err(WriteError::Taken { field });
         }
     }
-    Ok(put(tx, key, old, new)?)
+    Ok(replace(tx, key, had, rows, new)?)
 }
 
 /// Writes a record of which nothing must be unique with its index rows; `old` is what it was.
@@ -233,19 +232,34 @@ pub(super) fn write<T: Indexed>(tx: &mut Tx<'_>, key: Bytes, old: Option<&T>, ne
 /// # Errors
 /// When the record cannot be encoded.
 pub(super) fn put<T: Indexed>(tx: &mut Tx<'_>, key: Bytes, old: Option<&T>, new: &T) -> Result<(), StoreError> {
-    let mut gone = keys_of(old, &key);
-    for (index, value) in new.rows(&key) {
-        if !gone.remove(&index) {
+    let (had, rows) = (rows_of(old, &key), new.rows(&key));
+    replace(tx, key, had, rows, new)
+}
+
+fn replace<T: Serialize>(
+    tx: &mut Tx<'_>,
+    key: Bytes,
+    had: Vec<Row>,
+    rows: Vec<Row>,
+    new: &T,
+) -> Result<(), StoreError> {
+    let gone = had.iter().filter(|(index, _)| !has(&rows, index));
+    gone.for_each(|(index, _)| tx.remove(index.clone()));
+    for (index, value) in rows {
+        if !has(&had, &index) {
             tx.put(index, value);
         }
     }
-    gone.into_iter().for_each(|index| tx.remove(index));
     tx.put_record(key, new)
 }
 
-/// The keys of a record's index rows.
-fn keys_of<T: Indexed>(record: Option<&T>, key: &[u8]) -> BTreeSet<Bytes> {
-    record.map(|record| record.rows(key)).unwrap_or_default().into_iter().map(|(key, _)| key).collect()
+fn rows_of<T: Indexed>(record: Option<&T>, key: &[u8]) -> Vec<Row> {
+    record.map(|record| record.rows(key)).unwrap_or_default()
+}
+
+/// Is this key among some rows? They are few: looking at each is the quickest.
+fn has(rows: &[Row], key: &[u8]) -> bool {
+    rows.iter().any(|(other, _)| other == key)
 }
 
 /// Removes a record with its index rows.

@@ -48,6 +48,8 @@ use tx::{Snapshot, Tx, View};
 use upkeep::folder::Folder;
 use writer::{Lane, Writer};
 
+pub use writer::Pending;
+
 /// A write that takes longer than this is a fault of the disk, or of the engine.
 const SLOW: Duration = Duration::from_secs(10);
 
@@ -140,10 +142,19 @@ impl Store {
     /// A store that forgets everything when it is dropped.
     ///
     /// # Errors
-    /// When the writer's thread cannot start.
+    /// When the writer's threads cannot start.
     pub fn in_memory(clock: Clock, rng: Rng) -> Result<Self, StoreError> {
         let sealer = Sealer::ephemeral(&rng);
-        Self::with(Arc::new(MemoryEngine::default()), sealer, clock, rng, None)
+        Self::over(Arc::new(MemoryEngine::default()), sealer, clock, rng)
+    }
+
+    /// A store over an engine, whichever it is.
+    ///
+    /// # Errors
+    /// When the engine cannot be read or migrated, what is in it was sealed with another key, or the writer's threads
+    /// cannot start.
+    pub fn over(engine: Arc<dyn Engine>, sealer: Sealer, clock: Clock, rng: Rng) -> Result<Self, StoreError> {
+        Self::with(engine, sealer, clock, rng, None)
     }
 
     fn with(
@@ -211,7 +222,7 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.writer.run(Lane::Urgent, rule).await
+        self.writer.queue(Lane::Urgent, rule).await?.done().await
     }
 
     /// [`Store::write`] for a part of a long piece of work: it lets everybody else go first.
@@ -223,7 +234,23 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.writer.run(Lane::Bulk, rule).await
+        self.queue_bulk(rule).await?.done().await
+    }
+
+    /// Queues a part of a long piece of work, so that the next can be queued while it is on its way to the disk. Parts
+    /// are written in the order in which they are queued.
+    ///
+    /// # Errors
+    /// When the store is ending; what the rule says comes from [`Pending::done`].
+    pub async fn queue_bulk<T, E>(
+        &self,
+        rule: impl FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<Pending<T, E>, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.writer.queue(Lane::Bulk, rule).await
     }
 
     /// Queues a rule that may be lost: for notes of activity, which must never slow down who reads.

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::base::rng::Rng;
+use crate::store::audit::Line;
 use crate::store::engine::{Bytes, KeyRange, Order, Row, Rows};
 use crate::store::seal::Sealer;
 use crate::store::{StoreError, codec};
@@ -122,9 +123,6 @@ pub struct Tx<'a> {
     /// How many lines there were before the current job.
     lines_before: usize,
 }
-
-/// A line of the audit trail, without number and hash yet.
-pub(super) type Line = serde_json::Map<String, serde_json::Value>;
 
 impl<'a> Tx<'a> {
     /// A transaction over what is committed, what is under way, and what the group has written before it.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde_json::Value;
 
 use crate::base::id::{ExternalId, SourceId, UserId};
 use crate::base::text;
@@ -46,9 +45,6 @@ pub enum WriteError {
         field: &'static str,
     },
 }
-
-/// Members of the record that move without anybody's doing.
-const QUIET: &[&str] = &["revision", "modified_at", "last_login", "last_seen", "session_epoch", "enabled_at"];
 
 /// The user of this id, tombstones too.
 ///
@@ -225,7 +221,7 @@ pub fn create(
     let user = new.build(author.actor.clone(), tx.now(), lifetime);
     index::write(tx, index::user_key(user.id), None, &user)?;
     let mut entry = Entry::new("user.created", target(&user));
-    entry.changes = audit::differences(&Value::Null, &to_value(&user)?, &[QUIET, &["id", "created_at"]].concat());
+    entry.changes = user.changes_from(None);
     audit::append(tx, author, entry)?;
     Ok(user)
 }
@@ -250,7 +246,7 @@ pub fn update(
     if new == old {
         return Ok(old);
     }
-    let changes = audit::differences(&to_value(&old)?, &to_value(&new)?, QUIET);
+    let changes = new.changes_from(Some(&old));
     if !changes.is_empty() || new.session_epoch != old.session_epoch {
         new.revision = old.revision.saturating_add(1);
         new.modified_at = now;
@@ -330,10 +326,6 @@ pub fn purge(tx: &mut Tx<'_>, author: &Author, id: UserId) -> Result<bool, Write
 #[must_use]
 pub fn target(user: &User) -> Target {
     Target::User { id: user.id, username: user.username.as_str().to_owned() }
-}
-
-fn to_value(user: &User) -> Result<Value, StoreError> {
-    serde_json::to_value(user).map_err(|error| StoreError::Record(error.to_string()))
 }
 
 #[cfg(test)]

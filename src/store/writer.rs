@@ -20,8 +20,9 @@ use crate::store::engine::{Batch, Bytes, Engine, EngineError, Rows};
 use crate::store::keys::Space;
 use crate::store::mark::Mark;
 use crate::store::seal::Sealer;
-use crate::store::tx::{Line, Tx, Writes};
+use crate::store::tx::{Tx, Writes};
 use crate::store::{StoreError, audit, codec};
+pub use job::Pending;
 use job::{AnyJob, Typed};
 
 mod job;
@@ -99,12 +100,12 @@ impl Writer {
         Ok(Self { lanes: Some(Lanes { urgent, bulk }), threads, pulse })
     }
 
-    /// Queues a job and waits until its group is on disk.
-    pub(super) async fn run<T, E>(
+    /// Queues a job; what it gives back is there when its group is on disk.
+    pub(super) async fn queue<T, E>(
         &self,
         lane: Lane,
         rule: impl FnMut(&mut Tx<'_>) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
+    ) -> Result<Pending<T, E>, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
@@ -114,7 +115,7 @@ impl Writer {
         let lanes = self.lanes.as_ref().ok_or(StoreError::Stopped)?;
         let queue = if lane == Lane::Bulk { &lanes.bulk } else { &lanes.urgent };
         queue.send(job).await.map_err(|_| StoreError::Stopped)?;
-        answer.await.unwrap_or_else(|_| Err(StoreError::Stopped.into()))
+        Ok(Pending(answer))
     }
 
     /// Queues a job that nobody waits for. `false`: the queue is full and the job is dropped.
@@ -145,7 +146,7 @@ impl Drop for Writer {
 struct Group {
     jobs: Vec<(AnyJob, bool)>,
     writes: Writes,
-    lines: Vec<Line>,
+    lines: Vec<audit::Line>,
     bulk: usize,
     tries: u32,
 }

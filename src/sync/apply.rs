@@ -1,6 +1,7 @@
 //! Applies a plan, item by item, in batches of one commit each. An item whose user has moved on since the
 //! plan was made is left alone and said so.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +12,12 @@ use crate::directory::user::{NewUser, RuleError};
 use crate::store::audit::{self, Entry};
 use crate::store::tx::Tx;
 use crate::store::users::{self, WriteError};
-use crate::store::{Store, StoreError, runs};
+use crate::store::{Pending, Store, StoreError, runs};
 
 /// Users of one commit: readers wait for the length of a batch.
 const BATCH: usize = 100;
+/// Batches that are queued at a time: one is made while another is on its way to the disk.
+const UNDER_WAY: usize = 3;
 
 /// What applying came to.
 #[derive(Debug, Default)]
@@ -68,8 +71,11 @@ pub async fn apply(
         Cause::Sweep => SourceId::local(),
     };
     let items: Arc<[PlanItem]> = items.into();
-    let mut start = 0;
-    while start < items.len() {
+    let mut under_way = VecDeque::new();
+    for start in (0..items.len()).step_by(BATCH) {
+        if under_way.len() >= UNDER_WAY {
+            applied.add(under_way.pop_front()).await?;
+        }
         let (items, author, source) = (items.clone(), author.clone(), source.clone());
         let batch = move |tx: &mut Tx<'_>| {
             let (mut written, mut refused) = (Counts::default(), Vec::new());
@@ -82,12 +88,24 @@ pub async fn apply(
             }
             Ok((written, refused))
         };
-        let (written, refused) = store.write(batch).await?;
-        applied.written = applied.written.plus(written);
-        applied.refused.extend(refused);
-        start = start.saturating_add(BATCH);
+        under_way.push_back(store.queue_bulk(batch).await?);
+    }
+    while let Some(batch) = under_way.pop_front() {
+        applied.add(Some(batch)).await?;
     }
     Ok(applied)
+}
+
+impl Applied {
+    /// Waits for a batch, and adds what it came to.
+    async fn add(&mut self, batch: Option<Pending<(Counts, Vec<Skipped>), StoreError>>) -> Result<(), StoreError> {
+        if let Some(batch) = batch {
+            let (written, refused) = batch.done().await?;
+            self.written = self.written.plus(written);
+            self.refused.extend(refused);
+        }
+        Ok(())
+    }
 }
 
 fn apply_item(

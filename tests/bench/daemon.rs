@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// A running daemon, ended when dropped.
 pub(crate) struct Daemon {
-    folder: tempfile::TempDir,
+    folder: Option<tempfile::TempDir>,
     child: Child,
     /// `127.0.0.1:PORT`.
     pub(crate) address: String,
@@ -16,7 +16,11 @@ pub(crate) struct Daemon {
 
 impl Daemon {
     pub(crate) fn start(settings: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap(), settings)
+    }
+
+    /// The daemon on what is in a folder already.
+    pub(crate) fn start_in(folder: tempfile::TempDir, settings: &str) -> Self {
         let path = folder.path().display();
         let common = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\nadmin_socket = \"{path}/admin.sock\"\n[store]\nfolder = \"{path}/data\"\n[log]\nlevel = \"warn\"\n"
@@ -29,14 +33,40 @@ impl Daemon {
             .expect("the daemon gets ready");
         std::thread::spawn(move || lines.count());
         let address = line.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
-        Self { folder, child, address }
+        Self { folder: Some(folder), child, address }
     }
 
     /// Runs the command and gives its answer.
     pub(crate) fn musterd(&self, arguments: &[&str]) -> Value {
-        let output = command(&self.folder).args(arguments).arg("--json").output().unwrap();
+        let output = command(self.folder.as_ref().unwrap()).args(arguments).arg("--json").output().unwrap();
         assert!(output.status.success(), "{output:?}");
         serde_json::from_slice(&output.stdout).unwrap_or_default()
+    }
+
+    /// Ends it, and gives back its folder.
+    pub(crate) fn stop(mut self) -> tempfile::TempDir {
+        self.end();
+        self.folder.take().unwrap()
+    }
+
+    /// Runs a command that wants the store for itself.
+    pub(crate) fn run_in(folder: &tempfile::TempDir, arguments: &[&str]) {
+        let output = command(folder).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        print!("{}", String::from_utf8_lossy(&output.stdout));
+    }
+
+    fn end(&mut self) {
+        let pid = self.child.id().to_string();
+        drop(Command::new("kill").args(["-TERM", &pid]).status());
+        drop(self.child.wait());
+    }
+
+    /// Memory that it holds, in megabytes.
+    pub(crate) fn memory_mb(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1_024.0
     }
 
     /// Processor time of the daemon so far, user and system.
@@ -57,8 +87,6 @@ fn command(folder: &tempfile::TempDir) -> Command {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        let pid = self.child.id().to_string();
-        drop(Command::new("kill").args(["-TERM", &pid]).status());
-        drop(self.child.wait());
+        self.end();
     }
 }

@@ -1,6 +1,8 @@
 //! The figures, each a ratio with both sides measured in one run: `cargo bench`, or `cargo bench -- NAME`.
 //!
-//! Figures: `logins`, `scim`, `ldap`. They need `slapd` (see `tests/run`) and print a table; they are not tests.
+//! Figures: `logins`, `scim`, `ldap`, `store`. They need `slapd` (see `tests/run`) and print a table; they are not
+//! tests. A number is of how many users those of the store are taken, 100,000 where none is given:
+//! `cargo bench -- store 1000000`.
 
 #![expect(
     clippy::unwrap_used,
@@ -13,6 +15,10 @@
     reason = "a bench measures time, prints, and stops at the first fault"
 )]
 
+/// The allocator of the daemon: both sides of a figure get it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod client;
 mod daemon;
 mod ldap;
@@ -21,6 +27,7 @@ mod scim;
 #[path = "../it/harness/slapd.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 mod slapd;
+mod store;
 
 /// A row of the table.
 struct Figure {
@@ -34,6 +41,7 @@ struct Figure {
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let (numbers, wanted): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|one| one.parse::<usize>().is_ok());
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|one| one == name);
     let mut figures = Vec::new();
     if is_wanted("logins") {
@@ -44,6 +52,10 @@ fn main() {
     }
     if is_wanted("ldap") {
         figures.extend(ldap::figures());
+    }
+    if is_wanted("store") {
+        let users = numbers.first().map_or(100_000, |number| number.parse().unwrap());
+        figures.extend(store::figures(users));
     }
     println!("\n| figure | musterd | against | ratio | goal | met |\n|---|---|---|---|---|---|");
     for Figure { what, ours, other, ratio, goal, met } in figures {

@@ -8,7 +8,6 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::base::secret::sha256;
 use crate::store::engine::{Bytes, Row};
 use crate::store::keys::Space;
 use crate::store::{StoreError, codec};
@@ -33,10 +32,45 @@ pub(super) struct Page<'a> {
 pub(super) struct Mark([u8; 4]);
 
 impl Mark {
-    /// The mark of a member of lines and a value that it has.
+    /// The mark of a member of lines and a value that it has: a CRC-32 of both.
     pub(super) fn of(member: &str, value: &str) -> Self {
-        let [a, b, c, d, ..] = sha256(format!("{member}\0{value}").as_bytes());
-        Self([a, b, c, d])
+        let mut hasher = crc32fast::Hasher::new();
+        [member.as_bytes(), b"\0", value.as_bytes()].into_iter().for_each(|part| hasher.update(part));
+        Self(hasher.finalize().to_be_bytes())
+    }
+}
+
+/// A line as it goes into a page: its JSON, and what the page must know of it.
+pub(super) struct Written {
+    json: Vec<u8>,
+    at: Timestamp,
+    marks: Vec<Mark>,
+}
+
+impl Written {
+    /// The line of these members.
+    ///
+    /// # Errors
+    /// When it is no line.
+    pub(super) fn of(line: &Value) -> Result<Self, StoreError> {
+        let at = line.get("at").and_then(Value::as_str).and_then(|at| at.parse().ok());
+        let at = at.ok_or_else(|| StoreError::Record("an audit line has no time".to_owned()))?;
+        let json = serde_json::to_vec(line).map_err(|error| StoreError::Record(error.to_string()))?;
+        Ok(Self { json, at, marks: marks(line) })
+    }
+
+    /// The line of these members, and its hash, which goes last.
+    pub(super) fn sealed(mut json: Vec<u8>, hash: &str, at: Timestamp, marks: Vec<Mark>) -> Self {
+        json.pop();
+        json.extend_from_slice(b",\"hash\":\"");
+        json.extend_from_slice(hash.as_bytes());
+        json.extend_from_slice(b"\"}");
+        Self { json, at, marks }
+    }
+
+    /// Bytes of its JSON.
+    pub(super) fn size(&self) -> usize {
+        self.json.len()
     }
 }
 
@@ -53,26 +87,38 @@ pub(in crate::store) fn first_of(key: &[u8]) -> u64 {
 /// Lines as they are stored.
 ///
 /// # Errors
-/// When they cannot be encoded.
-pub(in crate::store) fn encode(lines: &[Value]) -> Result<Bytes, StoreError> {
-    let mut marks: Vec<Mark> = lines.iter().flat_map(marks).collect();
+/// When they cannot be compressed.
+pub(super) fn encode(lines: &[Written]) -> Result<Bytes, StoreError> {
+    let mut marks: Vec<Mark> = lines.iter().flat_map(|line| line.marks.iter().copied()).collect();
     marks.sort_unstable();
     marks.dedup();
     let count = u16::try_from(marks.len()).unwrap_or(u16::MAX);
-    let times = || lines.iter().filter_map(|line| line.get("at")?.as_str()?.parse::<Timestamp>().ok());
     let millis = |at: Option<Timestamp>| at.unwrap_or_default().as_millisecond().to_be_bytes();
-    let json = serde_json::to_vec(lines).map_err(|error| StoreError::Record(error.to_string()))?;
+    let mut json = Vec::with_capacity(lines.iter().map(|line| line.json.len().saturating_add(1)).sum::<usize>() + 2);
+    for (number, line) in lines.iter().enumerate() {
+        json.push(if number == 0 { b'[' } else { b',' });
+        json.extend_from_slice(&line.json);
+    }
+    json.push(b']');
     let mut page = vec![VERSION, PAGE];
     page.extend_from_slice(&count.to_be_bytes());
-    page.extend_from_slice(&millis(times().min()));
-    page.extend_from_slice(&millis(times().max()));
+    page.extend_from_slice(&millis(lines.iter().map(|line| line.at).min()));
+    page.extend_from_slice(&millis(lines.iter().map(|line| line.at).max()));
     marks.iter().take(usize::from(count)).for_each(|mark| page.extend_from_slice(&mark.0));
     page.extend_from_slice(&codec::pack(&json)?);
     Ok(page)
 }
 
+/// A page of whole lines.
+///
+/// # Errors
+/// When one is no line.
+pub(in crate::store) fn encode_lines(lines: &[Value]) -> Result<Bytes, StoreError> {
+    encode(&lines.iter().map(Written::of).collect::<Result<Vec<_>, _>>()?)
+}
+
 /// What a line can be looked for by.
-fn marks(line: &Value) -> Vec<Mark> {
+pub(super) fn marks(line: &Value) -> Vec<Mark> {
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
     let mut marks = Vec::new();
     if let Some(action) = text(line.get("action")) {

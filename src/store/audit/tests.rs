@@ -1,6 +1,6 @@
 //! The trail grows, is searched, proved and cut.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::*;
 use crate::base::clock::Clock;
@@ -142,7 +142,7 @@ async fn a_changed_removed_or_cut_line_is_found() {
             match damage {
                 3 => tx.remove(last),
                 4 => tx.remove(first),
-                _ => tx.put(first, page::encode(&lines)?),
+                _ => tx.put(first, page::encode_lines(&lines)?),
             }
             Ok::<_, StoreError>(())
         });

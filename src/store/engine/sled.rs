@@ -48,6 +48,8 @@ struct Shared {
     log: Mutex<File>,
     /// Held while a batch is put into memory, and never while a disk is waited for.
     snapshots: Mutex<Snapshots>,
+    /// Some values are, or were, in parts: what is replaced must be looked at.
+    parts: AtomicBool,
     /// A batch was refused for want of room: it takes some more than that until the next is taken.
     full: AtomicBool,
     /// A write has failed half-way: what is on disk is uncertain until the files are opened again.
@@ -62,6 +64,7 @@ impl SledEngine {
     pub fn open(folder: &Path, options: Options) -> Result<Self, EngineError> {
         fs::create_dir_all(folder).map_err(|error| io(folder, &error))?;
         let (db, log) = open::open(folder, options)?;
+        let parts = open::has_parts(folder, &db)?;
         Ok(Self {
             shared: Arc::new(Shared {
                 folder: folder.to_owned(),
@@ -69,6 +72,7 @@ impl SledEngine {
                 db: RwLock::new(Some(db)),
                 log: Mutex::new(log),
                 snapshots: Mutex::default(),
+                parts: AtomicBool::new(parts),
                 full: AtomicBool::new(false),
                 broken: AtomicBool::new(false),
             }),
@@ -168,7 +172,11 @@ impl Shared {
                     return Err(EngineError::Conflict);
                 }
             }
-            let writes = parts::writes(db, batch).map_err(|fault| self.error(fault))?;
+            if parts::come_with(batch) {
+                self.parts.store(true, Ordering::SeqCst);
+            }
+            let any = self.parts.load(Ordering::SeqCst);
+            let writes = parts::writes(db, batch, any).map_err(|fault| self.error(fault))?;
             {
                 let mut snapshots = self.snapshots.lock().unwrap_or_else(PoisonError::into_inner);
                 snapshots.remember(batch.writes.keys(), |key| self.get(db, key))?;
@@ -222,10 +230,7 @@ impl Shared {
     }
 
     fn error(&self, fault: parts::Fault) -> EngineError {
-        match fault {
-            parts::Fault::Sled(error) => translate(&self.folder, error),
-            parts::Fault::Form(why) => damaged(&self.folder, why),
-        }
+        open::fault(&self.folder, fault)
     }
 
     fn broken_by_a_write(&self) -> EngineError {

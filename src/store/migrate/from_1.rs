@@ -51,7 +51,7 @@ fn lines(engine: &dyn Engine, after: Option<&Bytes>) -> Result<Chunk, StoreError
         writes.insert(key.clone(), None);
     }
     if let Some((first, _)) = records.first() {
-        writes.insert(first.clone(), Some(audit::encode_page(&lines)?));
+        writes.insert(first.clone(), Some(audit::encode_lines(&lines)?));
     }
     Ok(Chunk { writes, after })
 }

@@ -47,3 +47,16 @@ where
         drop(self.caller.send(answer));
     }
 }
+
+/// A change that is queued, and not on disk yet.
+pub struct Pending<T, E>(pub(super) oneshot::Receiver<Result<T, E>>);
+
+impl<T, E: From<StoreError>> Pending<T, E> {
+    /// Waits until it is on disk.
+    ///
+    /// # Errors
+    /// The rule's own, or the store's.
+    pub async fn done(self) -> Result<T, E> {
+        self.0.await.unwrap_or_else(|_| Err(StoreError::Stopped.into()))
+    }
+}

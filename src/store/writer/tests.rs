@@ -67,7 +67,7 @@ impl Engine for Gated {
 fn store(engine: &Arc<impl Engine + 'static>) -> Arc<Store> {
     let (clock, rng) = (Clock::system(), Rng::system());
     let sealer = Sealer::from_key(&[7; 32], &rng);
-    Arc::new(Store::with(engine.clone(), sealer, clock, rng, None).unwrap())
+    Arc::new(Store::over(engine.clone(), sealer, clock, rng).unwrap())
 }
 
 fn gated() -> (Arc<Gated>, Arc<Store>) {

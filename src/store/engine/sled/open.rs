@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::Options;
+use super::{Options, parts};
 use crate::base::panic::caught;
 use crate::store::engine::EngineError;
 
@@ -104,6 +104,20 @@ pub(super) fn damaged(folder: &Path, why: &str) -> EngineError {
         "the store in {} is damaged: {why}; move the folder away and run `musterd restore`",
         log.display()
     ))
+}
+
+/// A value cannot be read.
+pub(super) fn fault(folder: &Path, fault: parts::Fault) -> EngineError {
+    match fault {
+        parts::Fault::Sled(error) => translate(folder, error),
+        parts::Fault::Form(why) => damaged(folder, why),
+    }
+}
+
+/// Is any value of the store in parts?
+pub(super) fn has_parts(folder: &Path, db: &sled::Db) -> Result<bool, EngineError> {
+    let found = caught(|| parts::exist(db)).map_err(|why| damaged(folder, &format!("reading it failed: {why}")))?;
+    found.map_err(|error| fault(folder, error))
 }
 
 /// What the operating system said of a file.

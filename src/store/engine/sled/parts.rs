@@ -90,11 +90,21 @@ pub(super) fn whole(db: &sled::Db, key: &[u8], stored: &[u8]) -> Result<Option<B
     Err(Fault::Form("a part of a value is missing"))
 }
 
-/// The batch in sled's terms: large values in parts, and the parts of what is replaced removed.
-pub(super) fn writes(db: &sled::Db, batch: &Batch) -> Result<sled::Batch, Fault> {
+/// Is any value of a store in parts?
+pub(super) fn exist(db: &sled::Db) -> Result<bool, Fault> {
+    Ok(db.scan_prefix([PARTS]).next().transpose()?.is_some())
+}
+
+/// Does a batch bring values that are put in parts?
+pub(super) fn come_with(batch: &Batch) -> bool {
+    batch.writes.values().flatten().any(|value| value.len() > PART)
+}
+
+/// The batch in sled's terms: large values in parts, and the parts of what is replaced removed, where `any` exist.
+pub(super) fn writes(db: &sled::Db, batch: &Batch, any: bool) -> Result<sled::Batch, Fault> {
     let mut writes = sled::Batch::default();
     for (key, value) in &batch.writes {
-        if let Some(old) = db.get(key)? {
+        if any && let Some(old) = db.get(key)? {
             part_keys(key, &old).into_iter().for_each(|part| writes.remove(part));
         }
         match value {

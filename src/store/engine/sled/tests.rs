@@ -82,6 +82,8 @@ fn a_value_in_parts_of_the_first_form_is_still_read() {
             Ok(())
         })
         .unwrap();
+    drop(engine);
+    let engine = SledEngine::open(folder.path(), Options::for_tests()).unwrap();
     assert_eq!(engine.get(b"k").unwrap(), Some(b"abc".to_vec()));
     engine.commit(&one(b"k")).unwrap();
     let left = engine.shared.read(|db| Ok(db.len())).unwrap();
