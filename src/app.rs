@@ -15,6 +15,7 @@ use crate::auth::verify::Backend;
 use crate::base::id::SourceId;
 use crate::base::secret::Secret;
 use crate::config::{Loaded, Settings, SourceKind as Configured, SourceSettings};
+use crate::directory::audit::Author;
 use crate::directory::user::User;
 use crate::http::routes;
 use crate::http::serve::Listeners;
@@ -27,7 +28,7 @@ use crate::notify::settings::Settings as MailSettings;
 use crate::sources::ldap::LdapSource;
 use crate::sources::{PulledUser, Source};
 use crate::store::tx::Tx;
-use crate::store::{Store, StoreError, tasks};
+use crate::store::{Store, StoreError, rotate, tasks};
 use crate::sync::apply;
 use crate::sync::source::Pass;
 use crate::sync::task::{Follower, SyncTask};
@@ -83,6 +84,10 @@ impl Daemon {
         let resumed = apply::resume(&inside.store, inside.users.lifetime).await.map_err(|error| error.to_string())?;
         if resumed > 0 {
             tracing::info!(plans = resumed, "approved plans that an end had cut short are applied");
+        }
+        let resealed = rotate::finish(&inside.store, &Author::system("key rotation")).await;
+        if let Some(values) = resealed.map_err(|error| error.to_string())? {
+            tracing::info!(store.values = values, "a change of keys that an end had cut short is done");
         }
         let first_link = first_start::first_administrator(&inside).await?;
         Ok(Self { inside, first_link, listeners })

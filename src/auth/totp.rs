@@ -27,10 +27,6 @@ pub struct Enrolment {
     pub uri: Secret,
 }
 
-fn place(user: UserId, factor: FactorId) -> Vec<u8> {
-    [&b"totp"[..], user.as_bytes(), factor.as_bytes()].concat()
-}
-
 fn totp(secret: &[u8], issuer: &str, account: &str) -> Result<Totp, StoreError> {
     let plain = |text: &str| text.replace(':', " ");
     Builder::new()
@@ -54,7 +50,7 @@ pub fn enrol(tx: &mut Tx<'_>, user: &User, issuer: &str) -> Result<Enrolment, St
     let secret: Zeroizing<[u8; SECRET_BYTES]> = Zeroizing::new(tx.rng().bytes());
     let id = FactorId::new(tx.now(), tx.rng());
     let totp = totp(&*secret, issuer, user.username.as_str())?;
-    let sealed = tx.sealer().seal(&place(user.id, id), &*secret)?;
+    let sealed = tx.sealer().seal(&credentials::seal_place(user.id, id), &*secret)?;
     let kind = FactorKind::Totp { sealed_secret: BASE64.encode(&sealed), last_step: 0 };
     let factor = Factor { id, name: "Authenticator app".to_owned(), created_at: tx.now(), confirmed: false, kind };
     credentials::put_factor(tx, user.id, &factor)?;
@@ -70,7 +66,7 @@ pub fn enrol(tx: &mut Tx<'_>, user: &User, issuer: &str) -> Result<Enrolment, St
 pub fn accept(tx: &mut Tx<'_>, user: UserId, factor: &Factor, code: &str) -> Result<bool, StoreError> {
     let FactorKind::Totp { sealed_secret, last_step } = &factor.kind;
     let sealed = BASE64.decode(sealed_secret.as_bytes()).map_err(|error| StoreError::Record(error.to_string()))?;
-    let secret = tx.sealer().open(&place(user, factor.id), &sealed)?;
+    let secret = tx.sealer().open(&credentials::seal_place(user, factor.id), &sealed)?;
     let totp = totp(&secret, "musterd", "user")?;
     match matching_step(&totp, &plain_digits(code), tx.now()) {
         Some(step) if step > *last_step => {

@@ -1,6 +1,7 @@
 //! `serve`: the daemon from start to drain. `verify`: a look at a store that no daemon runs on.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{anyhow, bail};
 use sd_notify::NotifyState;
@@ -15,7 +16,7 @@ use crate::base::rng::Rng;
 use crate::base::secret::Secret;
 use crate::config::Loaded;
 use crate::store::upkeep::folder::holds_a_store;
-use crate::store::{Store, verify};
+use crate::store::{Store, StoreError, verify};
 
 pub(super) fn serve(loaded: Loaded) -> anyhow::Result<ExitCode> {
     logging::start(&loaded.settings.log).map_err(|error| anyhow!(error))?;
@@ -40,12 +41,27 @@ pub(super) fn serve(loaded: Loaded) -> anyhow::Result<ExitCode> {
             stopper.cancel();
         });
         tell_systemd(&[NotifyState::Ready]);
+        tokio::spawn(watch(daemon.inside.store.clone()));
         let outcome = daemon.run(stop).await;
         waiting.await?;
         outcome.map_err(|error| anyhow!(error))
     })?;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where systemd wants a sign of life, it gets one as long as the store answers: a store that hangs for good is ended
+/// and started again.
+async fn watch(store: Arc<Store>) {
+    let Some(limit) = sd_notify::watchdog_enabled() else { return };
+    loop {
+        match store.check().await {
+            // A full disk, or a slow one, is no better after a restart.
+            Ok(()) | Err(StoreError::Engine(_) | StoreError::Slow { .. }) => tell_systemd(&[NotifyState::Watchdog]),
+            Err(fault) => tracing::error!("no sign of life for systemd: {fault}"),
+        }
+        tokio::time::sleep(limit / 4).await;
+    }
 }
 
 fn tell_systemd(state: &[NotifyState<'_>]) {

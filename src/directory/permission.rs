@@ -68,6 +68,7 @@ permissions! {
     23 LoginIntrospect "login.introspect" "Ask whether a session is valid (RFC 7662).",
     24 LoginAuthenticate "login.authenticate" "Log users in on their behalf, naming the client's address.",
     25 StoreBackup "store.backup" "Take a backup: everything that is stored, but the seal key.",
+    26 StoreKey "store.rotate_key" "Change the key of stored secrets.",
 }
 
 #[cfg(test)]

@@ -118,6 +118,24 @@ impl IntoResponse for Problem {
     }
 }
 
+impl Problem {
+    /// Why the daemon is not ready; whoever watches it may wait, or restart it.
+    #[must_use]
+    pub fn not_ready(fault: StoreError) -> Self {
+        match fault {
+            StoreError::Engine(EngineError::Full(_)) => fault.into(),
+            StoreError::Slow { .. } | StoreError::Unanswered { .. } => {
+                let detail = "the store does not answer in time: its disk is slow, or it hangs";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "storage_slow", detail).retry(Duration::from_secs(10))
+            }
+            _ => {
+                let detail = "the store cannot be used; the daemon's log says more";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "storage_failed", detail).retry(Duration::from_secs(30))
+            }
+        }
+    }
+}
+
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         tracing::error!(error = %error, "the store failed a request");

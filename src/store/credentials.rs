@@ -65,6 +65,12 @@ fn factor_key(user: UserId, factor: FactorId) -> Vec<u8> {
     Space::Factor.key(&[user.as_bytes(), factor.as_bytes()])
 }
 
+/// The place for which a factor's secret is sealed.
+#[must_use]
+pub fn seal_place(user: UserId, factor: FactorId) -> Vec<u8> {
+    [&b"totp"[..], user.as_bytes(), factor.as_bytes()].concat()
+}
+
 /// The user's password, where musterd keeps one.
 ///
 /// # Errors

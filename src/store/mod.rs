@@ -28,6 +28,7 @@ mod mark;
 mod migrate;
 pub mod organizations;
 pub mod outbox;
+pub mod rotate;
 pub mod runs;
 pub mod seal;
 pub mod sessions;
@@ -52,6 +53,8 @@ pub use writer::Pending;
 
 /// A write that takes longer than this is a fault of the disk, or of the engine.
 const SLOW: Duration = Duration::from_secs(10);
+/// A single read that takes longer than this is one too.
+const SLOW_READ: Duration = Duration::from_secs(3);
 
 /// Where the store is and how much memory it may use.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,6 +110,12 @@ pub enum StoreError {
         /// For how long, in seconds.
         seconds: u64,
     },
+    /// The engine does not come back from a read.
+    #[error("the store has not answered a read for {seconds} seconds: restart the daemon if that stays")]
+    Unanswered {
+        /// For how long at least, in seconds.
+        seconds: u64,
+    },
     /// The writer has ended, or a rule panicked.
     #[error("the store is shutting down or hit a fault of its own")]
     Stopped,
@@ -120,6 +129,8 @@ pub struct Store {
     sealer: Arc<Sealer>,
     clock: Clock,
     rng: Rng,
+    /// Held while the engine is asked whether it answers.
+    probe: Arc<tokio::sync::Mutex<()>>,
     _lock: Option<File>,
 }
 
@@ -169,7 +180,7 @@ impl Store {
         let sealer = Arc::new(sealer);
         let (lock, mark) = folder.unzip();
         let writer = Writer::start(engine.clone(), sealer.clone(), clock.clone(), rng.clone(), mark)?;
-        Ok(Self { writer, engine, sealer, clock, rng, _lock: lock })
+        Ok(Self { writer, engine, sealer, clock, rng, probe: Arc::default(), _lock: lock })
     }
 
     /// What is committed, for reading.
@@ -190,6 +201,33 @@ impl Store {
     #[must_use]
     pub fn fault(&self) -> Option<StoreError> {
         self.fault_if_slower_than(SLOW)
+    }
+
+    /// Does it read and write now? Tries a read, which must come back soon.
+    ///
+    /// # Errors
+    /// Why not: those of [`Store::fault`], or the engine does not answer.
+    pub async fn check(self: &Arc<Self>) -> Result<(), StoreError> {
+        self.check_within(SLOW_READ).await
+    }
+
+    async fn check_within(self: &Arc<Self>, limit: Duration) -> Result<(), StoreError> {
+        if let Some(fault) = self.fault() {
+            return Err(fault);
+        }
+        // One at a time: a read that hangs must not be joined by another with every question.
+        let slow = StoreError::Unanswered { seconds: limit.as_secs() };
+        let Ok(probe) = self.probe.clone().try_lock_owned() else { return Err(slow) };
+        let store = self.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let _probe = probe;
+            store.engine.get(&seal_check_key()).map(drop)
+        });
+        match tokio::time::timeout(limit, read).await {
+            Ok(Ok(read)) => Ok(read?),
+            Ok(Err(_)) => Err(StoreError::Stopped),
+            Err(_) => Err(slow),
+        }
     }
 
     fn fault_if_slower_than(&self, limit: Duration) -> Option<StoreError> {
@@ -264,7 +302,7 @@ impl Store {
 /// longer open.
 fn check_key(engine: &dyn Engine, sealer: &Sealer) -> Result<(), StoreError> {
     const KNOWN: &[u8] = b"musterd";
-    let key = keys::Space::Meta.key(&[b"seal"]);
+    let key = seal_check_key();
     match engine.get(&key)? {
         Some(sealed) => sealer.open(&key, &sealed).map(drop),
         None => {
@@ -272,6 +310,11 @@ fn check_key(engine: &dyn Engine, sealer: &Sealer) -> Result<(), StoreError> {
             Ok(engine.commit(&engine::Batch { writes: [(key, Some(sealed))].into(), expect: Vec::new() })?)
         }
     }
+}
+
+/// Where that value is.
+fn seal_check_key() -> engine::Bytes {
+    keys::Space::Meta.key(&[b"seal"])
 }
 
 /// Takes the folder for this process, and writes into the lock file who holds it.

@@ -87,6 +87,8 @@ fn command(folder: &tempfile::TempDir) -> Command {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        self.end();
+        if self.folder.is_some() {
+            self.end();
+        }
     }
 }

@@ -55,6 +55,15 @@ pub(super) enum Remote {
     },
     /// Background work and what came of it
     Tasks,
+    /// The key that stored secrets are sealed with
+    #[command(subcommand)]
+    Key(Key),
+}
+
+#[derive(Subcommand)]
+pub(super) enum Key {
+    /// Make a new key and seal every stored secret with it
+    Rotate,
 }
 
 /// Runs a command and prints what came of it.
@@ -71,6 +80,10 @@ pub(super) async fn run(remote: Remote, client: &Client, json: bool) -> anyhow::
             show(&answer, json, output::card)
         }
         Remote::Audit { user, limit } => audit(client, json, user, limit).await,
+        Remote::Key(Key::Rotate) => {
+            let answer = client.post("/api/v1/key/rotate", json!({})).await?;
+            show(&answer, json, rotated)
+        }
         Remote::Tasks => {
             let answer = client.get("/api/v1/tasks").await?;
             show(&answer, json, tasks)
@@ -150,4 +163,14 @@ fn tasks(answer: &Value) {
     });
     let columns = [("TASK", "task"), ("SCHEDULE", "schedule"), ("LAST RUN", "last_run"), ("CAME TO", "result")];
     output::table(&Value::Array(rows.unwrap_or_default()), &columns);
+}
+
+fn rotated(answer: &Value) {
+    let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let values = answer.get("values").and_then(Value::as_u64).unwrap_or_default();
+    output::line(&format!("{values} secrets are sealed with a new key ({})", text("fingerprint")));
+    output::line(&format!(
+        "Backups from before need the key of then: it is in {}. Keep it with them, and remove it here.",
+        text("old_key_file")
+    ));
 }

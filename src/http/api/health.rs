@@ -6,19 +6,19 @@ use serde_json::{Value, json};
 
 use crate::http::error::Problem;
 use crate::http::state::App;
-use crate::store::tasks;
 
 /// The process runs.
 pub async fn alive() -> Json<Value> {
     Json(json!({"status": "alive"}))
 }
 
-/// The store answers.
+/// The store reads and writes.
 pub async fn ready(State(app): State<App>) -> Result<Json<Value>, Problem> {
-    tasks::last_run(&app.store.view(), "sweep")?;
-    if let Some(fault) = app.store.fault() {
-        tracing::error!("not ready: {fault}");
-        return Err(fault.into());
+    match app.store.check().await {
+        Ok(()) => Ok(Json(json!({"status": "ready"}))),
+        Err(fault) => {
+            tracing::error!("not ready: {fault}");
+            Err(Problem::not_ready(fault))
+        }
     }
-    Ok(Json(json!({"status": "ready"})))
 }

@@ -116,6 +116,7 @@ fn running() -> Vec<Route> {
         route(Method::POST, "/api/v1/sweep", holder(P::SweepsRun), sweep::sweep),
         route(Method::GET, "/api/v1/audit", holder(P::AuditView), audit::list),
         route(Method::GET, "/api/v1/backup", holder(P::StoreBackup), backup::backup),
+        route(Method::POST, "/api/v1/key/rotate", holder(P::StoreKey), system::rotate_key),
         route(Method::GET, "/api/v1/settings", holder(P::SettingsView), system::settings),
         route(Method::GET, "/api/v1/tasks", holder(P::SourcesView), system::tasks),
     ]

@@ -5,7 +5,11 @@ use axum::extract::State;
 use serde_json::{Value, json};
 
 use crate::directory::role;
+use crate::http::caller::Caller;
+use crate::http::error::Problem;
 use crate::http::state::App;
+use crate::store::tx::Reads;
+use crate::store::{StoreError, rotate};
 
 /// The roles.
 pub async fn roles() -> Json<Value> {
@@ -20,4 +24,13 @@ pub async fn settings(State(app): State<App>) -> Json<Value> {
 /// The background tasks, each with what came of its last run.
 pub async fn tasks(State(app): State<App>) -> Json<Value> {
     Json(json!({"items": app.driver.status()}))
+}
+
+/// Seals every stored secret with a new key. Goes on when the caller does not wait for it.
+pub async fn rotate_key(State(app): State<App>, caller: Caller) -> Result<Json<Value>, Problem> {
+    let (store, author) = (app.store.clone(), caller.author());
+    let rotation = tokio::spawn(async move { rotate::rotate(&store, &author).await });
+    let rotated = rotation.await.map_err(|_| StoreError::Stopped)??;
+    let fingerprint = app.store.view().sealer().fingerprint();
+    Ok(Json(json!({"values": rotated.values, "old_key_file": rotated.old_key, "fingerprint": fingerprint})))
 }

@@ -20,6 +20,7 @@ struct Gated {
 struct Gate {
     shut: bool,
     fails: bool,
+    reads_hang: bool,
     commits: usize,
     waiting: usize,
 }
@@ -37,6 +38,7 @@ impl Gated {
 
 impl Rows for Gated {
     fn get_many(&self, keys: &[Bytes]) -> Result<Vec<Option<Bytes>>, EngineError> {
+        drop(self.changed.wait_while(self.state.lock().unwrap(), |gate| gate.reads_hang).unwrap());
         self.memory.get_many(keys)
     }
 
@@ -224,4 +226,19 @@ async fn what_the_disk_does_not_take_is_noticed() {
     engine.set(|gate| gate.shut = false);
     writing.await.unwrap().unwrap();
     assert!(store.writer.committing_for().is_none());
+}
+
+#[tokio::test]
+async fn an_engine_that_does_not_come_back_from_a_read_is_noticed() {
+    let (engine, store) = gated();
+    assert_eq!(store.check().await, Ok(()));
+    engine.set(|gate| gate.reads_hang = true);
+    for _ in 0..3 {
+        let answer = store.check_within(Duration::from_millis(1)).await;
+        assert!(matches!(answer, Err(StoreError::Unanswered { .. })), "{answer:?}");
+    }
+    engine.set(|gate| gate.reads_hang = false);
+    while store.check().await.is_err() {
+        tokio::task::yield_now().await;
+    }
 }

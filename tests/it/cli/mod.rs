@@ -1,5 +1,6 @@
 //! The command, and the daemon as a process.
 
 mod commands;
+mod key;
 mod process;
 mod upkeep;
