@@ -1,5 +1,5 @@
-//! The command: `serve` runs the daemon, `check` looks at the settings; `verify`, `restore` and `compact` work on a
-//! store that no daemon runs on; everything else talks to the running daemon through its admin socket.
+//! The command: `serve` runs the daemon, `check` looks at the settings; `verify`, `restore`, `import` and `compact` work
+//! on a store that no daemon runs on; everything else talks to the running daemon through its admin socket.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,6 +14,7 @@ use crate::config::{Faults, Loaded};
 mod backup;
 mod client;
 mod commands;
+mod download;
 mod output;
 mod serve;
 mod upkeep;
@@ -48,9 +49,13 @@ enum Command {
         repair: bool,
     },
     /// Take a backup of the running daemon's store
-    Backup(backup::Backup),
+    Backup(download::Target),
+    /// Export everything from the running daemon as JSON lines, which `import` takes
+    Export(download::Target),
     /// Make the store from a backup, in a folder that has none
     Restore(upkeep::Restore),
+    /// Make the store from an export, in a folder that has none
+    Import(upkeep::Restore),
     /// Give back the disk that a store's old versions take; no daemon may run on it
     Compact,
     #[command(flatten)]
@@ -79,8 +84,10 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Serve => serve::serve(settled(loaded)?),
         Command::Verify { repair } => serve::look(settled(loaded)?, repair, json),
         Command::Restore(restore) => upkeep::restore(&settled(loaded)?, &restore, json),
+        Command::Import(import) => upkeep::import(&settled(loaded)?, &import, json),
         Command::Compact => upkeep::compact(&settled(loaded)?, json),
         Command::Backup(backup) => talk(loaded, async |client| backup::run(backup, &client, json).await),
+        Command::Export(target) => talk(loaded, async |client| backup::export(target, &client, json).await),
         Command::Remote(remote) => talk(loaded, async |client| commands::run(*remote, &client, json).await),
     }
 }

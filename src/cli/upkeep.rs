@@ -1,4 +1,4 @@
-//! `restore` and `compact`: they work on a store that no daemon runs on.
+//! `restore`, `import` and `compact`: they work on a store that no daemon runs on.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,9 +12,9 @@ use crate::store::upkeep;
 
 #[derive(Args)]
 pub(super) struct Restore {
-    /// The backup
+    /// The backup or export
     file: PathBuf,
-    /// The seal key of the backup's time, where the folder does not have it: it is copied there
+    /// The seal key of the file's time, where the folder does not have it: it is copied there
     #[arg(long, value_name = "FILE")]
     seal_key: Option<PathBuf>,
 }
@@ -40,6 +40,34 @@ pub(super) fn restore(loaded: &Loaded, wish: &Restore, json: bool) -> anyhow::Re
             settings.folder.display()
         ));
         output::line("Next: `musterd verify`, then `musterd serve`. What was changed after the backup is not there.");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn import(loaded: &Loaded, wish: &Restore, json: bool) -> anyhow::Result<ExitCode> {
+    let settings = &loaded.settings.store;
+    let imported = upkeep::import::import(settings, &wish.file, wish.seal_key.as_deref())?;
+    let report = &imported.report;
+    if json {
+        output::json(&json!({
+            "folder": settings.folder,
+            "lines": imported.lines,
+            "users": report.users,
+            "records": report.records,
+            "members": report.members,
+            "audit_lines": report.audit_lines,
+        }));
+    } else {
+        output::line(&format!(
+            "{} lines are in {}: {} users, {} records, {} memberships and {} audit lines, which all hold together",
+            output::number(imported.lines),
+            settings.folder.display(),
+            report.users,
+            report.records,
+            report.members,
+            report.audit_lines
+        ));
+        output::line("Next: `musterd serve`.");
     }
     Ok(ExitCode::SUCCESS)
 }

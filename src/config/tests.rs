@@ -69,7 +69,7 @@ fn nothing_written_gives_the_defaults_of_the_modules() {
     assert_eq!(store, store::Settings::default());
     assert_eq!(auth, auth::settings::Settings::default());
     assert_eq!((lifecycle.schedule.as_str(), lifecycle.budget), ("1h", Budget::default()));
-    assert_eq!((lifecycle.inactivity, lifecycle.users), Default::default());
+    assert_eq!((lifecycle.inactivity, lifecycle.users, lifecycle.audit), Default::default());
     assert!(mail.is_none());
     assert!(sources.len() == 1 && sources[0].id.is_local() && sources[0].login && sources[0].enabled);
 }
@@ -101,6 +101,7 @@ fn each_type_is_read_from_the_environment() {
         ("MUSTERD__HASHING__THREADS", "3"),
         ("MUSTERD__MFA__POLICY", "administrators"),
         ("MUSTERD__INACTIVITY__THRESHOLD", "90d"),
+        ("MUSTERD__AUDIT__RETENTION", "400d"),
         ("MUSTERD__STORE__FOLDER", "/var/lib/musterd"),
     ];
     let settings = good("[server]\nadmin_uids = [7]\n", &env).settings;
@@ -110,6 +111,7 @@ fn each_type_is_read_from_the_environment() {
     assert_eq!(settings.auth.hashing.threads, 3);
     assert_eq!(settings.auth.mfa, crate::directory::policy::MfaMode::Administrators);
     assert_eq!(settings.lifecycle.inactivity.threshold, Some(crate::directory::policy::days(90)));
+    assert_eq!(settings.lifecycle.audit, Some(crate::directory::policy::days(400)));
 }
 
 #[test]
@@ -190,7 +192,8 @@ fn unknown_keys_are_faults_at_every_depth() {
 fn all_faults_come_at_once_each_with_its_line() {
     let text = "[server]\nlisten = \"0.0.0.0:80\"\nbody_limit = 5\ndrain = 10\n[passwords]\nmin_length = \"15\"\n\
         history = 1000\n[mfa]\npolicy = \"some\"\n[sweep]\nschedule = \"0 0 31 2 *\"\ntime_zone = \"Mars/X\"\n\
-        budget_percent = 101\n[mail]\ntls = \"none\"\nhost = \"mail.example.org\"\n[inactivity]\nthreshold = \"1h\"\n";
+        budget_percent = 101\n[mail]\ntls = \"none\"\nhost = \"mail.example.org\"\n[inactivity]\nthreshold = \"1h\"\n\
+        [audit]\nretention = \"23h\"\n";
     let faults = Desk::new(text).faults(&[("MUSTERD__HASHING__LANES", "x"), ("MUSTERD__LOG__LEVEL", "a=b=c")]);
     let starts = [
         "musterd.toml:2: server.listen: would take passwords in the clear",
@@ -205,6 +208,7 @@ fn all_faults_come_at_once_each_with_its_line() {
         "musterd.toml:14: mail.from: is missing",
         "musterd.toml:15: mail.tls: may be \"none\" for a server on this machine only",
         "musterd.toml:18: inactivity.threshold: must be 1d to 36500d, or \"off\"",
+        "musterd.toml:20: audit.retention: must be 1d to 36500d, or \"off\"",
         "MUSTERD__HASHING__LANES: must be a whole number",
         "MUSTERD__LOG__LEVEL: must be error",
     ];

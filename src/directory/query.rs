@@ -229,14 +229,20 @@ impl Filter {
     /// Terms of the top level and of its `and`s, and those inside an element filter
     /// (`emails[value eq "x"]` gives `emails.value`). `eq null` is left out: no index holds absence.
     pub fn required_equals(&self) -> impl Iterator<Item = (Cow<'_, AttrPath>, &Literal)> {
+        let equals = |operator, value: &Literal| operator == Operator::Equal && *value != Literal::Null;
+        self.required()
+            .filter(move |(_, operator, value)| equals(*operator, value))
+            .map(|(path, _, value)| (path, value))
+    }
+
+    /// The comparisons that every match must satisfy, where [`Filter::required_equals`] looks for its equalities.
+    pub fn required(&self) -> impl Iterator<Item = (Cow<'_, AttrPath>, Operator, &Literal)> {
         let mut found = Vec::new();
         let mut pending: Vec<(Option<&AttrPath>, &Self)> = vec![(None, self)];
         while let Some((element, filter)) = pending.pop() {
             match filter {
                 Self::And(terms) => pending.extend(terms.iter().rev().map(|term| (element, term))),
-                Self::Compare { path, operator: Operator::Equal, value } if *value != Literal::Null => {
-                    found.push((within(element, path), value));
-                }
+                Self::Compare { path, operator, value } => found.push((within(element, path), *operator, value)),
                 Self::Element { path, filter } if element.is_none() => {
                     pending.push((Some(path), filter));
                 }

@@ -1,5 +1,7 @@
 //! When the sweep runs and how much it may do by itself.
 
+use std::time::Duration;
+
 use crate::directory::policy::{Budget, InactivityPolicy, UserDefaults};
 use crate::tasks::schedule::Schedule;
 
@@ -14,4 +16,6 @@ pub struct Settings {
     pub inactivity: InactivityPolicy,
     /// Defaults for new users and tombstones.
     pub users: UserDefaults,
+    /// How long lines of the audit trail are kept; `None` for ever.
+    pub audit: Option<Duration>,
 }

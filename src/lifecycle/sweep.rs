@@ -1,5 +1,5 @@
-//! The sweep: disables who has expired or gone quiet, purges tombstones, drops what has ended. Its cost
-//! follows who is due, not who exists.
+//! The sweep: disables who has expired or gone quiet, purges tombstones and audit lines whose time is over, drops what
+//! has ended. Its cost follows who is due, not who exists.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::directory::plan::{Cause, Counts, PlanItem, Run};
 use crate::directory::role;
 use crate::directory::user::User;
 use crate::store::tx::Tx;
-use crate::store::{Store, StoreError, runs, sessions, users};
+use crate::store::{Store, StoreError, audit, runs, sessions, users};
 use crate::sync::plan::Draft;
 use crate::sync::source::Pass;
 use crate::tasks::schedule::Schedule;
@@ -77,6 +77,7 @@ impl Sweep {
         // After a long gap, or a clock that jumped, nothing is destroyed before the next sweep has come as it should.
         if previous.is_some_and(|previous| self.missed_none(previous, started_at)) {
             self.purge(&by).await?;
+            self.trim_audit(&by, started_at).await?;
         }
         self.drop_ended().await?;
         Ok(run)
@@ -134,6 +135,18 @@ impl Sweep {
         Ok(())
     }
 
+    /// Drops audit lines that are older than they are kept, a few pages at a time: everybody else goes first.
+    async fn trim_audit(&self, by: &Author, now: Timestamp) -> Result<(), StoreError> {
+        let Some(retention) = self.settings.audit else { return Ok(()) };
+        let (by, before) = (by.clone().because("the time of these lines is over"), minus(now, retention));
+        loop {
+            let by = by.clone();
+            if self.store.write_bulk(move |tx: &mut Tx<'_>| audit::trim(tx, &by, before)).await? == 0 {
+                return Ok(());
+            }
+        }
+    }
+
     async fn drop_ended(&self) -> Result<(), StoreError> {
         while self.store.write(|tx: &mut Tx<'_>| sessions::drop_ended(tx, CHUNK)).await? == CHUNK {}
         self.store.write(|tx: &mut Tx<'_>| runs::prune(tx)).await
@@ -181,6 +194,7 @@ mod tests {
             budget: Budget::default(),
             inactivity: InactivityPolicy { threshold },
             users: UserDefaults::default(),
+            audit: None,
         };
         Sweep::new(store, settings)
     }
@@ -253,6 +267,40 @@ mod tests {
             sweep.sweep(by()).await.unwrap();
             assert!(users::get(&sweep.store.view(), ada).unwrap().is_none(), "{schedule}: in its time");
         }
+    }
+
+    #[tokio::test]
+    async fn old_audit_lines_are_dropped_in_their_time_but_never_by_a_jump_of_the_clock() {
+        let mut sweep = sweep(None);
+        sweep.settings.audit = Some(days(30));
+        let by = || Author::system("sweep");
+        let oldest = |sweep: &Sweep| {
+            let mut seq = None;
+            let first = |line: serde_json::Value| {
+                seq = line["seq"].as_u64();
+                Ok::<_, StoreError>(false)
+            };
+            audit::each(&sweep.store.view(), &audit::Query::default(), first).unwrap();
+            seq
+        };
+        for n in 0..20 {
+            for m in 0..20 {
+                add(&sweep, &format!("u{n}-{m}"), UserChange::default()).await;
+            }
+            sweep.store.clock().advance(SignedDuration::from_hours(24));
+        }
+        sweep.sweep(by()).await.unwrap();
+        sweep.store.clock().advance(SignedDuration::from_hours(24 * 20));
+        sweep.sweep(by()).await.unwrap();
+        assert_eq!(oldest(&sweep), Some(1), "not by a jump");
+        sweep.store.clock().advance(SignedDuration::from_hours(1));
+        sweep.sweep(by()).await.unwrap();
+        let first = oldest(&sweep).unwrap();
+        assert!((100..=201).contains(&first), "{first}");
+        assert!(audit::verify(&sweep.store.view()).unwrap() > 0);
+        sweep.store.clock().advance(SignedDuration::from_hours(1));
+        sweep.sweep(by()).await.unwrap();
+        assert_eq!(oldest(&sweep), Some(first), "nothing more is due");
     }
 
     #[tokio::test]

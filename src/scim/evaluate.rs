@@ -3,13 +3,14 @@
 //! Owns the binding of a filter to a resource type, done once, and its evaluation, which cannot fail.
 //! Refuses indexes and storage. The admin API uses it with its own attribute descriptions.
 
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::compare::Test;
 use super::error::ScimError;
 use super::filter::DEEPEST_NESTING;
 use super::schema::{Attribute, AttributeType, Location, ResourceType, Returned, Target};
-use super::value::{is_empty, label};
+use super::value::{is_empty, label, parse_date_time};
 use crate::directory::query::{AttrPath, Filter, Literal, Operator};
 
 static FALSE: Value = Value::Bool(false);
@@ -77,6 +78,19 @@ pub fn matches(
     resource_type: &ResourceType,
 ) -> Result<bool, ScimError> {
     Ok(Matcher::new(filter, resource_type)?.matches(resource))
+}
+
+/// The earliest that a time can be in anything that satisfies the filter, where the filter requires one: an index
+/// can begin there.
+#[must_use]
+pub fn earliest(filter: &Filter, is_the_time: impl Fn(&AttrPath) -> bool) -> Option<Timestamp> {
+    let bounds = filter.required().filter_map(|(path, operator, literal)| match (operator, literal) {
+        (Operator::Equal | Operator::Greater | Operator::GreaterOrEqual, Literal::String(text)) => {
+            is_the_time(&path).then(|| parse_date_time(text)).flatten()
+        }
+        _ => None,
+    });
+    bounds.max()
 }
 
 impl Node {

@@ -234,7 +234,7 @@ pub fn differences(old: &Value, new: &Value, quiet: &[&str]) -> Vec<Change> {
         .collect()
 }
 
-fn each_page(reads: &dyn Reads, mut visit: impl FnMut(&Row) -> Result<bool, StoreError>) -> Result<(), StoreError> {
+fn each_page<E: From<StoreError>>(reads: &dyn Reads, mut visit: impl FnMut(&Row) -> Result<bool, E>) -> Result<(), E> {
     let prefix = Space::Audit.key(&[]);
     let mut range = KeyRange::prefix(&prefix);
     loop {
@@ -272,7 +272,7 @@ pub fn verify(reads: &dyn Reads) -> Result<u64, StoreError> {
             }
             first = false;
         }
-        Ok(true)
+        Ok::<_, StoreError>(true)
     })?;
     if head.seq == seq && head.hash == hash {
         Ok(seq.saturating_sub(start.seq))

@@ -79,6 +79,15 @@ pub fn get(reads: &dyn Reads, user: UserId) -> Result<Option<Credential>, StoreE
     get_record(reads, &credential_key(user))
 }
 
+/// For each of these users: does musterd keep a password?
+///
+/// # Errors
+/// When the store cannot read.
+pub fn exist(reads: &dyn Reads, users: &[UserId]) -> Result<Vec<bool>, StoreError> {
+    let keys: Vec<_> = users.iter().map(|user| credential_key(*user)).collect();
+    Ok(reads.get_many(&keys)?.iter().map(Option::is_some).collect())
+}
+
 /// Sets a password's hash; the old one goes into the history of at most `keep`.
 ///
 /// # Errors

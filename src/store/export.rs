@@ -5,6 +5,9 @@
 //!
 //! The first line names the format and the seal key. Every other line has a `space` and a `key` (in hexadecimal),
 //! and a `record` (as JSON), `sealed` bytes (in base64), or neither. Lines of the audit trail have a `record` alone.
+//! The last line has the space `end`, and the number of lines before it: without it, an export is cut short.
+
+use std::cell::Cell;
 
 use data_encoding::{BASE64, HEXLOWER};
 use serde::{Deserialize, Serialize};
@@ -17,8 +20,10 @@ use crate::store::{StoreError, audit, codec};
 
 /// The version of the format.
 pub(super) const FORMAT: u32 = 1;
+/// The space of the last line.
+pub(super) const LAST: &str = "end";
 /// Rows that are read at a time.
-const CHUNK: usize = 500;
+const CHUNK: usize = 128;
 
 /// How the rows of a space are exported.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -78,31 +83,40 @@ pub(super) struct Line {
     pub(super) sealed: Option<String>,
 }
 
-/// Hands every line, without its end, to `write`.
+impl Line {
+    fn of(space: &str) -> Self {
+        Self { space: space.to_owned(), key: None, record: None, sealed: None }
+    }
+}
+
+/// Hands every line, without its end, to `write`; gives their number.
 ///
 /// # Errors
-/// When the store cannot be read, or `write` fails.
-pub fn export(reads: &dyn Reads, mut write: impl FnMut(&str) -> Result<(), StoreError>) -> Result<(), StoreError> {
+/// When the store cannot be read; those of `write`.
+pub fn export<E: From<StoreError>>(reads: &dyn Reads, mut write: impl FnMut(&str) -> Result<(), E>) -> Result<u64, E> {
+    let lines = Cell::new(0_u64);
+    let mut write = |line: &str| {
+        lines.set(lines.get().saturating_add(1));
+        write(line)
+    };
     let header = Header { musterd_export: FORMAT, seal_key: reads.sealer().fingerprint().to_owned() };
     write(&text(&header)?)?;
     for name in META {
         let key = Space::Meta.key(&[name]);
         if let Some(bytes) = reads.get(&key)? {
-            let key = Some(HEXLOWER.encode(name));
-            write(&text(&Line { space: "meta".to_owned(), key, record: Some(codec::decode(&bytes)?), sealed: None })?)?;
+            let line = Line { key: Some(HEXLOWER.encode(name)), ..Line::of("meta") };
+            write(&text(&Line { record: Some(codec::decode(&bytes)?), ..line })?)?;
         }
     }
     for (space, form) in EXPORTED {
         let line = |key: Option<&[u8]>| Line {
-            space: space.name().to_owned(),
             key: key.map(|key| HEXLOWER.encode(key.get(1..).unwrap_or_default())),
-            record: None,
-            sealed: None,
+            ..Line::of(space.name())
         };
         if *form == Form::Trail {
             audit::each(reads, &audit::Query::default(), |record| {
                 write(&text(&Line { record: Some(record), ..line(None) })?)?;
-                Ok(true)
+                Ok::<_, E>(true)
             })?;
             continue;
         }
@@ -116,14 +130,15 @@ pub fn export(reads: &dyn Reads, mut write: impl FnMut(&str) -> Result<(), Store
             write(&text(&line)?)
         })?;
     }
-    Ok(())
+    write(&text(&Line { record: Some(lines.get().into()), ..Line::of(LAST) })?)?;
+    Ok(lines.get())
 }
 
-fn each(
+fn each<E: From<StoreError>>(
     reads: &dyn Reads,
     space: Space,
-    mut visit: impl FnMut(Bytes, Bytes) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
+    mut visit: impl FnMut(Bytes, Bytes) -> Result<(), E>,
+) -> Result<(), E> {
     let prefix = space.key(&[]);
     let mut range = KeyRange::prefix(&prefix);
     loop {

@@ -1,6 +1,6 @@
 //! Groups, and membership as rows in both directions: a group of any size costs one row a member.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -117,6 +117,14 @@ pub fn members(reads: &dyn Reads, id: GroupId, after: Option<Member>, limit: usi
     Ok(rows.iter().filter_map(|(key, _)| member_of_key(key)).collect())
 }
 
+/// Is this a direct member of the group?
+///
+/// # Errors
+/// When the store cannot read.
+pub fn is_member(reads: &dyn Reads, id: GroupId, member: Member) -> Result<bool, StoreError> {
+    Ok(reads.get(&Space::GroupMember.key(&[id.as_bytes(), &member_bytes(member)]))?.is_some())
+}
+
 /// Groups of which this is a direct member.
 ///
 /// # Errors
@@ -132,25 +140,59 @@ pub fn direct_groups(reads: &dyn Reads, member: Member) -> Result<Vec<GroupId>, 
 /// # Errors
 /// When the store cannot read.
 pub fn groups_of(reads: &dyn Reads, user: UserId) -> Result<Vec<(Group, bool)>, StoreError> {
-    let direct = direct_groups(reads, Member::User(user))?;
-    let mut seen: BTreeSet<GroupId> = direct.iter().copied().collect();
-    let mut open = direct.clone();
-    while let Some(group) = open.pop() {
-        for parent in direct_groups(reads, Member::Group(group))? {
-            if seen.insert(parent) {
-                open.push(parent);
+    Memberships::new(reads).of(user)
+}
+
+/// Finds the groups of several users: what is read of a group for one is there for the next.
+pub struct Memberships<'a> {
+    reads: &'a dyn Reads,
+    groups: BTreeMap<GroupId, Known>,
+}
+
+/// What is known of a group: its record, and the groups that it is a member of.
+#[derive(Clone)]
+struct Known {
+    group: Option<Group>,
+    parents: Vec<GroupId>,
+}
+
+impl<'a> Memberships<'a> {
+    /// Knows nothing yet.
+    #[must_use]
+    pub fn new(reads: &'a dyn Reads) -> Self {
+        Self { reads, groups: BTreeMap::new() }
+    }
+
+    /// Groups that a user belongs to: each with whether directly. Cycles are walked once.
+    ///
+    /// # Errors
+    /// When the store cannot read.
+    pub fn of(&mut self, user: UserId) -> Result<Vec<(Group, bool)>, StoreError> {
+        let direct = direct_groups(self.reads, Member::User(user))?;
+        let mut seen: BTreeSet<GroupId> = direct.iter().copied().collect();
+        let mut open = direct.clone();
+        while let Some(group) = open.pop() {
+            for parent in self.know(group)?.parents {
+                if seen.insert(parent) {
+                    open.push(parent);
+                }
             }
         }
+        let mut found = Vec::with_capacity(seen.len());
+        for id in seen {
+            found.extend(self.know(id)?.group.map(|group| (group, direct.contains(&id))));
+        }
+        Ok(found)
     }
-    let keys: Vec<_> = seen.iter().map(|id| key(*id)).collect();
-    let groups: Vec<Group> = get_records(reads, &keys)?;
-    Ok(groups
-        .into_iter()
-        .map(|group| {
-            let is_direct = direct.contains(&group.id);
-            (group, is_direct)
-        })
-        .collect())
+
+    fn know(&mut self, id: GroupId) -> Result<Known, StoreError> {
+        if let Some(known) = self.groups.get(&id) {
+            return Ok(known.clone());
+        }
+        let known = Known { group: get(self.reads, id)?, parents: direct_groups(self.reads, Member::Group(id))? };
+        self.groups.insert(id, known.clone());
+        Ok(known)
+    }
 }
 
 /// Makes a group.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::store::audit::Trail;
 use crate::store::engine::{Batch, Bytes, Engine};
-use crate::store::export::{EXPORTED, FORMAT, Form, Header, Line, META};
+use crate::store::export::{EXPORTED, FORMAT, Form, Header, LAST, Line, META};
 use crate::store::index::KINDS;
 use crate::store::keys::Space;
 use crate::store::seal::Sealer;
@@ -14,6 +14,8 @@ use crate::store::{StoreError, codec, migrate};
 
 /// Rows of one commit.
 const CHUNK: usize = 2_000;
+/// Bytes of one commit.
+const CHUNK_BYTES: usize = 8 << 20;
 
 /// Loads lines into an empty engine, and gives their number. A line that does not fit stops it: what was loaded
 /// before is of no use then.
@@ -26,42 +28,81 @@ pub fn import(
     sealer: &Sealer,
     lines: impl Iterator<Item = Result<String, StoreError>>,
 ) -> Result<u64, StoreError> {
-    let mut lines = (1_u64..).zip(lines);
-    let Some((_, first)) = lines.next() else { return Err(at(1, "the file is empty")) };
-    let header: Header = serde_json::from_str(&first?).map_err(|_| at(1, "this is no export of musterd"))?;
-    if header.musterd_export != FORMAT {
-        let what = format!("its format is {}, this musterd reads {FORMAT}", header.musterd_export);
-        return Err(at(1, &what));
-    }
-    if header.seal_key != sealer.fingerprint() {
-        let what = format!("it was sealed with the key {}, this is {}", header.seal_key, sealer.fingerprint());
-        return Err(StoreError::Key(what));
-    }
-    let mut load = Load { engine, writes: Writes::new(), trail: Trail::default() };
-    let mut last = 1;
-    for (number, text) in lines {
-        let line: Line = serde_json::from_str(&text?).map_err(|error| at(number, &error.to_string()))?;
-        load.line(line).map_err(|error| match error {
-            StoreError::Record(what) => at(number, &what),
-            other => other,
-        })?;
-        last = number;
-    }
+    let mut load = Load { engine: Some(engine), writes: Writes::new(), bytes: 0, trail: Trail::default() };
+    let number = load.all(lines, |key| match sealer.fingerprint() {
+        own if own == key => Ok(()),
+        own => Err(StoreError::Key(format!("it was sealed with the key {key}, this is {own}"))),
+    })?;
     load.finish()?;
-    Ok(last)
+    Ok(number)
+}
+
+/// Looks at every line as [`import`] does, and loads none of them; gives their number. `fits` is asked first, whether
+/// there is the key with this fingerprint. Only whether two lines claim the same is left open.
+///
+/// # Errors
+/// As [`import`], and those of `fits`.
+pub fn check<E: From<StoreError>>(
+    lines: impl Iterator<Item = Result<String, StoreError>>,
+    fits: impl FnOnce(&str) -> Result<(), E>,
+) -> Result<u64, E> {
+    Load { engine: None, writes: Writes::new(), bytes: 0, trail: Trail::default() }.all(lines, fits)
 }
 
 fn at(line: u64, what: &str) -> StoreError {
     StoreError::Record(format!("line {line}: {what}"))
 }
 
+/// The same fault, with the line where it is.
+fn found_at(line: u64) -> impl Fn(StoreError) -> StoreError {
+    move |error| match error {
+        StoreError::Record(what) => at(line, &what),
+        other => other,
+    }
+}
+
 struct Load<'a> {
-    engine: &'a dyn Engine,
+    /// `None`: the lines are only looked at.
+    engine: Option<&'a dyn Engine>,
     writes: Writes,
+    bytes: usize,
     trail: Trail,
 }
 
 impl Load<'_> {
+    /// All lines, from the header to the one that says how many there are.
+    fn all<E: From<StoreError>>(
+        &mut self,
+        lines: impl Iterator<Item = Result<String, StoreError>>,
+        fits: impl FnOnce(&str) -> Result<(), E>,
+    ) -> Result<u64, E> {
+        let mut lines = (1_u64..).zip(lines);
+        let Some((_, first)) = lines.next() else { return Err(at(1, "the file is empty").into()) };
+        let foreign = |_| at(1, "this is no export of musterd");
+        let header: Header = serde_json::from_str(&first.map_err(found_at(1))?).map_err(foreign)?;
+        if header.musterd_export != FORMAT {
+            let what = format!("its format is {}, this musterd reads {FORMAT}", header.musterd_export);
+            return Err(at(1, &what).into());
+        }
+        fits(&header.seal_key)?;
+        let (mut last, mut ended) = (1, false);
+        for (number, text) in lines {
+            let text = text.map_err(found_at(number))?;
+            let line: Line = serde_json::from_str(&text).map_err(|error| at(number, &error.to_string()))?;
+            if ended {
+                return Err(at(number, "something comes after the last line").into());
+            }
+            ended = line.space == LAST;
+            if !ended {
+                self.line(line).map_err(found_at(number))?;
+            } else if line.record != Some(last.into()) {
+                return Err(at(number, "it does not have as many lines as it says").into());
+            }
+            last = number;
+        }
+        if ended { Ok(last) } else { Err(at(last, "it is cut short after this line").into()) }
+    }
+
     fn line(&mut self, line: Line) -> Result<(), StoreError> {
         let fault = |what: &str| StoreError::Record(what.to_owned());
         let key = line.key.map(|key| HEXLOWER.decode(key.as_bytes())).transpose();
@@ -110,20 +151,23 @@ impl Load<'_> {
     }
 
     fn put(&mut self, key: Bytes, value: Bytes) -> Result<(), StoreError> {
+        let Some(engine) = self.engine else { return Ok(()) };
         let taken = match self.writes.get(&key) {
             Some(other) => Some(other.clone().unwrap_or_default()),
-            None => self.engine.get(&key)?,
+            None => engine.get(&key)?,
         };
         if taken.is_some_and(|taken| taken != value) {
             return Err(StoreError::Record(format!("another line claims the same row in {}", space_of(&key))));
         }
+        self.bytes = self.bytes.saturating_add(key.len()).saturating_add(value.len());
         self.writes.insert(key, Some(value));
-        if self.writes.len() < CHUNK { Ok(()) } else { self.commit() }
+        if self.writes.len() < CHUNK && self.bytes < CHUNK_BYTES { Ok(()) } else { self.commit() }
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {
+        self.bytes = 0;
         let batch = Batch { writes: std::mem::take(&mut self.writes), expect: Vec::new() };
-        Ok(self.engine.commit(&batch)?)
+        self.engine.map_or(Ok(()), |engine| Ok(engine.commit(&batch)?))
     }
 
     /// The schema comes last: without it, nothing takes what was loaded for a store.
@@ -132,7 +176,7 @@ impl Load<'_> {
             self.put(key, value)?;
         }
         self.commit()?;
-        migrate::migrate(self.engine)
+        self.engine.map_or(Ok(()), migrate::migrate)
     }
 }
 

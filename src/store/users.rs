@@ -18,7 +18,10 @@ use crate::store::{StoreError, groups, index};
 
 mod lookup;
 
-pub use lookup::{by_any_email, present};
+pub use lookup::{
+    TimePlace, by_any_email, by_modified, by_modified_latest, ids_in_state, modified_place, present, purge_place,
+    purgeable_from,
+};
 
 /// Why a user could not be written.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -137,14 +140,23 @@ pub fn ids_by_username(
     after: Option<&str>,
     limit: usize,
 ) -> Result<Vec<(String, UserId)>, StoreError> {
-    let prefix = Space::UserByUsername.key(&[]);
+    named(reads, &Space::UserByUsername.key(&[]), after, limit)
+}
+
+/// Rows of an index whose keys end with a folded username, and which lead to ids.
+fn named(
+    reads: &dyn Reads,
+    prefix: &[u8],
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<(String, UserId)>, StoreError> {
     let range = match after {
-        Some(after) => KeyRange::prefix_after(&prefix, Space::UserByUsername.key(&[after.as_bytes()])),
-        None => KeyRange::prefix(&prefix),
+        Some(after) => KeyRange::prefix_after(prefix, [prefix, after.as_bytes()].concat()),
+        None => KeyRange::prefix(prefix),
     };
     let rows = reads.scan(&range, Order::Ascending, limit)?;
     let read = |(key, value): &Row| {
-        let name = key.get(1..).map(|name| String::from_utf8_lossy(name).into_owned())?;
+        let name = key.get(prefix.len()..).map(|name| String::from_utf8_lossy(name).into_owned())?;
         Some((name, UserId::from_bytes(keys::trailing_id(value)?)))
     };
     Ok(rows.iter().filter_map(read).collect())

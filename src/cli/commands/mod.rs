@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::client::{Client, encode};
 use super::output;
 
+mod audit;
 mod group;
 mod source;
 mod token;
@@ -44,15 +45,8 @@ pub(super) enum Remote {
         /// Id or username
         user: String,
     },
-    /// The audit trail, newest first
-    Audit {
-        /// Only of this user
-        #[arg(long)]
-        user: Option<String>,
-        /// How many lines
-        #[arg(long, default_value_t = 50)]
-        limit: u32,
-    },
+    /// The audit trail, newest first, or exported oldest first
+    Audit(audit::Audit),
     /// Background work and what came of it
     Tasks,
     /// The key that stored secrets are sealed with
@@ -79,7 +73,7 @@ pub(super) async fn run(remote: Remote, client: &Client, json: bool) -> anyhow::
             let answer = client.get(&format!("/api/v1/users/{}/explain", encode(&user))).await?;
             show(&answer, json, output::card)
         }
-        Remote::Audit { user, limit } => audit(client, json, user, limit).await,
+        Remote::Audit(audit) => audit::run(audit, client, json).await,
         Remote::Key(Key::Rotate) => {
             let answer = client.post("/api/v1/key/rotate", json!({})).await?;
             show(&answer, json, rotated)
@@ -126,30 +120,6 @@ async fn sweep(client: &Client, json: bool, dry_run: bool, at: Option<String>) -
             source::run_summary(answer);
         }
     })
-}
-
-async fn audit(client: &Client, json: bool, user: Option<String>, limit: u32) -> anyhow::Result<ExitCode> {
-    let user = user.map(|user| format!("&user={}", encode(&user))).unwrap_or_default();
-    let answer = client.get(&format!("/api/v1/audit?limit={limit}{user}")).await?;
-    let columns = [("WHEN", "at"), ("WHAT", "action"), ("BY", "actor"), ("WHOM", "target.username"), ("WHY", "reason")];
-    show(&answer, json, |answer| {
-        let mut lines = items(answer).clone();
-        for line in lines.as_array_mut().into_iter().flatten() {
-            let by = who(line.get("actor").unwrap_or(&Value::Null));
-            if let Some(line) = line.as_object_mut() {
-                line.insert("actor".to_owned(), by.into());
-            }
-        }
-        output::table(&lines, &columns);
-    })
-}
-
-/// An actor in words: `user 0190…`, `socket uid 0`, `source corp`, `system sweep`.
-fn who(actor: &Value) -> String {
-    let text = |name: &str| actor.get(name).map(|_| output::text_at(actor, name));
-    let uid = text("uid").map(|uid| format!("uid {uid}"));
-    let what = text("id").or(uid).or_else(|| text("part"));
-    [text("kind"), what].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 fn tasks(answer: &Value) {

@@ -1,4 +1,5 @@
-//! `[users]`, `[inactivity]` and `[sweep]`: how long accounts live and what the sweep may do about it.
+//! `[users]`, `[inactivity]`, `[audit]` and `[sweep]`: how long accounts and audit lines live, and what the sweep may
+//! do about it.
 
 use jiff::Timestamp;
 
@@ -14,8 +15,9 @@ const SWEEP: &str = "1h";
 pub(in super::super) fn read(reader: &mut Reader, now: Timestamp) -> Settings {
     let users = read_users(reader);
     let inactivity = read_inactivity(reader);
+    let audit = reader.section("audit").optional_duration("retention", DAY..=CENTURY, None);
     let section = &mut reader.section("sweep");
-    Settings { schedule: schedule(section, SWEEP, now), budget: budget(section), inactivity, users }
+    Settings { schedule: schedule(section, SWEEP, now), budget: budget(section), inactivity, users, audit }
 }
 
 fn read_users(reader: &mut Reader) -> UserDefaults {

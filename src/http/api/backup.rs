@@ -1,161 +1,41 @@
-//! A backup of the store, as a stream that is made while it is read.
+//! Everything that is stored, as a stream that is made while it is read: as a backup of rows, or exported as lines.
 
-use std::io::{self, Write};
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::io::Write;
 
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
-use hyper::body::{Bytes, Frame};
-use tokio::sync::mpsc;
+use axum::response::Response;
 use tokio::task::spawn_blocking;
 
-use crate::base::clock::Stopwatch;
-use crate::directory::audit::Target;
+use super::stream::{LINES, stream};
+use crate::directory::audit::{Author, Target};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::state::App;
-use crate::store::StoreError;
 use crate::store::audit::{self, Entry};
 use crate::store::tx::Tx;
-use crate::store::upkeep::backup::Backup;
-
-/// Bytes that are handed over at once.
-const PIECE: usize = 64 << 10;
-/// Pieces that may wait for the reader.
-const WAITING: usize = 16;
-/// A reader that takes nothing for so long is given up: what is looked at costs memory while others write.
-const STALLED: Duration = Duration::from_secs(60);
-/// How long to wait before trying a slow reader again.
-const PAUSE: Duration = Duration::from_millis(5);
+use crate::store::upkeep::backup::{Backup, BackupError};
+use crate::store::{StoreError, export as lines};
 
 /// Everything that is stored at this moment. It is noted in the audit trail first, whatever becomes of it.
 pub async fn backup(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
-    let author = caller.author();
-    let note = move |tx: &mut Tx<'_>| audit::append(tx, &author, Entry::new("store.backed_up", Target::Directory));
-    app.store.write::<_, StoreError>(note).await?;
+    note(&app, caller.author(), "store.backed_up").await?;
     let store = app.store.clone();
     let backup = spawn_blocking(move || Backup::begin(&store)).await.unwrap_or(Err(StoreError::Stopped))?;
-    let (pieces, made) = mpsc::channel(WAITING);
-    drop(spawn_blocking(move || make(backup, pieces)));
-    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], Body::new(Made(Some(made)))).into_response())
+    Ok(stream("application/octet-stream", "a backup", |output| backup.write(output).map(|summary| summary.rows)))
 }
 
-/// Writes the backup piece by piece.
-fn make(backup: Backup, pieces: mpsc::Sender<Bytes>) {
-    let mut output = Pieces { pieces, piece: Vec::with_capacity(PIECE) };
-    let written = backup.write(&mut output).and_then(|summary| Ok(output.end().map(|()| summary)?));
-    match written {
-        Ok(summary) => {
-            tracing::info!(backup.rows = summary.rows, backup.bytes = summary.bytes, "a backup was handed over");
-        }
-        Err(error) => tracing::warn!(error = %error, "a backup broke off"),
-    }
+/// Everything that is stored at this moment, in the form that no engine and no version changes. It is noted in the
+/// audit trail before a byte of it is out, and is not in it itself: an export of what was imported is the same.
+pub async fn export(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
+    let store = app.store.clone();
+    let snapshot = spawn_blocking(move || store.snapshot()).await.unwrap_or(Err(StoreError::Stopped))?;
+    note(&app, caller.author(), "store.exported").await?;
+    Ok(stream(LINES, "an export", move |output| {
+        lines::export(&snapshot, |line| writeln!(output, "{line}").map_err(BackupError::from))
+    }))
 }
 
-/// Cuts what is written into pieces, and waits for the reader.
-struct Pieces {
-    pieces: mpsc::Sender<Bytes>,
-    piece: Vec<u8>,
-}
-
-impl Pieces {
-    /// Says that it is whole: by an empty piece.
-    fn end(&self) -> io::Result<()> {
-        self.hand_over(Bytes::new())
-    }
-
-    fn hand_over(&self, mut piece: Bytes) -> io::Result<()> {
-        let since = Stopwatch::start();
-        loop {
-            piece = match self.pieces.try_send(piece) {
-                Ok(()) => return Ok(()),
-                Err(mpsc::error::TrySendError::Full(piece)) => piece,
-                Err(mpsc::error::TrySendError::Closed(_)) => {
-                    return Err(io::Error::new(io::ErrorKind::BrokenPipe, "its reader went away"));
-                }
-            };
-            if since.elapsed() >= STALLED {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "its reader takes nothing"));
-            }
-            std::thread::sleep(PAUSE);
-        }
-    }
-}
-
-impl Write for Pieces {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let room = PIECE.saturating_sub(self.piece.len());
-        let taken = bytes.get(..room).unwrap_or(bytes);
-        self.piece.extend_from_slice(taken);
-        if self.piece.len() >= PIECE {
-            self.flush()?;
-        }
-        Ok(taken.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        if self.piece.is_empty() {
-            return Ok(());
-        }
-        let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE));
-        self.hand_over(piece.into())
-    }
-}
-
-/// The body of the answer: the pieces as they are made. One that breaks off breaks off the answer too, so that nobody
-/// takes it for whole.
-struct Made(Option<mpsc::Receiver<Bytes>>);
-
-impl hyper::body::Body for Made {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        let Some(pieces) = &mut self.0 else { return Poll::Ready(None) };
-        let frame = match ready!(pieces.poll_recv(context)) {
-            Some(piece) if !piece.is_empty() => return Poll::Ready(Some(Ok(Frame::data(piece)))),
-            Some(_) => None,
-            None => Some(Err(io::Error::other("the backup broke off"))),
-        };
-        self.0 = None;
-        Poll::Ready(frame)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_written_comes_out_in_pieces_and_a_reader_that_goes_away_ends_it() {
-        let (sender, mut made) = mpsc::channel(WAITING);
-        let mut output = Pieces { pieces: sender, piece: Vec::new() };
-        output.write_all(&[7; PIECE * 2 + 10]).unwrap();
-        output.flush().unwrap();
-        let sizes: Vec<_> = std::iter::from_fn(|| made.try_recv().ok()).map(|piece| piece.len()).collect();
-        assert_eq!(sizes, [PIECE, PIECE, 10]);
-        drop(made);
-        assert_eq!(output.end().unwrap_err().kind(), io::ErrorKind::BrokenPipe);
-        assert_eq!(output.write_all(&[7; PIECE]).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
-    }
-
-    #[tokio::test]
-    async fn an_answer_ends_well_only_when_the_backup_is_whole() {
-        for whole in [true, false] {
-            let (sender, made) = mpsc::channel(WAITING);
-            sender.send(Bytes::from_static(b"some")).await.unwrap();
-            if whole {
-                sender.send(Bytes::new()).await.unwrap();
-            }
-            drop(sender);
-            assert_eq!(axum::body::to_bytes(Body::new(Made(Some(made))), 9).await.is_ok(), whole);
-        }
-    }
+async fn note(app: &App, author: Author, action: &'static str) -> Result<(), StoreError> {
+    let note = move |tx: &mut Tx<'_>| audit::append(tx, &author, Entry::new(action, Target::Directory));
+    app.store.write::<_, StoreError>(note).await
 }

@@ -16,6 +16,7 @@ pub mod organizations;
 pub mod plans;
 pub mod session;
 pub mod sources;
+mod stream;
 pub mod sweep;
 pub mod system;
 pub mod tokens;
@@ -115,7 +116,9 @@ fn running() -> Vec<Route> {
         route(Method::POST, "/api/v1/plans/{plan}/reject", holder(P::PlansApprove), plans::reject),
         route(Method::POST, "/api/v1/sweep", holder(P::SweepsRun), sweep::sweep),
         route(Method::GET, "/api/v1/audit", holder(P::AuditView), audit::list),
+        route(Method::GET, "/api/v1/audit/export", holder(P::AuditView), audit::export),
         route(Method::GET, "/api/v1/backup", holder(P::StoreBackup), backup::backup),
+        route(Method::GET, "/api/v1/export", holder(P::StoreBackup), backup::export),
         route(Method::POST, "/api/v1/key/rotate", holder(P::StoreKey), system::rotate_key),
         route(Method::GET, "/api/v1/settings", holder(P::SettingsView), system::settings),
         route(Method::GET, "/api/v1/tasks", holder(P::SourcesView), system::tasks),

@@ -3,10 +3,12 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use tokio::task::spawn_blocking;
 
 use super::body::Body;
 use super::call::{Call, Named};
 use super::index::Kind;
+use super::members::Wanted;
 use super::reply::{self, Failure, Reply};
 use super::shelf::Shelf;
 use super::{group_writes, list as lists};
@@ -15,6 +17,7 @@ use crate::http::extract::etag;
 use crate::http::state::App;
 use crate::scim::list::ListRequest;
 use crate::scim::{patch as patches, resource, schemas};
+use crate::store::StoreError;
 
 /// `GET /Groups`.
 pub(super) async fn list(State(app): State<App>, call: Call) -> Result<Reply, Failure> {
@@ -31,7 +34,7 @@ pub(super) async fn search(State(app): State<App>, call: Call, Body(body): Body)
 pub(super) async fn create(State(app): State<App>, call: Call, Body(body): Body) -> Result<Response, Failure> {
     let resource = resource::accept(schemas::group(), body)?;
     let group = group_writes::create(&app, &call, resource).await?;
-    answer(&app, &call, StatusCode::CREATED, &group)
+    answer(&app, &call, StatusCode::CREATED, group).await
 }
 
 /// `GET /Groups/{id}`.
@@ -40,7 +43,7 @@ pub(super) async fn get(State(app): State<App>, call: Call, Named(id): Named) ->
     if call.if_none_match.as_ref().is_some_and(|tags| tags.hold(group.revision)) {
         return Ok(reply::not_modified(&etag(group.revision)));
     }
-    answer(&app, &call, StatusCode::OK, &group)
+    answer(&app, &call, StatusCode::OK, group).await
 }
 
 /// `PUT /Groups/{id}`.
@@ -53,7 +56,7 @@ pub(super) async fn replace(
     group_writes::owned(&app.store.view(), &call.source, &id)?;
     let resource = resource::accept(schemas::group(), body)?;
     let group = group_writes::replace(&app, &call, id, resource).await?;
-    answer(&app, &call, StatusCode::OK, &group)
+    answer(&app, &call, StatusCode::OK, group).await
 }
 
 /// `PATCH /Groups/{id}`.
@@ -64,7 +67,7 @@ pub(super) async fn patch(
     Body(body): Body,
 ) -> Result<Response, Failure> {
     let group = group_writes::patch(&app, &call, id, &patches::parse(body)?).await?;
-    answer(&app, &call, StatusCode::OK, &group)
+    answer(&app, &call, StatusCode::OK, group).await
 }
 
 /// `DELETE /Groups/{id}`.
@@ -73,10 +76,19 @@ pub(super) async fn remove(State(app): State<App>, call: Call, Named(id): Named)
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn answer(app: &App, call: &Call, status: StatusCode, group: &Group) -> Result<Response, Failure> {
+/// The group as the request wants to see it. Members are read off the runtime's threads, for they may be many; a client
+/// that does not want them says `excludedAttributes=members`, and none is read.
+async fn answer(app: &App, call: &Call, status: StatusCode, group: Group) -> Result<Response, Failure> {
     let projection = call.projection(schemas::group())?;
-    let view = app.store.view();
-    let shelf = Shelf { reads: &view, source: &call.source, base: &call.base };
-    let resource = shelf.answer_group(group, &projection)?;
+    let wanted = Wanted::all_if(projection.wants("members"));
+    let (app, source, base) = (app.clone(), call.source.clone(), call.base.clone());
+    let show = move |wanted: &Wanted| {
+        let view = app.store.view();
+        Shelf { reads: &view, source: &source, base: &base }.show_group(&group, wanted)
+    };
+    let resource = match wanted {
+        Wanted::Nobody => show(&Wanted::Nobody)?,
+        wanted => spawn_blocking(move || show(&wanted)).await.unwrap_or(Err(StoreError::Stopped))?,
+    };
     Ok(reply::one(status, resource, &projection))
 }

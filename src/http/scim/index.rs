@@ -6,10 +6,11 @@ use crate::base::id::ExternalId;
 use crate::directory::group::{Group, Member};
 use crate::directory::query::{AttrPath, Filter, Literal, Operator};
 use crate::directory::user::User;
+use crate::scim::evaluate::earliest;
 use crate::scim::list::ListRequest;
 use crate::scim::schema::{ResourceType, Target};
 use crate::scim::schemas;
-use crate::store::{StoreError, groups, users};
+use crate::store::{StoreError, groups, list, users};
 
 /// What is listed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,7 +53,22 @@ pub(super) fn candidates(shelf: &Shelf<'_>, kind: Kind, filter: &Filter) -> Resu
             return Ok(Some(found));
         }
     }
-    Ok(None)
+    let since = if kind == Kind::Users { earliest(filter, is_last_modified) } else { None };
+    let Some(from) = since.map(users::modified_place) else { return Ok(None) };
+    let ids = list::few_modified_from(shelf.reads, from)?;
+    Ok(ids.map(|ids| ids.into_iter().map(Member::User).collect()))
+}
+
+/// Is it `meta.lastModified`?
+fn is_last_modified(path: &AttrPath) -> bool {
+    match Kind::Users.resource_type().resolve(path) {
+        Some(Target::Attribute(location)) => {
+            location.extension.is_none()
+                && location.attribute.name == "meta"
+                && location.sub.is_some_and(|sub| sub.name == "lastModified")
+        }
+        _ => false,
+    }
 }
 
 /// Does an index know who can match? Reads nothing.

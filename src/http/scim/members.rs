@@ -54,7 +54,7 @@ pub(super) fn visible(
         Wanted::These(members) => {
             let mut found = Vec::new();
             for member in members {
-                if groups::direct_groups(reads, *member)?.contains(&group) {
+                if groups::is_member(reads, group, *member)? {
                     found.push(*member);
                 }
             }

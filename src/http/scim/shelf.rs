@@ -78,11 +78,6 @@ impl Shelf<'_> {
         self.show_user(user, projection.wants("groups"))
     }
 
-    /// A group as the answer to a request shows it.
-    pub(super) fn answer_group(&self, group: &Group, projection: &Projection<'_>) -> Result<Resource, StoreError> {
-        self.show_group(group, &Wanted::all_if(projection.wants("members")))
-    }
-
     /// Every user, without reading a record.
     pub(super) fn user_ids(&self) -> Result<Vec<UserId>, StoreError> {
         let mut all = Vec::new();

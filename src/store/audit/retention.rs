@@ -15,8 +15,8 @@ use crate::store::tx::{Reads, Tx};
 const PAGES: usize = 50;
 
 /// Drops the oldest pages whose lines are all older than `before`, at most some of them; the last page stays. What
-/// is dropped is told by a line of its own, and the hash before the first line that stays is kept. Gives the number
-/// of lines; none: it is done.
+/// is dropped is told by a line of its own, with the hash before the first line that stays, from which its proof
+/// begins. Gives the number of lines; none: it is done.
 ///
 /// # Errors
 /// When the store cannot read.
@@ -37,8 +37,9 @@ pub fn trim(tx: &mut Tx<'_>, author: &Author, before: Timestamp) -> Result<u64, 
     let Some(last) = last else { return Ok(0) };
     let seq = last.get("seq").and_then(Value::as_u64).unwrap_or_default();
     let hash = last.get("hash").and_then(Value::as_str).unwrap_or_default().to_owned();
-    tx.put_record(start_key(), &Head { seq, hash, page: 0 })?;
     let mut entry = Entry::new("audit.trimmed", Target::Directory);
+    entry.details.insert("hash".to_owned(), hash.clone().into());
+    tx.put_record(start_key(), &Head { seq, hash, page: 0 })?;
     entry.details.insert("through".to_owned(), seq.into());
     entry.details.insert("lines".to_owned(), dropped.into());
     append(tx, author, entry)?;

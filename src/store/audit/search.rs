@@ -123,12 +123,12 @@ pub fn list(reads: &dyn Reads, query: &Query, before: Option<u64>, limit: usize)
 /// Shows the lines that a query wants, oldest first, as they are stored, until `visit` says no more.
 ///
 /// # Errors
-/// When the store cannot read.
-pub fn each(
+/// When the store cannot read; those of `visit`.
+pub fn each<E: From<StoreError>>(
     reads: &dyn Reads,
     query: &Query,
-    mut visit: impl FnMut(Value) -> Result<bool, StoreError>,
-) -> Result<(), StoreError> {
+    mut visit: impl FnMut(Value) -> Result<bool, E>,
+) -> Result<(), E> {
     let marks = query.marks();
     each_page(reads, |row| {
         let page = Page::read(row)?;

@@ -117,7 +117,7 @@ async fn lines_are_found_by_user_author_action_and_time() {
     let mut shown = 0;
     each(&store.view(), &Query { user: Some(ada), ..Query::default() }, |_| {
         shown += 1;
-        Ok(true)
+        Ok::<_, StoreError>(true)
     })
     .unwrap();
     assert_eq!(shown, 3);

@@ -45,7 +45,7 @@ fn exported(engine: &dyn Rows, sealer: &Sealer) -> String {
     let write = |line: &str| {
         text.push_str(line);
         text.push('\n');
-        Ok(())
+        Ok::<_, StoreError>(())
     };
     export::export(&View { engine, sealer }, write).unwrap();
     text

@@ -15,7 +15,7 @@ use crate::store::{Store, StoreError};
 /// How hard it is compressed: zstd's own default.
 const LEVEL: i32 = 3;
 
-/// Why a backup was not written to its end.
+/// Why a backup or an export was not written to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     /// The store could not be read.

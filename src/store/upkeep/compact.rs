@@ -4,8 +4,8 @@
 use serde::Serialize;
 
 use super::UpkeepError;
+use super::build::check_room;
 use super::folder::{Folder, size_on_disk};
-use super::restore::check_room;
 use super::rows::{Filler, Tally, each, tally};
 use crate::store::engine::sled::SledEngine;
 use crate::store::engine::{Engine, Rows};

@@ -31,7 +31,7 @@ impl Folder {
         self.path.join("store")
     }
 
-    /// A restore's copy, until it is whole.
+    /// A restore's or import's copy, until it is whole.
     pub(super) fn restoring(&self) -> PathBuf {
         self.path.join("store.restoring")
     }
@@ -68,7 +68,7 @@ impl Folder {
         let folder = self.path.display();
         if self.restoring().exists() {
             return Err(fault(format!(
-                "a restore into {folder} was not finished: run `musterd restore` again, or remove {} for an empty store",
+                "a restore or import into {folder} was not finished: run `musterd restore` again (or `musterd import`), or remove {} for an empty store",
                 self.restoring().display()
             )));
         }

@@ -48,7 +48,7 @@ pub struct Summary {
     pub bytes: u64,
 }
 
-/// Why a backup file cannot be used. The texts go on from the file's name.
+/// Why a backup or export file cannot be used. The texts go on from the file's name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FileFault {
     /// Something else.
@@ -73,7 +73,13 @@ pub enum FileFault {
     /// The operating system's word.
     #[error("cannot be read: {0}")]
     Unreadable(String),
-    /// Changed between the two readings of a restore.
+    /// An export with a line that is none.
+    #[error("cannot be imported: {0}")]
+    Lines(String),
+    /// An export whose lines do not hold together.
+    #[error("does not hold together, and nothing of it was kept: {0}")]
+    Inconsistent(String),
+    /// Changed between the two readings of a restore or import.
     #[error("was changed while it was read")]
     Changed,
 }

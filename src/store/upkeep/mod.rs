@@ -1,5 +1,5 @@
-//! Upkeep of a store: a backup while it is in use, a restore into an empty folder, a compaction that gives disk
-//! back. Everything works on rows of the engine seam; what a row means is nobody's business here.
+//! Upkeep of a store: a backup while it is in use, a restore or import into an empty folder, a compaction that gives
+//! disk back. Everything but the import works on rows of the engine seam; what a row means is nobody's business here.
 
 use std::path::{Path, PathBuf};
 
@@ -7,9 +7,11 @@ use crate::store::StoreError;
 use crate::store::engine::EngineError;
 
 pub mod backup;
+mod build;
 pub mod compact;
 pub mod folder;
 pub mod format;
+pub mod import;
 pub mod reader;
 pub mod restore;
 mod rows;
@@ -27,7 +29,7 @@ pub enum UpkeepError {
     /// The store's.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The backup file cannot be used.
+    /// The backup or export cannot be used.
     #[error("{} {fault}", .file.display())]
     File {
         /// Which.

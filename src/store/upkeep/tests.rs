@@ -11,7 +11,7 @@ use super::backup::{self, Backup, BackupError};
 use super::format::{FileFault, Header};
 use super::reader::Reader;
 use super::rows::{self, Filler, tally};
-use super::{UpkeepError, compact, restore};
+use super::{UpkeepError, compact, import, restore};
 use crate::base::clock::Clock;
 use crate::base::rng::Rng;
 use crate::store::engine::memory::MemoryEngine;
@@ -281,6 +281,25 @@ async fn a_file_that_changes_between_the_readings_is_refused() {
     fs::write(&file, written(&engine(some_rows(3)))).unwrap();
     let filled = restore::fill(&MemoryEngine::default(), &file, &checked);
     assert!(matches!(filled, Err(UpkeepError::File { fault: FileFault::Changed, .. })), "{filled:?}");
+}
+
+#[tokio::test]
+async fn an_export_that_changes_between_the_readings_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::in_memory(Clock::system(), Rng::seeded(1)).unwrap();
+    let mut text = String::new();
+    let write = |line: &str| {
+        text.push_str(line);
+        text.push('\n');
+        Ok::<_, StoreError>(())
+    };
+    let number = crate::store::export::export(&store.view(), write).unwrap();
+    let file = folder.path().join("export");
+    fs::write(&file, &text).unwrap();
+    let filled = |sum| import::fill(&MemoryEngine::default(), &file, &store.sealer, (number, sum));
+    filled(crate::base::secret::sha256(text.as_bytes())).unwrap();
+    let changed = filled([0; 32]);
+    assert!(matches!(changed, Err(UpkeepError::File { fault: FileFault::Changed, .. })), "{changed:?}");
 }
 
 #[tokio::test]

@@ -92,6 +92,68 @@ fn the_list_is_filtered_sorted_and_continued() {
 }
 
 #[test]
+fn lists_that_an_index_serves_are_those_of_a_look_at_everybody() {
+    let daemon = TestDaemon::start("");
+    let admin = daemon.admin();
+    for n in 0..40 {
+        let wish = json!({"username": format!("u{n:02}"), "name": format!("N {}", n % 7), "email": format!("u{n:02}@example.org")});
+        assert_eq!(admin.post("/api/v1/users", &wish).status, 201);
+        if n % 5 == 4 {
+            daemon.advance(SignedDuration::from_secs(10));
+        }
+        if n % 3 == 2 {
+            let disabled = admin.post(&format!("/api/v1/users/u{:02}/disable", n / 2), &json!({"reason": "x"}));
+            assert!(disabled.status < 300 || disabled.status == 404, "{disabled:?}");
+        }
+        if n % 10 == 9 {
+            assert_eq!(admin.delete(&format!("/api/v1/users/u{n:02}")).status, 204);
+        }
+    }
+    let all = |query: &str| {
+        let (mut found, mut cursor) = (Vec::new(), String::new());
+        let query = query.replace(' ', "%20").replace('"', "%22");
+        loop {
+            let page = admin.get(&format!("/api/v1/users?limit=3&{query}{cursor}"));
+            assert_eq!(page.status, 200, "{page:?}");
+            let items = page.json["items"].as_array().unwrap().clone();
+            found.extend(items.into_iter().map(|user| user["username"].as_str().unwrap().to_owned()));
+            let Some(next) = page.json["next_cursor"].as_str() else { return found };
+            cursor = format!("&cursor={next}");
+        }
+    };
+    let time = "\"2026-11-23T12:00:40Z\"";
+    for (by_index, by_scan) in [
+        ("state eq \"Disabled\"".to_owned(), "not (state ne \"disabled\")".to_owned()),
+        (format!("modified_at ge {time}"), format!("not (modified_at lt {time})")),
+        (format!("modified_at gt {time}"), format!("not (modified_at le {time})")),
+        (
+            format!("modified_at gt {time} and state eq \"disabled\""),
+            format!("not (modified_at le {time} or active eq true)"),
+        ),
+    ] {
+        for sort in ["username", "-username", "name", "modified_at", "-modified_at"] {
+            let found = all(&format!("sort={sort}&filter={by_index}"));
+            assert!(!found.is_empty());
+            assert_eq!(found, all(&format!("sort={sort}&filter={by_scan}")), "{sort}: {by_index}");
+        }
+    }
+    let up = all("sort=modified_at");
+    assert_eq!(up.len(), 37);
+    let seconds = |user: &String| admin.get(&format!("/api/v1/users/{user}")).text("/modified_at");
+    let times: Vec<_> = up.iter().map(seconds).collect();
+    assert!(times.is_sorted(), "{times:?}");
+    assert_eq!(all("removed=true"), ["u09", "u19", "u29", "u39"]);
+    for cursor in ["x", "eyJ9", "WzEsMl0"] {
+        for query in ["sort=modified_at", "sort=name", "removed=true"] {
+            let answer = admin.get(&format!("/api/v1/users?{query}&cursor={cursor}"));
+            assert_eq!(answer.json["errors"][0]["field"], "cursor", "{answer:?}");
+        }
+    }
+    let other = admin.get("/api/v1/users?sort=name&limit=1").text("/next_cursor");
+    assert_eq!(admin.get(&format!("/api/v1/users?sort=modified_at&cursor={other}")).status, 400);
+}
+
+#[test]
 fn a_change_touches_what_it_names_and_expects_what_it_saw() {
     let daemon = TestDaemon::start("");
     let admin = daemon.admin();

@@ -2,5 +2,6 @@
 
 mod commands;
 mod key;
+mod lines;
 mod process;
 mod upkeep;

@@ -23,15 +23,15 @@ use crate::harness::daemon::{TestDaemon, binary};
 
 /// What begins the keys of rows that are there to be many.
 const FILLING: u8 = 0x90;
-const PASSWORD: &str = "correct horse battery";
+pub(super) const PASSWORD: &str = "correct horse battery";
 
-fn ok(output: &Output) -> String {
+pub(super) fn ok(output: &Output) -> String {
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
 /// The one line in which it was refused.
-fn refused(output: &Output) -> String {
+pub(super) fn refused(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let text = String::from_utf8(output.stderr.clone()).unwrap();
     assert_eq!(text.lines().count(), 1, "{text}");
@@ -39,10 +39,10 @@ fn refused(output: &Output) -> String {
 }
 
 /// A folder beside the daemon, with settings of its own.
-struct Place(tempfile::TempDir);
+pub(super) struct Place(tempfile::TempDir);
 
 impl Place {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         let settings = format!(
@@ -55,21 +55,25 @@ impl Place {
         Self(folder)
     }
 
-    fn data(&self) -> PathBuf {
+    pub(super) fn data(&self) -> PathBuf {
         self.0.path().join("data")
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(super) fn socket(&self) -> PathBuf {
+        self.0.path().join("admin.sock")
+    }
+
+    pub(super) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary());
         command.arg("--config").arg(self.0.path().join("musterd.toml")).args(arguments);
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub(super) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
     }
 
-    fn names(&self) -> Vec<String> {
+    pub(super) fn names(&self) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.data()) else { return Vec::new() };
         let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
@@ -77,7 +81,7 @@ impl Place {
     }
 }
 
-fn text(path: &Path) -> &str {
+pub(super) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
@@ -96,7 +100,7 @@ fn backed_up(users: u32) -> (TestDaemon, tempfile::TempDir, PathBuf) {
     (daemon, folder, file)
 }
 
-fn seal_key(daemon: &TestDaemon) -> PathBuf {
+pub(super) fn seal_key(daemon: &TestDaemon) -> PathBuf {
     daemon.folder().join("data/seal.key")
 }
 
@@ -311,7 +315,7 @@ fn empty(daemon: &TestDaemon, number: u32) {
 }
 
 /// Lets a command run for so long, then kills it. `true`: it had ended by itself.
-fn killed_after(mut child: Child, milliseconds: u64) -> bool {
+pub(super) fn killed_after(mut child: Child, milliseconds: u64) -> bool {
     std::thread::sleep(Duration::from_millis(milliseconds));
     let ended = child.try_wait().unwrap().is_some();
     drop(child.kill());
@@ -319,7 +323,7 @@ fn killed_after(mut child: Child, milliseconds: u64) -> bool {
     ended
 }
 
-fn quietly(mut command: Command) -> Child {
+pub(super) fn quietly(mut command: Command) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 

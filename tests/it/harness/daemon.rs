@@ -80,9 +80,14 @@ impl TestDaemon {
 
     /// Starts a daemon on a data folder that is there, with settings in a folder of its own.
     pub(crate) fn start_on(data: &Path, clock: Clock) -> Self {
+        Self::start_on_with(data, clock, "")
+    }
+
+    /// The same, with these settings besides the harness's own.
+    pub(crate) fn start_on_with(data: &Path, clock: Clock, settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink(data, folder.path().join("data")).unwrap();
-        std::fs::write(folder.path().join("musterd.toml"), configuration(folder.path(), "", "")).unwrap();
+        std::fs::write(folder.path().join("musterd.toml"), configuration(folder.path(), "", settings)).unwrap();
         Self::start_in(folder, clock)
     }
 

@@ -9,17 +9,23 @@ use serde_json::{Value, json};
 
 use super::view;
 use crate::base::id::UserId;
-use crate::directory::query::{Filter, Literal};
+use crate::directory::query::{Filter, Literal, Operator};
 use crate::directory::user::User;
 use crate::http::error::Problem;
 use crate::http::extract::Parameters;
 use crate::http::state::App;
-use crate::scim::evaluate::Matcher;
+use crate::scim::evaluate::{Matcher, earliest};
 use crate::scim::filter;
+use crate::store::engine::Order;
+use crate::store::list::Among;
+use crate::store::users::TimePlace;
 use crate::store::{StoreError, list, users};
 
 /// A place in a sorted list: users without the attribute come last.
 type Place = (bool, String);
+
+/// The one state that an index knows.
+const DISABLED: &str = "disabled";
 
 /// A page of users; those in tombstones only with `?removed=true`. Read off the runtime's threads: it may scan.
 pub async fn list(State(app): State<App>, parameters: Parameters) -> Result<Json<Value>, Problem> {
@@ -43,14 +49,21 @@ fn read(app: &App, parameters: &Parameters) -> Result<Json<Value>, Problem> {
     }
     let sort = Sort::parse(parameters.get("sort").unwrap_or("username"))?;
     let after = parameters.get("cursor").map(read_cursor).transpose()?;
-    let (users, places) = sorted(app, &sort, after, limit.saturating_add(1), keep)?;
-    let next =
-        if users.len() > limit { users.get(limit - 1).zip(places.get(limit - 1)).map(write_cursor) } else { None };
-    page(app, users.into_iter().take(limit).collect(), next)
+    let among = filter.as_ref().map_or(Ok(Among::Everybody), |filter| among(app, filter, &sort))?;
+    let found = sorted(app, &sort, among, after, limit.saturating_add(1), keep)?;
+    cut(app, found, limit)
+}
+
+/// Cuts off what is more than a page, and says where to go on.
+fn cut(app: &App, mut found: Vec<(Place, User)>, limit: usize) -> Result<Json<Value>, Problem> {
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| more).map(|(place, user)| write_cursor(place, user.id));
+    page(app, found.into_iter().map(|(_, user)| user).collect(), next)
 }
 
 fn page(app: &App, users: Vec<User>, next: Option<String>) -> Result<Json<Value>, Problem> {
-    let items = users.iter().map(|user| view::user(app, user)).collect::<Result<Vec<_>, _>>()?;
+    let items = view::users(app, &users)?;
     Ok(Json(json!({"items": items, "next_cursor": next})))
 }
 
@@ -61,21 +74,25 @@ fn removed(
     cursor: Option<&str>,
     keep: impl Fn(&User) -> bool,
 ) -> Result<Json<Value>, Problem> {
-    let malformed = || Problem::field("cursor", "malformed", "must be the next_cursor of an earlier page");
-    let after: Option<UserId> = cursor.map(|text| text.parse().map_err(|_| malformed())).transpose()?;
-    let reads = app.store.view();
-    let ids = users::purgeable(&reads, jiff::Timestamp::MAX, usize::MAX)?;
-    let start = after.map_or(0, |after| ids.iter().position(|id| *id == after).map_or(ids.len(), |place| place + 1));
-    let mut found = Vec::new();
-    for chunk in ids.get(start..).unwrap_or_default().chunks(500) {
-        found.extend(users::get_many(&reads, chunk)?.into_iter().filter(&keep));
-        if found.len() > limit {
-            break;
-        }
-    }
-    let next = if found.len() > limit { found.get(limit - 1).map(|user| user.id.to_string()) } else { None };
-    found.truncate(limit);
-    page(app, found, next)
+    let after = cursor.map(read_cursor).transpose()?.map(time_place).transpose()?;
+    let found = list::removed(&app.store.view(), after, limit.saturating_add(1), keep)?;
+    cut(app, found.into_iter().map(placed).collect(), limit)
+}
+
+/// Among whom to look for what a filter requires, where an index knows. Those who were changed since a time are worth
+/// it where the list is in their order, or where they are few.
+fn among(app: &App, filter: &Filter, sort: &Sort) -> Result<Among, StoreError> {
+    let disabled = filter.required().any(|(path, operator, literal)| {
+        let is_state = path.is("state", None) && operator == Operator::Equal;
+        is_state && matches!(literal, Literal::String(state) if state.eq_ignore_ascii_case(DISABLED))
+    });
+    let from = earliest(filter, |path| path.is("modified_at", None)).map(users::modified_place);
+    Ok(match from {
+        Some(from) if sort.attribute == "modified_at" => Among::ModifiedFrom(from),
+        _ if disabled => Among::InState(DISABLED),
+        Some(from) if list::few_modified_from(&app.store.view(), from)?.is_some() => Among::ModifiedFrom(from),
+        _ => Among::Everybody,
+    })
 }
 
 /// The one user that can fit a filter, where an index knows; `Some(None)`: there is none.
@@ -130,7 +147,6 @@ impl Sort {
             "source" => Some(user.source.as_str().to_owned()),
             "state" => Some(user.state_name().to_owned()),
             "created_at" => time(Some(user.created_at)),
-            "modified_at" => time(Some(user.modified_at)),
             "expires_at" => time(user.expires_at),
             "last_login" => time(user.last_login),
             "last_seen" => time(user.last_seen),
@@ -140,44 +156,63 @@ impl Sort {
     }
 }
 
-/// One more than a page, in order, each with its place.
+/// The first so many in order, each with its place.
 fn sorted(
     app: &App,
     sort: &Sort,
+    among: Among,
     after: Option<(Place, UserId)>,
     limit: usize,
     keep: impl Fn(&User) -> bool,
-) -> Result<(Vec<User>, Vec<Place>), Problem> {
+) -> Result<Vec<(Place, User)>, Problem> {
     let reads = app.store.view();
+    if sort.attribute == "modified_at" {
+        let from = if let Among::ModifiedFrom(from) = among { from } else { 0 };
+        let order = if sort.descending { Order::Descending } else { Order::Ascending };
+        let after = after.map(time_place).transpose()?;
+        let found = list::by_modified(&reads, order, from, after, limit, keep)?;
+        return Ok(found.into_iter().map(placed).collect());
+    }
     let place = |user: &User| keep(user).then(|| sort.place(user));
     if sort.descending {
         let after = after.map(|(place, id)| (Reverse(place), id));
-        let found = list::by_key(&reads, after.as_ref(), limit, |user| place(user).map(Reverse))?;
-        return Ok(found.into_iter().map(|(place, user)| (user, place.0)).unzip());
+        let found = list::by_key(&reads, among, after.as_ref(), limit, |user| place(user).map(Reverse))?;
+        return Ok(found.into_iter().map(|(place, user)| (place.0, user)).collect());
     }
+    let state = match among {
+        Among::Everybody => None,
+        Among::InState(state) => Some(state),
+        Among::ModifiedFrom(_) => return Ok(list::by_key(&reads, among, after.as_ref(), limit, place)?),
+    };
     if sort.attribute == "username" {
         let after = after.map(|((_, username), _)| username);
-        let found = list::by_username(&reads, after.as_deref(), limit, keep)?;
-        return Ok(found
-            .into_iter()
-            .map(|user| {
-                let place = sort.place(&user);
-                (user, place)
-            })
-            .unzip());
+        let found = list::by_username(&reads, state, after.as_deref(), limit, keep)?;
+        return Ok(found.into_iter().map(|user| (sort.place(&user), user)).collect());
     }
-    let found = list::by_key(&reads, after.as_ref(), limit, place)?;
-    Ok(found.into_iter().map(|(place, user)| (user, place)).unzip())
+    Ok(list::by_key(&reads, among, after.as_ref(), limit, place)?)
 }
 
-fn write_cursor((user, place): (&User, &Place)) -> String {
-    BASE64URL_NOPAD.encode(json!([place.0, place.1, user.id]).to_string().as_bytes())
+/// A place in an index by time as a place in a list.
+fn placed(((time, _), user): (TimePlace, User)) -> (Place, User) {
+    ((false, format!("{time:020}")), user)
+}
+
+/// And back, from a cursor.
+fn time_place(((_, time), id): (Place, UserId)) -> Result<TimePlace, Problem> {
+    time.parse().map(|time| (time, id)).map_err(|_| malformed_cursor())
+}
+
+fn malformed_cursor() -> Problem {
+    Problem::field("cursor", "malformed", "must be the next_cursor of an earlier page")
+}
+
+fn write_cursor(place: &Place, id: UserId) -> String {
+    BASE64URL_NOPAD.encode(json!([place.0, place.1, id]).to_string().as_bytes())
 }
 
 fn read_cursor(text: &str) -> Result<(Place, UserId), Problem> {
     let bytes = if text.len() > 4_096 { None } else { BASE64URL_NOPAD.decode(text.as_bytes()).ok() };
     let read = bytes.and_then(|bytes| serde_json::from_slice::<(bool, String, UserId)>(&bytes).ok());
-    let (missing, value, id) =
-        read.ok_or_else(|| Problem::field("cursor", "malformed", "must be the next_cursor of an earlier page"))?;
+    let (missing, value, id) = read.ok_or_else(malformed_cursor)?;
     Ok(((missing, value), id))
 }

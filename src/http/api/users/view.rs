@@ -11,21 +11,35 @@ use crate::http::state::App;
 use crate::scim::schema::{Attribute, AttributeType, ResourceType, Schema};
 use crate::store::{credentials, groups};
 
-/// A user with everything: one read of its groups and one of its password beside the record.
+/// A user with everything: groups, and whether there is a password and a factor, beside the record.
 ///
 /// # Errors
 /// When the store cannot read.
 pub fn user(app: &App, user: &User) -> Result<Value, Problem> {
-    let view = app.store.view();
-    let mut shown = attributes(user, app.store.clock().now());
-    let groups = groups::groups_of(&view, user.id)?
-        .into_iter()
-        .map(|(group, direct)| json!({"id": group.id, "name": group.name, "source": group.source, "direct": direct}));
-    shown.insert("groups".to_owned(), groups.collect());
-    shown.insert("has_password".to_owned(), credentials::get(&view, user.id)?.is_some().into());
-    let factors = credentials::factors(&view, user.id)?;
-    shown.insert("has_factor".to_owned(), factors.iter().any(|factor| factor.confirmed).into());
-    Ok(Value::Object(shown))
+    Ok(users(app, std::slice::from_ref(user))?.pop().unwrap_or_default())
+}
+
+/// Several users with everything; a group that many are in is read once.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn users(app: &App, users: &[User]) -> Result<Vec<Value>, Problem> {
+    let (view, now) = (app.store.view(), app.store.clock().now());
+    let mut memberships = groups::Memberships::new(&view);
+    let ids: Vec<_> = users.iter().map(|user| user.id).collect();
+    let passwords = credentials::exist(&view, &ids)?;
+    let show = |(user, has_password): (&User, bool)| {
+        let mut shown = attributes(user, now);
+        let groups = memberships.of(user.id)?.into_iter().map(
+            |(group, direct)| json!({"id": group.id, "name": group.name, "source": group.source, "direct": direct}),
+        );
+        shown.insert("groups".to_owned(), groups.collect());
+        shown.insert("has_password".to_owned(), has_password.into());
+        let factors = credentials::factors(&view, user.id)?;
+        shown.insert("has_factor".to_owned(), factors.iter().any(|factor| factor.confirmed).into());
+        Ok(Value::Object(shown))
+    };
+    users.iter().zip(passwords).map(show).collect()
 }
 
 /// What the record itself says; also what `?filter=` looks at.

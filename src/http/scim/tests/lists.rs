@@ -60,6 +60,22 @@ async fn filters_find_who_matches_with_and_without_an_index() {
 }
 
 #[tokio::test]
+async fn who_was_changed_since_is_the_same_from_the_index_as_from_everybody() {
+    let world = five().await;
+    let ada = world.okta.find("/Users", "userName eq \"eve\"").await.each("id")[0].as_str().unwrap().to_owned();
+    world.okta.patch(&format!("/Users/{ada}"), json!([{"op": "add", "path": "title", "value": "Z"}])).await.expect(200);
+    for second in ["00", "10", "20", "30.000", "30.0001", "40", "49", "50", "59"] {
+        for (operator, opposite) in [("gt", "le"), ("ge", "lt")] {
+            let time = format!("\"2027-01-15T08:00:{second}Z\"");
+            let by_index = world.okta.find("/Users", &format!("meta.lastModified {operator} {time}")).await.expect(200);
+            let all = format!("not (meta.lastModified {opposite} {time})");
+            let by_scan = world.okta.find("/Users", &all).await.expect(200);
+            assert_eq!(names(&by_index), names(&by_scan), "{operator} {time}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn pages_count_from_one_and_always_tell_the_total() {
     let world = five().await;
     let cases = [

@@ -144,6 +144,7 @@ fn sweep() -> SweepSettings {
         budget: Default::default(),
         inactivity: InactivityPolicy::default(),
         users: UserDefaults::default(),
+        audit: None,
     }
 }
 
