@@ -104,12 +104,18 @@ pub fn fold_username(text: &str) -> Result<String, TextFault> {
 /// The form of an address by which it is compared: NFC and lower case.
 #[must_use]
 pub fn fold_email(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     text.nfc().flat_map(char::to_lowercase).collect()
 }
 
 /// The form of a name or group by which it is sorted and compared without case.
 #[must_use]
 pub fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     text.nfkc().flat_map(char::to_lowercase).collect()
 }
 

@@ -219,7 +219,7 @@ pub(super) fn write<T: Indexed>(tx: &mut Tx<'_>, key: Bytes, old: Option<&T>, ne
     for (index, value) in &rows {
         if !has(&had, index)
             && let Some(field) = unique_field(index)
-            && (held_by_another(tx, index, value)? || held_by_another(tx, &same_login(index), value)?)
+            && (held_by_another(tx, index, value)? || held_as_login(tx, index, value)?)
         {
             return Err(WriteError::Taken { field });
         }
@@ -305,13 +305,16 @@ fn held_by_another(tx: &Tx<'_>, key: &[u8], own: &[u8]) -> Result<bool, StoreErr
     Ok(tx.get(key)?.is_some_and(|holder| holder != own))
 }
 
-/// The key by which the same text would log in another way: a username must not be somebody else's address.
-fn same_login(key: &[u8]) -> Bytes {
+/// Would the same text log somebody else in another way? A username must not be somebody else's address.
+fn held_as_login(tx: &Tx<'_>, key: &[u8], own: &[u8]) -> Result<bool, StoreError> {
     let text = key.get(1..).unwrap_or_default();
     match key.first() {
-        Some(tag) if *tag == Space::UserByUsername.tag() => Space::UserByEmail.key(&[text]),
-        Some(tag) if *tag == Space::UserByEmail.tag() => Space::UserByUsername.key(&[text]),
-        _ => key.to_vec(),
+        // No address is without an at sign.
+        Some(tag) if *tag == Space::UserByUsername.tag() && text.contains(&b'@') => {
+            held_by_another(tx, &Space::UserByEmail.key(&[text]), own)
+        }
+        Some(tag) if *tag == Space::UserByEmail.tag() => held_by_another(tx, &Space::UserByUsername.key(&[text]), own),
+        _ => Ok(false),
     }
 }
 

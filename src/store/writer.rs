@@ -88,7 +88,7 @@ impl Writer {
         let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(fault)?;
         let lanes = Lanes { urgent: urgent_jobs, bulk: bulk_jobs };
         let gather = move || {
-            let gatherer = Gatherer { ground, lanes, departures, arrivals, under_way: None, last: None };
+            let gatherer = Gatherer { ground, lanes, departures, arrivals, sizes: (0, 0), under_way: None, last: None };
             runtime.block_on(gatherer.work());
         };
         let beats = pulse.clone();
@@ -187,6 +187,8 @@ struct Gatherer {
     lanes: Lanes<mpsc::Receiver<AnyJob>>,
     departures: std::sync::mpsc::Sender<Departure>,
     arrivals: mpsc::UnboundedReceiver<Arrival>,
+    /// How many jobs the last group had, and the one before it.
+    sizes: (usize, usize),
     /// The group that is on its way.
     under_way: Option<Arc<Batch>>,
     /// The number of the last commit, as it was before the group read anything; `None`: ask the engine.
@@ -199,9 +201,13 @@ impl Gatherer {
         let (mut urgent_ended, mut bulk_ended) = (false, false);
         loop {
             if self.under_way.is_none() && !group.jobs.is_empty() {
-                while let Some((job, lane)) = self.waiting(&group) {
+                // Half of those who write at a time go ahead: the other half is made while they are on their way.
+                while group.jobs.len() < self.sizes.0.saturating_add(self.sizes.1).div_ceil(2)
+                    && let Some((job, lane)) = self.waiting(&group)
+                {
                     self.run(&mut group, job, lane);
                 }
+                self.sizes = (group.jobs.len(), self.sizes.0);
                 self.hand_over(std::mem::take(&mut group));
                 continue;
             }

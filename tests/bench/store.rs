@@ -124,6 +124,9 @@ async fn import(users: usize, figures: &mut Vec<Figure>) -> Site {
     let (store, recorder) = open(folder.path());
     let pass = Pass { store: store.clone(), budget: Budget::default(), lifetime: None };
     let source = Many(SourceId::parse("corp").unwrap(), users);
+    let start = Instant::now();
+    pass.preview(&source).await.unwrap();
+    println!("reading and planning {users} users alone: {:.1} s", start.elapsed().as_secs_f64());
     recorder.start();
     let start = Instant::now();
     let run = pass.run(&source, Author::system("bench")).await.unwrap();
