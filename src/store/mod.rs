@@ -217,7 +217,7 @@ impl Store {
         }
         // One at a time: a read that hangs must not be joined by another with every question.
         let slow = StoreError::Unanswered { seconds: limit.as_secs() };
-        let Ok(probe) = self.probe.clone().try_lock_owned() else { return Err(slow) };
+        let Ok(probe) = tokio::time::timeout(limit, self.probe.clone().lock_owned()).await else { return Err(slow) };
         let store = self.clone();
         let read = tokio::task::spawn_blocking(move || {
             let _probe = probe;

@@ -55,6 +55,13 @@ pub struct Report {
     pub differences: Vec<Difference>,
 }
 
+impl Report {
+    /// The keys of all rows that are put right.
+    fn repairs(&self) -> BTreeSet<Bytes> {
+        self.differences.iter().flat_map(|one| one.repair.keys().cloned()).collect()
+    }
+}
+
 /// One thing that does not hold together.
 #[derive(Debug)]
 pub struct Difference {
@@ -223,25 +230,27 @@ fn strays(
         Ok(())
     })?;
     report.index_rows = report.index_rows.saturating_add(there);
-    let lacking =
-        report.differences.iter().filter(|one| one.repair.keys().any(|key| key.first() == Some(&space.tag())));
-    if there.saturating_add(lacking.count()) == expected && there <= expected {
+    let put_right = report.repairs();
+    let lacking = put_right.iter().filter(|key| key.first() == Some(&space.tag())).count();
+    if there.saturating_add(lacking) == expected && there <= expected {
         return Ok(());
     }
+    let mut strays = Vec::new();
     each_chunk(reads, space, |rows| {
         for row in rows {
             let stays = match (kind.leads_to)(&row) {
                 Some(record) => claims(reads, kind, &record, &row)?,
                 None => false,
             };
-            let put_right = report.differences.iter().any(|one| one.repair.contains_key(&row.0));
-            if !stays && !put_right {
+            if !stays && !put_right.contains(&row.0) {
                 let what = format!("the row {} follows from no record", name(&row.0));
-                report.differences.push(Difference::repaired_by(what, [(row.0, None)]));
+                strays.push(Difference::repaired_by(what, [(row.0, None)]));
             }
         }
         Ok(())
-    })
+    })?;
+    report.differences.extend(strays);
+    Ok(())
 }
 
 /// Puts right what can be, and tells the audit trail. Gives the number of rows that were written.

@@ -53,6 +53,7 @@ fn members(reads: &dyn Reads, report: &mut Report) -> Result<(), StoreError> {
 
 /// Each membership, seen from the member: the group knows of it.
 fn reversed_members(reads: &dyn Reads, report: &mut Report) -> Result<(), StoreError> {
+    let known = report.repairs();
     each_chunk(reads, Space::GroupOfMember, |rows| {
         let forward = |(key, _): &Row| {
             let (member, group) = key.get(1..)?.split_at_checked(key.len().checked_sub(1 + ID)?)?;
@@ -60,8 +61,7 @@ fn reversed_members(reads: &dyn Reads, report: &mut Report) -> Result<(), StoreE
         };
         let forwards: Vec<Bytes> = rows.iter().map(|row| forward(row).unwrap_or_default()).collect();
         for ((key, _), found) in rows.into_iter().zip(reads.get_many(&forwards)?) {
-            let known = report.differences.iter().any(|one| one.repair.contains_key(&key));
-            if found.is_none() && !known {
+            if found.is_none() && !known.contains(&key) {
                 let what = format!("{} stands in one direction only", name(&key));
                 report.differences.push(Difference::repaired_by(what, [(key, None)]));
             }

@@ -20,6 +20,7 @@ use musterd::store::{Settings, Store, StoreError};
 use serde_json::{Value, json};
 
 use crate::harness::daemon::{TestDaemon, binary};
+use crate::store::{tell, times};
 
 /// What begins the keys of rows that are there to be many.
 const FILLING: u8 = 0x90;
@@ -329,6 +330,10 @@ pub(super) fn quietly(mut command: Command) -> Child {
 
 #[test]
 fn a_kill_in_the_middle_of_a_backup_a_restore_or_a_compaction_loses_nothing() {
+    (0..times(1)).for_each(|_| kills_in_upkeep());
+}
+
+fn kills_in_upkeep() {
     let (daemon, folder, file) = backed_up(5);
     fill(&daemon, 3_000);
     let big = folder.path().join("big");
@@ -370,7 +375,7 @@ fn a_kill_in_the_middle_of_a_backup_a_restore_or_a_compaction_loses_nothing() {
             assert!(kept(&place) == here, "after {milliseconds} ms");
         }
     }
-    println!("{unfinished} restores and compactions were cut short");
+    tell(&format!("kill: {unfinished} restores and compactions were cut short, nothing lost"));
     let compacted: Value = serde_json::from_str(&ok(&place.run(&["compact", "--json"]))).unwrap();
     assert_eq!(compacted["rows"], printed["rows"]);
     assert!(kept(&place) == here);

@@ -8,6 +8,7 @@ mod damage;
 mod dice;
 mod disk;
 mod kill;
+mod migration;
 mod tmpfs;
 
 use std::thread;
@@ -30,13 +31,13 @@ fn number(variable: &str, default: u64) -> u64 {
 }
 
 /// How often something is done in a run that kills `MUSTERD_KILLS` times under writes; six times by default.
-fn times(in_the_default_run: u64) -> u64 {
+pub(crate) fn times(in_the_default_run: u64) -> u64 {
     (number("MUSTERD_KILLS", 6) * in_the_default_run).div_ceil(6)
 }
 
 /// Prints what a run came to.
 #[expect(clippy::print_stdout, reason = "the counts are what these runs are for")]
-fn tell(line: &str) {
+pub(crate) fn tell(line: &str) {
     println!("{line}");
 }
 
