@@ -4,7 +4,6 @@
 //! pages: a bulk change of a hundred users costs one row, and one compressed with its like.
 
 use data_encoding::HEXLOWER;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -14,7 +13,7 @@ use crate::store::StoreError;
 use crate::store::engine::{KeyRange, Order, Row};
 use crate::store::keys::Space;
 use crate::store::tx::{Reads, Tx, get_record};
-use page::{Mark, Page, Written};
+use page::{Page, Written};
 pub(super) use page::{encode_lines, first_of};
 
 mod page;
@@ -72,37 +71,26 @@ fn start_key() -> Vec<u8> {
     Space::Meta.key(&[b"audit-start"])
 }
 
-/// Appends a line to the trail.
+/// Appends a line to the trail. It is written with the group; the store may refuse it then.
 ///
 /// # Errors
-/// When the store cannot encode it.
+/// None of its own.
 pub fn append(tx: &mut Tx<'_>, author: &Author, entry: Entry) -> Result<(), StoreError> {
-    let line = AuditLine {
-        seq: 0,
-        at: tx.now(),
-        action: entry.action.to_owned(),
+    let Entry { action, target, changes, details } = entry;
+    tx.note_line(AuditLine {
+        action: action.to_owned(),
         actor: author.actor.clone(),
-        target: entry.target,
         address: author.address,
-        request: author.request.clone(),
-        reason: author.reason.clone(),
-        changes: entry.changes,
-        details: entry.details,
+        at: tx.now(),
+        changes,
+        details,
         hash: String::new(),
-    };
-    let value = serde_json::to_value(&line).map_err(|error| StoreError::Record(error.to_string()))?;
-    let marks = page::marks(&value);
-    if let Value::Object(members) = value {
-        tx.note_line(Line { members, at: line.at, marks });
-    }
+        reason: author.reason.clone(),
+        request: author.request.clone(),
+        seq: 0,
+        target,
+    });
     Ok(())
-}
-
-/// A line that a transaction gathered, without number and hash yet.
-pub(super) struct Line {
-    members: Map<String, Value>,
-    at: Timestamp,
-    marks: Vec<Mark>,
 }
 
 /// Gives the lines that the transaction gathered their numbers and hashes, and writes them in pages.
@@ -116,12 +104,12 @@ pub(super) fn settle(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     }
     let head: Head = get_record(tx, &head_key())?.unwrap_or_default();
     let mut trail = Trail { open: last_page(tx, &head)?, head };
-    for Line { mut members, at, marks } in lines {
-        let seq = trail.head.seq.saturating_add(1);
-        members.insert("seq".to_owned(), seq.into());
-        let (hash, json) = chain(&trail.head.hash, &mut members);
-        let line = Written::sealed(json, &hash, at, marks);
-        if let Some((key, page)) = trail.push(seq, hash, line)? {
+    for mut line in lines {
+        line.seq = trail.head.seq.saturating_add(1);
+        let json = serde_json::to_vec(&line).map_err(|error| StoreError::Record(error.to_string()))?;
+        let hash = hash(&trail.head.hash, &json);
+        let written = Written::sealed(json, &hash, &line);
+        if let Some((key, page)) = trail.push(line.seq, hash, written)? {
             tx.put(key, page);
         }
     }
@@ -206,13 +194,16 @@ fn last_page(tx: &Tx<'_>, head: &Head) -> Result<Open, StoreError> {
 }
 
 /// The hash of a line: SHA-256 over the previous line's hash and the members of this line, in the order of their
-/// names, without its own hash. Computed from the stored form, so that a member added later leaves old lines whole.
-/// Gives the text of the line without its hash too.
-fn chain(previous: &str, line: &mut Map<String, Value>) -> (String, Vec<u8>) {
+/// names, without its own hash.
+fn hash(previous: &str, json: &[u8]) -> String {
+    HEXLOWER.encode(&sha256(&[previous.as_bytes(), json].concat()))
+}
+
+/// The hash of a line as it is stored: a member that was added or dropped by another version counts as it stands.
+fn hash_of(previous: &str, line: &mut Map<String, Value>) -> String {
     line.remove("hash");
     // A map of texts and values always becomes text.
-    let json = serde_json::to_vec(line).unwrap_or_default();
-    (HEXLOWER.encode(&sha256(&[previous.as_bytes(), &json].concat())), json)
+    hash(previous, &serde_json::to_vec(line).unwrap_or_default())
 }
 
 /// The attributes in which two forms of a record differ. Members named in `quiet` do not count.
@@ -266,7 +257,7 @@ pub fn verify(reads: &dyn Reads) -> Result<u64, StoreError> {
             let Value::Object(mut line) = line else { return Err(broken(seq)) };
             let claimed = line.get("hash").and_then(Value::as_str).unwrap_or_default().to_owned();
             let in_place = line.get("seq").and_then(Value::as_u64) == Some(seq) && (!first || page.first == seq);
-            hash = chain(&hash, &mut line).0;
+            hash = hash_of(&hash, &mut line);
             if !in_place || hash != claimed {
                 return Err(broken(seq));
             }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::base::rng::Rng;
-use crate::store::audit::Line;
+use crate::directory::audit::AuditLine;
 use crate::store::engine::{Bytes, KeyRange, Order, Row, Rows};
 use crate::store::seal::Sealer;
 use crate::store::{StoreError, codec};
@@ -117,7 +117,7 @@ pub struct Tx<'a> {
     under_way: Option<&'a Writes>,
     writes: Writes,
     /// Lines for the audit trail; they get their numbers when the group is handed over.
-    lines: Vec<Line>,
+    lines: Vec<AuditLine>,
     /// What the current job replaced in `writes`, to take it back.
     replaced: Vec<(Bytes, Option<Option<Bytes>>)>,
     /// How many lines there were before the current job.
@@ -132,7 +132,7 @@ impl<'a> Tx<'a> {
         rng: &'a Rng,
         now: Timestamp,
         under_way: Option<&'a Writes>,
-        (writes, lines): (Writes, Vec<Line>),
+        (writes, lines): (Writes, Vec<AuditLine>),
     ) -> Self {
         let lines_before = lines.len();
         Self { engine, sealer, rng, now, under_way, writes, lines, replaced: Vec::new(), lines_before }
@@ -189,12 +189,12 @@ impl<'a> Tx<'a> {
     }
 
     /// Adds a line to those that go into the audit trail with this group.
-    pub(super) fn note_line(&mut self, line: Line) {
+    pub(super) fn note_line(&mut self, line: AuditLine) {
         self.lines.push(line);
     }
 
     /// Takes the lines that were gathered.
-    pub(super) fn take_lines(&mut self) -> Vec<Line> {
+    pub(super) fn take_lines(&mut self) -> Vec<AuditLine> {
         std::mem::take(&mut self.lines)
     }
 
@@ -214,7 +214,7 @@ impl<'a> Tx<'a> {
         }
     }
 
-    pub(super) fn into_parts(self) -> (Writes, Vec<Line>) {
+    pub(super) fn into_parts(self) -> (Writes, Vec<AuditLine>) {
         (self.writes, self.lines)
     }
 

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::base::clock::{Clock, Stopwatch};
 use crate::base::rng::Rng;
+use crate::directory::audit::AuditLine;
 use crate::store::engine::{Batch, Bytes, Engine, EngineError, Rows};
 use crate::store::keys::Space;
 use crate::store::mark::Mark;
@@ -88,7 +89,7 @@ impl Writer {
         let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(fault)?;
         let lanes = Lanes { urgent: urgent_jobs, bulk: bulk_jobs };
         let gather = move || {
-            let gatherer = Gatherer { ground, lanes, departures, arrivals, sizes: (0, 0), under_way: None, last: None };
+            let gatherer = Gatherer { ground, lanes, departures, arrivals, answered: 0, under_way: None, last: None };
             runtime.block_on(gatherer.work());
         };
         let beats = pulse.clone();
@@ -146,7 +147,7 @@ impl Drop for Writer {
 struct Group {
     jobs: Vec<(AnyJob, bool)>,
     writes: Writes,
-    lines: Vec<audit::Line>,
+    lines: Vec<AuditLine>,
     bulk: usize,
     tries: u32,
 }
@@ -187,8 +188,8 @@ struct Gatherer {
     lanes: Lanes<mpsc::Receiver<AnyJob>>,
     departures: std::sync::mpsc::Sender<Departure>,
     arrivals: mpsc::UnboundedReceiver<Arrival>,
-    /// How many jobs the last group had, and the one before it.
-    sizes: (usize, usize),
+    /// How many jobs the last group had: whoever waited for them is back with another soon.
+    answered: usize,
     /// The group that is on its way.
     under_way: Option<Arc<Batch>>,
     /// The number of the last commit, as it was before the group read anything; `None`: ask the engine.
@@ -202,12 +203,14 @@ impl Gatherer {
         loop {
             if self.under_way.is_none() && !group.jobs.is_empty() {
                 // Half of those who write at a time go ahead: the other half is made while they are on their way.
-                while group.jobs.len() < self.sizes.0.saturating_add(self.sizes.1).div_ceil(2)
+                let waiting = self.lanes.urgent.len();
+                let half = self.answered.saturating_add(group.jobs.len()).saturating_add(waiting).div_ceil(2);
+                while group.jobs.len() < half
                     && let Some((job, lane)) = self.waiting(&group)
                 {
                     self.run(&mut group, job, lane);
                 }
-                self.sizes = (group.jobs.len(), self.sizes.0);
+                self.answered = group.jobs.len();
                 self.hand_over(std::mem::take(&mut group));
                 continue;
             }

@@ -7,7 +7,8 @@ use super::User;
 use crate::directory::audit::Change;
 
 impl User {
-    /// The attributes in which it differs from what it was, by name; from nothing, all that it has. What moves without
+    /// The attributes in which it differs from what it was, by name; from nothing, all that it has and is not
+    /// empty. What moves without
     /// anybody's doing is no attribute: activity, counters, the times of the record itself.
     #[must_use]
     pub fn changes_from(&self, old: Option<&Self>) -> Vec<Change> {
@@ -65,9 +66,21 @@ fn note<T: PartialEq + Serialize>(changes: &mut Vec<Change>, attribute: &str, ol
     }
     // The attributes of a user always become JSON.
     let value = |value: &T| serde_json::to_value(value).unwrap_or_default();
+    let is_new = old.is_none();
     let (old, new) = (old.map_or(Value::Null, value), value(new));
-    if old != new {
+    if old != new && !(is_new && is_nothing(&new)) {
         changes.push(Change { attribute: attribute.to_owned(), old, new });
+    }
+}
+
+/// What a new user has without anybody saying so is no change.
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        _ => false,
     }
 }
 

@@ -8,6 +8,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::directory::audit::AuditLine;
 use crate::store::engine::{Bytes, Row};
 use crate::store::keys::Space;
 use crate::store::{StoreError, codec};
@@ -48,24 +49,24 @@ pub(super) struct Written {
 }
 
 impl Written {
-    /// The line of these members.
+    /// A line that has its hash, as it was stored or exported.
     ///
     /// # Errors
     /// When it is no line.
     pub(super) fn of(line: &Value) -> Result<Self, StoreError> {
-        let at = line.get("at").and_then(Value::as_str).and_then(|at| at.parse().ok());
-        let at = at.ok_or_else(|| StoreError::Record("an audit line has no time".to_owned()))?;
-        let json = serde_json::to_vec(line).map_err(|error| StoreError::Record(error.to_string()))?;
-        Ok(Self { json, at, marks: marks(line) })
+        let fault = |error: serde_json::Error| StoreError::Record(format!("it is no line of an audit trail: {error}"));
+        let json = serde_json::to_vec(line).map_err(fault)?;
+        let line: AuditLine = serde_json::from_value(line.clone()).map_err(fault)?;
+        Ok(Self { json, at: line.at, marks: marks(&line) })
     }
 
-    /// The line of these members, and its hash, which goes last.
-    pub(super) fn sealed(mut json: Vec<u8>, hash: &str, at: Timestamp, marks: Vec<Mark>) -> Self {
+    /// A line with its JSON, and its hash, which goes last.
+    pub(super) fn sealed(mut json: Vec<u8>, hash: &str, line: &AuditLine) -> Self {
         json.pop();
         json.extend_from_slice(b",\"hash\":\"");
         json.extend_from_slice(hash.as_bytes());
         json.extend_from_slice(b"\"}");
-        Self { json, at, marks }
+        Self { json, at: line.at, marks: marks(line) }
     }
 
     /// Bytes of its JSON.
@@ -118,27 +119,13 @@ pub(in crate::store) fn encode_lines(lines: &[Value]) -> Result<Bytes, StoreErro
 }
 
 /// What a line can be looked for by.
-pub(super) fn marks(line: &Value) -> Vec<Mark> {
-    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
-    let mut marks = Vec::new();
-    if let Some(action) = text(line.get("action")) {
-        marks.push(Mark::of("action", &action));
-        marks.extend(action.split_once('.').map(|(family, _)| Mark::of("family", family)));
-    }
-    marks.extend(line.get("actor").map(|actor| Mark::of("actor", &who(actor))));
-    let target = line.get("target");
-    marks.extend(text(target.and_then(|target| target.get("id"))).map(|id| Mark::of("target", &id)));
+fn marks(line: &AuditLine) -> Vec<Mark> {
+    let action = [("action", Some(line.action.as_str())), ("family", line.action.split_once('.').map(|parts| parts.0))];
+    let mut marks: Vec<Mark> =
+        action.into_iter().filter_map(|(member, value)| Some(Mark::of(member, value?))).collect();
+    marks.push(Mark::of("actor", &line.actor.who()));
+    marks.extend(line.target.id().map(|id| Mark::of("target", &id)));
     marks
-}
-
-/// An author in one word: `user 018f…`, `source corp`, `system sweep`, `anonymous`.
-pub(super) fn who(actor: &Value) -> String {
-    let text = |name| actor.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-    let kind = text("kind").unwrap_or_default();
-    match ["id", "uid", "part"].into_iter().find_map(text) {
-        Some(name) => format!("{kind} {name}"),
-        None => kind,
-    }
 }
 
 impl<'a> Page<'a> {

@@ -41,7 +41,7 @@ impl Wanted {
     /// The lines of exactly this author; of a source, whatever its run.
     #[must_use]
     pub fn actor(actor: &Actor) -> Self {
-        Self(page::who(&serde_json::to_value(actor).unwrap_or_default()))
+        Self(actor.who())
     }
 }
 

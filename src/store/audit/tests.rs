@@ -1,6 +1,6 @@
 //! The trail grows, is searched, proved and cut.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::*;
 use crate::base::clock::Clock;
