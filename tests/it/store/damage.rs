@@ -60,7 +60,7 @@ impl Sample {
             client.write(&daemon.base(), if number == 0 { 100 } else { 5 });
             let (acknowledged, mark) = (resting_log(folder.path()), fs::read(mark(folder.path())).unwrap());
             let others = (0..6).map(|other| Client::new(2 + 6 * number + other, seed(), &token));
-            let answered = cut_off_one_write_each(daemon, others.collect(), dice.milliseconds(1..6));
+            let answered = cut_off_one_write_each(daemon, others.collect(), dice.milliseconds(1..6 + number));
             // Best is a kill that nobody had an answer before; a fast machine may allow none.
             let cut_in_a_write = answered == 0 || number >= PATIENT_TRIES;
             if cut_in_a_write && fs::read(log(folder.path())).unwrap() != acknowledged {
