@@ -49,7 +49,7 @@ struct Site {
     folder: tempfile::TempDir,
     store: Arc<Store>,
     recorder: Arc<Recorder>,
-    ids: Vec<UserId>,
+    ids: Arc<[UserId]>,
     users: usize,
 }
 
@@ -154,7 +154,7 @@ async fn import(users: usize, figures: &mut Vec<Figure>) -> Site {
     {
         ids.extend(chunk);
     }
-    Site { folder, store, recorder, ids, users }
+    Site { folder, store, recorder, ids: ids.into(), users }
 }
 
 /// Waits until the disk has what was written: one side must not pay for what was done before.
