@@ -13,9 +13,9 @@ use data_encoding::{BASE64, HEXLOWER};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::store::engine::{Bytes, KeyRange, Order};
+use crate::store::engine::Bytes;
 use crate::store::keys::Space;
-use crate::store::tx::Reads;
+use crate::store::tx::{Reads, each_chunk};
 use crate::store::{StoreError, audit, codec};
 
 /// The version of the format.
@@ -139,16 +139,7 @@ fn each<E: From<StoreError>>(
     space: Space,
     mut visit: impl FnMut(Bytes, Bytes) -> Result<(), E>,
 ) -> Result<(), E> {
-    let prefix = space.key(&[]);
-    let mut range = KeyRange::prefix(&prefix);
-    loop {
-        let rows = reads.scan(&range, Order::Ascending, CHUNK)?;
-        let Some((last, _)) = rows.last() else { return Ok(()) };
-        range = KeyRange::prefix_after(&prefix, last.clone());
-        for (key, bytes) in rows {
-            visit(key, bytes)?;
-        }
-    }
+    each_chunk(reads, space, CHUNK, |rows| rows.into_iter().try_for_each(|(key, bytes)| visit(key, bytes)))
 }
 
 fn text<T: Serialize>(line: &T) -> Result<String, StoreError> {

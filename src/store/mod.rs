@@ -131,6 +131,8 @@ pub struct Store {
     rng: Rng,
     /// Held while the engine is asked whether it answers.
     probe: Arc<tokio::sync::Mutex<()>>,
+    /// Held while the seal key changes.
+    rotation: tokio::sync::Mutex<()>,
     _lock: Option<File>,
 }
 
@@ -180,7 +182,16 @@ impl Store {
         let sealer = Arc::new(sealer);
         let (lock, mark) = folder.unzip();
         let writer = Writer::start(engine.clone(), sealer.clone(), clock.clone(), rng.clone(), mark)?;
-        Ok(Self { writer, engine, sealer, clock, rng, probe: Arc::default(), _lock: lock })
+        Ok(Self {
+            writer,
+            engine,
+            sealer,
+            clock,
+            rng,
+            probe: Arc::default(),
+            rotation: tokio::sync::Mutex::default(),
+            _lock: lock,
+        })
     }
 
     /// What is committed, for reading.

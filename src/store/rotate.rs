@@ -31,8 +31,10 @@ pub struct Rotated {
 /// # Errors
 /// When the key file cannot be written, a value does not open, or the store fails.
 pub async fn rotate(store: &Store, author: &Author) -> Result<Rotated, StoreError> {
+    // One at a time: who ends a change forgets the key of before, which must be the one of that change.
+    let _turn = store.rotation.lock().await;
     let old_key = store.sealer.begin_change()?;
-    let values = finish(store, author).await?.unwrap_or_default();
+    let values = seal_anew(store, author).await?;
     Ok(Rotated { values, old_key })
 }
 
@@ -41,9 +43,11 @@ pub async fn rotate(store: &Store, author: &Author) -> Result<Rotated, StoreErro
 /// # Errors
 /// When the key file cannot be written, a value does not open, or the store fails.
 pub async fn finish(store: &Store, author: &Author) -> Result<Option<usize>, StoreError> {
-    if !store.sealer.is_changing() {
-        return Ok(None);
-    }
+    let _turn = store.rotation.lock().await;
+    if store.sealer.is_changing() { seal_anew(store, author).await.map(Some) } else { Ok(None) }
+}
+
+async fn seal_anew(store: &Store, author: &Author) -> Result<usize, StoreError> {
     let mut values = 0_usize;
     for space in [Space::Factor, Space::Outbox] {
         let mut after: Option<Bytes> = None;
@@ -71,7 +75,7 @@ pub async fn finish(store: &Store, author: &Author) -> Result<Option<usize>, Sto
     };
     store.write::<_, StoreError>(end).await?;
     store.sealer.end_change()?;
-    Ok(Some(values))
+    Ok(values)
 }
 
 /// Seals some values of a space anew; gives how many, and where to go on.
@@ -177,6 +181,22 @@ mod tests {
         opens(&open(false).unwrap(), who);
         fs::write(&file, old).unwrap();
         assert!(matches!(open(false), Err(StoreError::Key(_))), "the old key opens nothing any more");
+    }
+
+    #[tokio::test]
+    async fn rotations_that_are_asked_for_at_once_follow_one_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, rng) = (folder.path().join("seal.key"), Rng::system());
+        let sealer = Sealer::from_file(&file, true, &rng).unwrap();
+        let engine = std::sync::Arc::new(MemoryEngine::default());
+        let store = Store::over(engine, sealer, Clock::system(), rng).unwrap();
+        let (who, author) = (fill(&store).await, Author::system("test"));
+        let all = tokio::join!(rotate(&store, &author), rotate(&store, &author), rotate(&store, &author));
+        for rotated in [all.0, all.1, all.2] {
+            assert_eq!(rotated.unwrap().values, MESSAGES + 1);
+        }
+        opens(&store, who);
+        assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 1);
     }
 
     #[tokio::test]

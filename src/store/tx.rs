@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::base::rng::Rng;
 use crate::directory::audit::AuditLine;
 use crate::store::engine::{Bytes, KeyRange, Order, Row, Rows};
+use crate::store::keys::Space;
 use crate::store::seal::Sealer;
 use crate::store::{StoreError, codec};
 
@@ -54,6 +55,26 @@ pub fn get_record<T: DeserializeOwned>(reads: &dyn Reads, key: &[u8]) -> Result<
 /// When the engine cannot read, or a record is damaged.
 pub fn get_records<T: DeserializeOwned>(reads: &dyn Reads, keys: &[Bytes]) -> Result<Vec<T>, StoreError> {
     reads.get_many(keys)?.into_iter().flatten().map(|bytes| codec::decode(&bytes)).collect()
+}
+
+/// Shows every row of a space in the order of the keys, at most `chunk` at a time.
+///
+/// # Errors
+/// When the engine cannot read; those of `visit`.
+pub(super) fn each_chunk<E: From<StoreError>>(
+    reads: &dyn Reads,
+    space: Space,
+    chunk: usize,
+    mut visit: impl FnMut(Vec<Row>) -> Result<(), E>,
+) -> Result<(), E> {
+    let prefix = space.key(&[]);
+    let mut range = KeyRange::prefix(&prefix);
+    loop {
+        let rows = reads.scan(&range, Order::Ascending, chunk)?;
+        let Some((last, _)) = rows.last() else { return Ok(()) };
+        range = KeyRange::prefix_after(&prefix, last.clone());
+        visit(rows)?;
+    }
 }
 
 /// What is committed.

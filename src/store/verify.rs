@@ -12,7 +12,7 @@ use crate::store::audit::{self, Entry};
 use crate::store::engine::{Bytes, KeyRange, Order, Row};
 use crate::store::index::{KINDS, Kind};
 use crate::store::keys::{SPACES, Space};
-use crate::store::tx::{Reads, Tx, Writes};
+use crate::store::tx::{self, Reads, Tx, Writes};
 use crate::store::{Store, StoreError, codec};
 
 mod references;
@@ -113,16 +113,9 @@ pub fn verify(reads: &dyn Reads) -> Result<Report, StoreError> {
 fn each_chunk(
     reads: &dyn Reads,
     space: Space,
-    mut visit: impl FnMut(Vec<Row>) -> Result<(), StoreError>,
+    visit: impl FnMut(Vec<Row>) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let prefix = space.key(&[]);
-    let mut range = KeyRange::prefix(&prefix);
-    loop {
-        let rows = reads.scan(&range, Order::Ascending, CHUNK)?;
-        let Some((last, _)) = rows.last() else { return Ok(()) };
-        range = KeyRange::prefix_after(&prefix, last.clone());
-        visit(rows)?;
-    }
+    tx::each_chunk(reads, space, CHUNK, visit)
 }
 
 /// A key for people: the space and the rest in hexadecimal.
