@@ -126,7 +126,9 @@ async fn ask_remote(backends: &[Backend], question: &Question<'_>, start: Stopwa
         }
         let person = match question.user {
             Some(user) => match &user.external_id {
-                Some(id) if user.source == backend.id => Person::Known(id),
+                Some(id) if user.source == backend.id => {
+                    Person::Known { id, entry: user.at_source.as_ref().map(|at| at.entry.as_str()) }
+                }
                 _ => Person::Named(user.username.as_str()),
             },
             None => Person::Named(question.typed),
@@ -141,7 +143,7 @@ async fn ask_remote(backends: &[Backend], question: &Question<'_>, start: Stopwa
             }
             Verdict::Wrong => verified.note(&backend.id, "wrong", watch),
             Verdict::Refused(why) => {
-                tracing::info!(source.id = %backend.id, "the source keeps somebody out: {why}");
+                tracing::info!(source.id = %backend.id, "the source keeps somebody out: {}", why.text);
                 verified.note(&backend.id, "refused", watch);
             }
             Verdict::Unavailable(why) => {

@@ -41,6 +41,12 @@ pub struct User {
     /// What the owning source calls this person: with the source, the identity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<ExternalId>,
+    /// How the owning source has this person, as it said last; none for whoever is not read from a directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_source: Option<AtSource>,
+    /// Attributes that an administrator keeps here: the source's word on them is not taken.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub kept: BTreeSet<KeptAttribute>,
     /// Active, disabled or removed, with the facts of it.
     pub state: State,
     /// From this second on nobody comes in by this user.
@@ -77,6 +83,55 @@ pub struct User {
     pub scim: Map<String, Value>,
     /// Raised by one with every change but activity; the ETag.
     pub revision: u64,
+}
+
+/// How a source has a person, besides what everybody sees.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AtSource {
+    /// The entry's name there now: a DN, a URL. It may change; the external id does not.
+    pub entry: String,
+    /// What the entry calls its primary group: a number that a group carries too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub primary_group: Option<String>,
+    /// The user's expiry is the source's word: it goes when the source takes it back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub expires: bool,
+}
+
+/// An attribute that a source owns, and that an administrator may keep here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeptAttribute {
+    /// The login name.
+    Username,
+    /// The name to show.
+    Name,
+    /// The email address.
+    Email,
+    /// The phone number.
+    Phone,
+    /// The description.
+    Description,
+    /// The expiry.
+    ExpiresAt,
+}
+
+impl KeptAttribute {
+    /// All of them, each with its name in settings and records.
+    pub const ALL: &'static [(&'static str, Self)] = &[
+        ("username", Self::Username),
+        ("name", Self::Name),
+        ("email", Self::Email),
+        ("phone", Self::Phone),
+        ("description", Self::Description),
+        ("expires_at", Self::ExpiresAt),
+    ];
+
+    /// The attribute of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, attribute)| *attribute)
+    }
 }
 
 /// May this user come in, as far as an administrator or source has said?

@@ -39,7 +39,12 @@ pub trait Source: Send + Sync {
 #[derive(Clone, Copy)]
 pub enum Person<'a> {
     /// A user of this source, by the identifier that the source gave.
-    Known(&'a ExternalId),
+    Known {
+        /// The identifier.
+        id: &'a ExternalId,
+        /// The entry's name at the last reading, to look there first; it may be stale.
+        entry: Option<&'a str>,
+    },
     /// Somebody whom this source may know by this username or email.
     Named(&'a str),
 }
@@ -52,8 +57,34 @@ pub enum Verdict {
     Wrong,
     /// The source could not tell: down, slow, misconfigured, overloaded. The text is for the log.
     Unavailable(String),
-    /// The password may be right, but the source itself keeps the person out. The text is for the log.
-    Refused(String),
+    /// The source itself keeps the person out, whatever the password.
+    Refused(Refusal),
+}
+
+/// Why a source keeps somebody out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The reason.
+    pub reason: RefusalReason,
+    /// Whether the source has checked the password and found it right: only then may the person be told.
+    pub proved: bool,
+    /// In words, for the log.
+    pub text: String,
+}
+
+/// Why a source keeps somebody out, as far as it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalReason {
+    /// The account is disabled there.
+    Disabled,
+    /// The account has expired there.
+    Expired,
+    /// The account is locked there for a while.
+    Locked,
+    /// The password has expired there, or must be changed there first.
+    MustChangePassword,
+    /// Not at this time or from here; the entry is none that can be taken; or the source does not say why.
+    NotPermitted,
 }
 
 /// One complete reading of a source.

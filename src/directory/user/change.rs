@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Disabled, DisabledReason, MfaPolicy, State, User};
+use super::{AtSource, Disabled, DisabledReason, KeptAttribute, MfaPolicy, State, User};
 use crate::base::clock::plus;
 use crate::base::id::{ExternalId, OrganizationId, RoleId, SourceId, UserId};
 use crate::directory::audit::Actor;
@@ -51,6 +51,12 @@ pub struct UserChange {
     /// A new external id, or none.
     #[serde(skip_serializing_if = "Option::is_none", with = "double_option")]
     pub external_id: Option<Option<ExternalId>>,
+    /// How the source has the person now.
+    #[serde(skip_serializing_if = "Option::is_none", with = "double_option")]
+    pub at_source: Option<Option<AtSource>>,
+    /// The attributes that are kept here from now on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<BTreeSet<KeptAttribute>>,
     /// New SCIM attributes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scim: Option<Map<String, Value>>,
@@ -76,6 +82,8 @@ impl UserChange {
         set(&mut user.mfa, self.mfa);
         set(&mut user.must_change_password, self.must_change_password);
         set(&mut user.external_id, self.external_id);
+        set(&mut user.at_source, self.at_source);
+        set(&mut user.kept, self.kept);
         set(&mut user.scim, self.scim);
         user
     }
@@ -126,6 +134,8 @@ impl NewUser {
             description: Description::default(),
             source: self.source,
             external_id: None,
+            at_source: None,
+            kept: BTreeSet::new(),
             state,
             expires_at: lifetime.map(|lifetime| plus(now, lifetime)),
             roles: with_plain_role(BTreeSet::new()),

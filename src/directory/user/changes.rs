@@ -22,10 +22,12 @@ impl User {
             last_login: _,
             last_seen: _,
             session_epoch: _,
+            at_source,
             description,
             email,
             expires_at,
             external_id,
+            kept,
             mfa,
             must_change_password,
             name,
@@ -40,10 +42,12 @@ impl User {
         let sent = |user: &'_ Self| (!user.scim.is_empty()).then(|| user.scim.clone());
         let mut changes = Vec::new();
         let all = &mut changes;
+        note(all, "at_source", old.map(|old| &old.at_source), at_source);
         note(all, "description", old.map(|old| &old.description), description);
         note(all, "email", old.map(|old| &old.email), email);
         note(all, "expires_at", old.map(|old| &old.expires_at), expires_at);
         note(all, "external_id", old.map(|old| &old.external_id), external_id);
+        note(all, "kept", old.map(|old| &old.kept), kept);
         note(all, "mfa", old.map(|old| &old.mfa), mfa);
         note(all, "must_change_password", old.map(|old| &old.must_change_password), must_change_password);
         note(all, "name", old.map(|old| &old.name), name);

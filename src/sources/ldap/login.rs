@@ -18,7 +18,7 @@ use super::wire::error::{LinkError, bounded, explain_code};
 use super::wire::link::{Link, Search};
 use crate::base::id::ExternalId;
 use crate::base::secret::Secret;
-use crate::sources::{Person, PulledUser, SkippedEntry, Verdict};
+use crate::sources::{Person, PulledUser, Refusal, RefusalReason, SkippedEntry, Verdict};
 
 /// Longest login name or address that is searched for, in bytes.
 const NAME_MAX: usize = 512;
@@ -32,7 +32,7 @@ pub(super) enum Whom {
 impl From<Person<'_>> for Whom {
     fn from(person: Person<'_>) -> Self {
         match person {
-            Person::Known(id) => Self::Known(id.clone()),
+            Person::Known { id, .. } => Self::Known(id.clone()),
             Person::Named(name) => Self::Named(name.to_owned()),
         }
     }
@@ -214,14 +214,19 @@ async fn is_disabled(link: &mut Link, settings: &Settings, dn: &str, timeout: Du
 fn conclude(verdict: Verdict, user: Option<Mapped>, disabled: bool) -> Verdict {
     match (verdict, user) {
         (Verdict::Accepted(_), _) if disabled => {
-            Verdict::Refused("the source has disabled the entry (disabled_when)".to_owned())
+            refused(RefusalReason::Disabled, true, "the source has disabled the entry (disabled_when)".to_owned())
         }
         (Verdict::Accepted(_), Some(Err(skipped))) => {
-            Verdict::Refused(format!("{} cannot be taken as a user: {}", skipped.label, skipped.problem))
+            let text = format!("{} cannot be taken as a user: {}", skipped.label, skipped.problem);
+            refused(RefusalReason::NotPermitted, true, text)
         }
         (Verdict::Accepted(_), user) => Verdict::Accepted(user.and_then(Result::ok)),
         (other, _) => other,
     }
+}
+
+fn refused(reason: RefusalReason, proved: bool, text: String) -> Verdict {
+    Verdict::Refused(Refusal { reason, proved, text })
 }
 
 /// What a result code of the bind says of the password. All that is not known is no verdict on it.
@@ -229,30 +234,37 @@ fn judge(code: u32, text: &str) -> Verdict {
     match code {
         0 => Verdict::Accepted(None),
         49 => match active_directory_reason(text) {
-            Some(reason) => Verdict::Refused(format!("Active Directory: {reason}")),
+            Some((reason, proved, text)) => refused(reason, proved, format!("Active Directory: {text}")),
             None => Verdict::Wrong,
         },
+        // 389 says so whatever the password.
         19 | 53 => {
-            Verdict::Refused(format!("the source keeps the account out (result code {code}: {})", bounded(text)))
+            let text = format!("the source keeps the account out (result code {code}: {})", bounded(text));
+            refused(RefusalReason::NotPermitted, false, text)
         }
-        48 => Verdict::Refused("the entry has no password that can be checked (result code 48)".to_owned()),
+        48 => {
+            let text = "the entry has no password that can be checked (result code 48)".to_owned();
+            refused(RefusalReason::NotPermitted, false, text)
+        }
         8 | 13 => Verdict::Unavailable(explain_code(code, text)),
         _ => Verdict::Unavailable(format!("the bind of the user failed: {}", explain_code(code, text))),
     }
 }
 
 /// The reason behind "invalid credentials" where Active Directory gives one: `… data 533, …`.
-fn active_directory_reason(text: &str) -> Option<&'static str> {
+///
+/// All but a lock are told to who gave the right password only.
+fn active_directory_reason(text: &str) -> Option<(RefusalReason, bool, &'static str)> {
     let (_, after) = text.split_once("data ")?;
     let code: String = after.chars().take_while(char::is_ascii_hexdigit).collect();
     match code.as_str() {
-        "530" => Some("not permitted to log on at this time (data 530)"),
-        "531" => Some("not permitted to log on from here (data 531)"),
-        "532" => Some("the password has expired (data 532)"),
-        "533" => Some("the account is disabled (data 533)"),
-        "701" => Some("the account has expired (data 701)"),
-        "773" => Some("the password must be changed first (data 773)"),
-        "775" => Some("the account is locked (data 775)"),
+        "530" => Some((RefusalReason::NotPermitted, true, "not permitted to log on at this time (data 530)")),
+        "531" => Some((RefusalReason::NotPermitted, true, "not permitted to log on from here (data 531)")),
+        "532" => Some((RefusalReason::MustChangePassword, true, "the password has expired (data 532)")),
+        "533" => Some((RefusalReason::Disabled, true, "the account is disabled (data 533)")),
+        "701" => Some((RefusalReason::Expired, true, "the account has expired (data 701)")),
+        "773" => Some((RefusalReason::MustChangePassword, true, "the password must be changed first (data 773)")),
+        "775" => Some((RefusalReason::Locked, false, "the account is locked (data 775)")),
         _ => None,
     }
 }

@@ -50,7 +50,7 @@ async fn a_known_person_is_verified_by_identifier_only() {
         (ExternalId::parse("u0000001").unwrap(), "pw-1", "wrong"),
         (ExternalId::parse("*").unwrap(), "pw-1", "wrong"),
     ] {
-        let verdict = shown(source.verify(Person::Known(&id), &Secret::new(password)).await);
+        let verdict = shown(source.verify(Person::Known { id: &id, entry: None }, &Secret::new(password)).await);
         assert_eq!(verdict, (expected, String::new()), "{id} {password}");
     }
 }

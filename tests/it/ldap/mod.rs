@@ -48,6 +48,6 @@ fn shown(verdict: Verdict) -> (&'static str, String) {
         Verdict::Accepted(user) => ("accepted", user.map(|user| user.username).unwrap_or_default()),
         Verdict::Wrong => ("wrong", String::new()),
         Verdict::Unavailable(why) => ("unavailable", why),
-        Verdict::Refused(why) => ("refused", why),
+        Verdict::Refused(refusal) => ("refused", refusal.text),
     }
 }
