@@ -21,6 +21,9 @@ pub struct Group {
     /// What the owning source calls it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<ExternalId>,
+    /// How the owning source has it, as it said last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_source: Option<GroupAtSource>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it, or its members, last changed.
@@ -29,8 +32,47 @@ pub struct Group {
     pub revision: u64,
 }
 
+/// How a source has a group, besides what everybody sees.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupAtSource {
+    /// The entry's name there now.
+    pub entry: String,
+    /// The number by which users name it as their primary group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub primary_key: Option<String>,
+}
+
+/// A wish to change some of a group's attributes; `None` leaves one alone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GroupChange {
+    /// A new name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<DisplayName>,
+    /// A new description.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<Description>,
+    /// How the source has it now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_source: Option<GroupAtSource>,
+}
+
+impl GroupChange {
+    /// The group with the wished changes.
+    #[must_use]
+    pub fn apply(self, group: Group) -> Group {
+        Group {
+            name: self.name.unwrap_or(group.name),
+            description: self.description.unwrap_or(group.description),
+            at_source: self.at_source.or(group.at_source),
+            ..group
+        }
+    }
+}
+
 /// A member of a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Member {
     /// A user.
     User(UserId),

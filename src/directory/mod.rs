@@ -4,6 +4,8 @@
 //! comes from outside is parsed into these types once, at the edge; inside there are no raw strings.
 
 pub mod audit;
+pub mod conflict;
+pub mod dn;
 pub mod field;
 pub mod group;
 pub mod login;

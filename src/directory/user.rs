@@ -15,8 +15,10 @@ use crate::directory::role;
 
 mod change;
 mod changes;
+mod fingerprint;
 
 pub use change::{NewUser, UserChange, double_option, with_plain_role};
+pub use fingerprint::{Fingerprint, Prints};
 
 /// A person who may log in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -55,6 +55,8 @@ pub(super) const EXPORTED: &[(Space, Form)] = &[
     (Space::Run, Form::Record),
     (Space::Plan, Form::Record),
     (Space::PlanItem, Form::Record),
+    (Space::Reading, Form::Record),
+    (Space::Conflict, Form::Record),
     (Space::TaskState, Form::Record),
     (Space::Audit, Form::Trail),
 ];

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::base::id::{ExternalId, GroupId, SourceId, UserId};
 use crate::directory::audit::{Author, Change, Target};
+use crate::directory::dn::EntryKey;
 use crate::directory::group::{Group, Member};
 use crate::store::audit::{self, Entry};
 use crate::store::engine::{Bytes, KeyRange, Order};
@@ -69,6 +70,38 @@ pub fn by_name(reads: &dyn Reads, source: &SourceId, name: &str) -> Result<Optio
 /// When the store cannot read.
 pub fn by_external_id(reads: &dyn Reads, source: &SourceId, id: &ExternalId) -> Result<Option<Group>, StoreError> {
     through(reads, &external_key(source, id))
+}
+
+/// For each of these keys of names of entries: the source's group that has it. Reads no record.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn by_entries(
+    reads: &dyn Reads,
+    source: &SourceId,
+    entries: &[EntryKey],
+) -> Result<Vec<Option<GroupId>>, StoreError> {
+    let keys: Vec<_> = entries.iter().map(|entry| index::by_entry(Space::GroupByEntry, source, entry)).collect();
+    let id = |row: Option<Bytes>| row.and_then(|row| super::keys::trailing_id(&row)).map(GroupId::from_bytes);
+    Ok(reads.get_many(&keys)?.into_iter().map(id).collect())
+}
+
+/// Takes the name of an entry from whichever group of the source had it before.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn release_entry(
+    tx: &mut Tx<'_>,
+    author: &Author,
+    source: &SourceId,
+    entry: &str,
+    own: Option<GroupId>,
+) -> Result<(), WriteError> {
+    let holder = by_entries(tx, source, &[crate::directory::dn::key(entry)])?.into_iter().flatten().next();
+    if let Some(holder) = holder.filter(|holder| Some(*holder) != own) {
+        update(tx, author, holder, |group| Group { at_source: None, ..group })?;
+    }
+    Ok(())
 }
 
 fn through(reads: &dyn Reads, index: &[u8]) -> Result<Option<Group>, StoreError> {

@@ -5,8 +5,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::base::id::{RoleId, UserId};
+use crate::base::id::{RoleId, SourceId, UserId};
 use crate::base::text;
+use crate::directory::dn::{self, EntryKey};
 use crate::directory::group::Group;
 use crate::directory::organization::Organization;
 use crate::directory::role;
@@ -51,6 +52,7 @@ impl Indexed for User {
         Space::UserByEmail,
         Space::UserByOtherEmail,
         Space::UserByExternalId,
+        Space::UserByEntry,
         Space::UserBySource,
         Space::UserByRole,
         Space::UserByModified,
@@ -65,7 +67,8 @@ impl Indexed for User {
         let username = self.username.folded();
         let mut rows: Vec<Row> = Vec::new();
         if let Some(external_id) = &self.external_id {
-            rows.push((keys::user_by_external_id(&self.source, external_id), id.to_vec()));
+            let value = [&self.fingerprint()[..], id].concat();
+            rows.push((keys::user_by_external_id(&self.source, external_id), value));
         }
         if let State::Removed { purge_after, .. } = &self.state {
             rows.push(row(Space::UserByPurge, &[&keys::seconds(*purge_after), id]));
@@ -76,6 +79,9 @@ impl Indexed for User {
         rows.extend(email.iter().map(|email| (Space::UserByEmail.key(&[email.as_bytes()]), id.to_vec())));
         let others = other_emails(self).filter(|other| Some(other) != email.as_ref());
         rows.extend(others.map(|other| row(Space::UserByOtherEmail, &[other.as_bytes(), END, id])));
+        if let Some(at) = &self.at_source {
+            rows.push((by_entry(Space::UserByEntry, &self.source, &dn::key(&at.entry)), id.to_vec()));
+        }
         rows.push(row(Space::UserBySource, &[self.source.as_str().as_bytes(), END, id]));
         // Everybody is a plain user: that role needs no index.
         let roles = self.roles.iter().map(RoleId::as_str).filter(|role| *role != role::USER);
@@ -93,6 +99,11 @@ impl Indexed for User {
     }
 }
 
+/// The key of a record by the name of its entry at the source.
+pub(super) fn by_entry(space: Space, source: &SourceId, entry: &EntryKey) -> Bytes {
+    space.key(&[source.as_str().as_bytes(), END, entry])
+}
+
 /// The addresses that a source sent, folded.
 fn other_emails(user: &User) -> impl Iterator<Item = String> {
     let sent = user.scim.get("emails").and_then(Value::as_array).into_iter().flatten();
@@ -106,7 +117,7 @@ pub(super) fn indexed_email(email: &str) -> Option<String> {
 
 impl Indexed for Group {
     const RECORDS: Space = Space::Group;
-    const INDEXES: &'static [Space] = &[Space::GroupByName, Space::GroupByExternalId];
+    const INDEXES: &'static [Space] = &[Space::GroupByName, Space::GroupByExternalId, Space::GroupByEntry];
 
     fn rows(&self, _: &[u8]) -> Vec<Row> {
         let (id, source) = (self.id.as_bytes().to_vec(), self.source.as_str().as_bytes());
@@ -114,7 +125,9 @@ impl Indexed for Group {
         let external = self.external_id.as_ref();
         let external =
             external.map(|external| Space::GroupByExternalId.key(&[source, END, external.as_str().as_bytes()]));
-        [Some(name), external].into_iter().flatten().map(|key| (key, id.clone())).collect()
+        let entry = self.at_source.as_ref();
+        let entry = entry.map(|at| by_entry(Space::GroupByEntry, &self.source, &dn::key(&at.entry)));
+        [Some(name), external, entry].into_iter().flatten().map(|key| (key, id.clone())).collect()
     }
 }
 
@@ -246,7 +259,7 @@ fn replace<T: Serialize>(
     let gone = had.iter().filter(|(index, _)| !has(&rows, index));
     gone.for_each(|(index, _)| tx.remove(index.clone()));
     for (index, value) in rows {
-        if !has(&had, &index) {
+        if !had.iter().any(|(key, before)| *key == index && *before == value) {
             tx.put(index, value);
         }
     }
@@ -293,6 +306,8 @@ fn unique_field(key: &[u8]) -> Option<&'static str> {
         (Space::UserByUsername, "username"),
         (Space::UserByEmail, "email"),
         (Space::UserByExternalId, "external_id"),
+        (Space::UserByEntry, "entry"),
+        (Space::GroupByEntry, "entry"),
         (Space::GroupByName, "name"),
         (Space::GroupByExternalId, "external_id"),
         (Space::OrganizationByName, "name"),
@@ -302,7 +317,7 @@ fn unique_field(key: &[u8]) -> Option<&'static str> {
 }
 
 fn held_by_another(tx: &Tx<'_>, key: &[u8], own: &[u8]) -> Result<bool, StoreError> {
-    Ok(tx.get(key)?.is_some_and(|holder| holder != own))
+    Ok(tx.get(key)?.is_some_and(|holder| keys::trailing_id(&holder) != keys::trailing_id(own)))
 }
 
 /// Would the same text log somebody else in another way? A username must not be somebody else's address.

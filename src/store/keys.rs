@@ -17,7 +17,7 @@ pub enum Space {
     UserByUsername = 0x11,
     /// Folded email → user id.
     UserByEmail = 0x12,
-    /// Source, external id → user id; tombstones too.
+    /// Source, external id → fingerprint and user id; tombstones too.
     UserByExternalId = 0x13,
     /// Source, user id; tombstones not.
     UserBySource = 0x14,
@@ -35,6 +35,8 @@ pub enum Space {
     UserByModified = 0x1a,
     /// State, folded username → user id: users that are neither active nor removed.
     UserByState = 0x1b,
+    /// Source, key of the entry's name → user id: users that are not removed.
+    UserByEntry = 0x1c,
     /// Group records by id.
     Group = 0x20,
     /// Source, folded name → group id.
@@ -45,6 +47,8 @@ pub enum Space {
     GroupOfMember = 0x23,
     /// Source, external id → group id.
     GroupByExternalId = 0x24,
+    /// Source, key of the entry's name → group id.
+    GroupByEntry = 0x25,
     /// Organisation records by id.
     Organization = 0x28,
     /// Folded name → organisation id.
@@ -81,6 +85,10 @@ pub enum Space {
     Plan = 0x72,
     /// Plan id, number → item.
     PlanItem = 0x73,
+    /// Source → how far it was read.
+    Reading = 0x74,
+    /// Source, external id → conflict.
+    Conflict = 0x75,
     /// Name → when a task ran last.
     TaskState = 0x80,
 }
@@ -100,11 +108,13 @@ pub const SPACES: &[(Space, &str)] = &[
     (Space::UserByOtherEmail, "user-by-other-email"),
     (Space::UserByModified, "user-by-modified"),
     (Space::UserByState, "user-by-state"),
+    (Space::UserByEntry, "user-by-entry"),
     (Space::Group, "group"),
     (Space::GroupByName, "group-by-name"),
     (Space::GroupMember, "group-member"),
     (Space::GroupOfMember, "group-of-member"),
     (Space::GroupByExternalId, "group-by-external-id"),
+    (Space::GroupByEntry, "group-by-entry"),
     (Space::Organization, "organization"),
     (Space::OrganizationByName, "organization-by-name"),
     (Space::Credential, "credential"),
@@ -123,6 +133,8 @@ pub const SPACES: &[(Space, &str)] = &[
     (Space::Run, "run"),
     (Space::Plan, "plan"),
     (Space::PlanItem, "plan-item"),
+    (Space::Reading, "reading"),
+    (Space::Conflict, "conflict"),
     (Space::TaskState, "task"),
 ];
 
@@ -192,9 +204,9 @@ mod tests {
     #[test]
     fn the_numbers_of_the_key_spaces_are_for_ever() {
         let tags = [
-            0x01, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x20, 0x21, 0x22, 0x23, 0x24,
-            0x28, 0x29, 0x30, 0x31, 0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x4f, 0x50, 0x51, 0x60, 0x71, 0x72, 0x73,
-            0x80,
+            0x01, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x20, 0x21, 0x22, 0x23,
+            0x24, 0x25, 0x28, 0x29, 0x30, 0x31, 0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x4f, 0x50, 0x51, 0x60, 0x71,
+            0x72, 0x73, 0x74, 0x75, 0x80,
         ];
         let named: Vec<u8> = SPACES.iter().map(|(space, _)| space.tag()).collect();
         assert_eq!(named, tags);

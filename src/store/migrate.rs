@@ -4,15 +4,16 @@
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
-use crate::store::engine::{Batch, Bytes, Engine};
+use crate::store::engine::{Batch, Bytes, Engine, KeyRange, Order, Row};
 use crate::store::keys::Space;
 use crate::store::tx::Writes;
 use crate::store::{StoreError, codec};
 
 mod from_1;
+mod from_2;
 
 /// The version of the layout: key spaces and their meaning.
-pub(super) const SCHEMA: u32 = 2;
+pub(super) const SCHEMA: u32 = 3;
 
 /// How one version becomes the next: each step goes through its rows, chunk by chunk.
 struct Migration {
@@ -30,7 +31,8 @@ struct Chunk {
     after: Option<Bytes>,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration { from: 1, steps: from_1::STEPS }];
+const MIGRATIONS: &[Migration] =
+    &[Migration { from: 1, steps: from_1::STEPS }, Migration { from: 2, steps: from_2::STEPS }];
 
 /// How far a migration has got.
 #[derive(Default, Serialize, Deserialize)]
@@ -97,6 +99,21 @@ fn run(engine: &dyn Engine, migration: &Migration) -> Result<u32, StoreError> {
     let next = migration.from.saturating_add(1);
     commit(engine, [(schema_key(), Some(codec::encode(&next)?)), (progress_key(), None)].into())?;
     Ok(next)
+}
+
+/// Rows of one commit.
+const CHUNK: usize = 100;
+
+/// The next rows of a space after a key, and where to go on.
+fn rows(engine: &dyn Engine, space: Space, after: Option<&Bytes>) -> Result<(Vec<Row>, Option<Bytes>), StoreError> {
+    let prefix = space.key(&[]);
+    let range = match after {
+        Some(after) => KeyRange::prefix_after(&prefix, after.clone()),
+        None => KeyRange::prefix(&prefix),
+    };
+    let rows = engine.scan(&range, Order::Ascending, CHUNK)?;
+    let last = rows.last().map(|(key, _)| key.clone());
+    Ok((rows, last))
 }
 
 fn commit(engine: &dyn Engine, writes: Writes) -> Result<(), StoreError> {

@@ -15,6 +15,7 @@ use crate::base::rng::Rng;
 
 pub mod audit;
 pub mod codec;
+pub mod conflicts;
 pub mod credentials;
 pub mod engine;
 pub mod export;
@@ -28,6 +29,7 @@ mod mark;
 mod migrate;
 pub mod organizations;
 pub mod outbox;
+pub mod readings;
 pub mod rotate;
 pub mod runs;
 pub mod seal;

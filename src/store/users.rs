@@ -19,8 +19,8 @@ use crate::store::{StoreError, groups, index};
 mod lookup;
 
 pub use lookup::{
-    TimePlace, by_any_email, by_modified, by_modified_latest, ids_in_state, modified_place, present, purge_place,
-    purgeable_from,
+    Known, TimePlace, by_any_email, by_entries, by_modified, by_modified_latest, ids_in_state, known, modified_place,
+    present, purge_place, purgeable_from,
 };
 
 /// Why a user could not be written.
@@ -332,6 +332,25 @@ pub fn purge(tx: &mut Tx<'_>, author: &Author, id: UserId) -> Result<bool, Write
     }
     audit::append(tx, author, Entry::new("user.purged", target(&user)))?;
     Ok(true)
+}
+
+/// Takes the name of an entry from whoever of the source had it before: an entry's name is one entry's at a time, so
+/// the other one has moved, or is gone.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn release_entry(
+    tx: &mut Tx<'_>,
+    author: &Author,
+    source: &SourceId,
+    entry: &str,
+    own: Option<UserId>,
+) -> Result<(), WriteError> {
+    let holder = by_entries(tx, source, &[crate::directory::dn::key(entry)])?.into_iter().flatten().next();
+    if let Some(holder) = holder.filter(|holder| Some(*holder) != own) {
+        update(tx, author, holder, "user.changed", |user, _| Ok(User { at_source: None, ..user }))?;
+    }
+    Ok(())
 }
 
 /// How the audit trail names a user.

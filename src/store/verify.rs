@@ -35,6 +35,8 @@ const RECORDS: &[Space] = &[
     Space::Run,
     Space::Plan,
     Space::PlanItem,
+    Space::Reading,
+    Space::Conflict,
     Space::TaskState,
 ];
 

@@ -326,8 +326,17 @@ async fn grow(site: &Site, size: usize) -> GroupId {
         let (id, at) = (GroupId::new(tx.now(), tx.rng()), tx.now());
         let name = DisplayName::parse(&format!("Group of {size}")).unwrap();
         let (description, source) = (Description::default(), SourceId::local());
-        let group =
-            Group { id, name, description, source, external_id: None, created_at: at, modified_at: at, revision: 1 };
+        let group = Group {
+            id,
+            name,
+            description,
+            source,
+            external_id: None,
+            at_source: None,
+            created_at: at,
+            modified_at: at,
+            revision: 1,
+        };
         Ok(groups::create(tx, &Author::system("bench"), group)?.id)
     };
     let group = site.store.write(make).await.unwrap();

@@ -95,6 +95,7 @@ pub async fn create(
         description: parsed(Description::parse(&wish.description))?,
         source: SourceId::local(),
         external_id: None,
+        at_source: None,
         created_at: now,
         modified_at: now,
         revision: 1,

@@ -54,6 +54,7 @@ pub(super) async fn create(app: &App, call: &Call, resource: Resource) -> Result
             description: Description::default(),
             source: source.clone(),
             external_id: wanted.external_id,
+            at_source: None,
             created_at: now,
             modified_at: now,
             revision: 1,

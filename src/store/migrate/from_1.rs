@@ -3,31 +3,17 @@
 
 use serde_json::Value;
 
-use super::{Chunk, Step};
+use super::{Chunk, Step, rows};
 use crate::directory::role;
 use crate::directory::user::User;
 use crate::store::audit::{self, Head};
-use crate::store::engine::{Bytes, Engine, KeyRange, Order, Row};
+use crate::store::engine::{Bytes, Engine, KeyRange, Order};
 use crate::store::index::Indexed;
 use crate::store::keys::{END, Space};
 use crate::store::tx::Writes;
 use crate::store::{StoreError, codec};
 
 pub(super) const STEPS: &[Step] = &[users, lines, lines_by_user, head];
-
-/// Rows of one commit.
-const CHUNK: usize = 100;
-
-fn rows(engine: &dyn Engine, space: Space, after: Option<&Bytes>) -> Result<(Vec<Row>, Option<Bytes>), StoreError> {
-    let prefix = space.key(&[]);
-    let range = match after {
-        Some(after) => KeyRange::prefix_after(&prefix, after.clone()),
-        None => KeyRange::prefix(&prefix),
-    };
-    let rows = engine.scan(&range, Order::Ascending, CHUNK)?;
-    let last = rows.last().map(|(key, _)| key.clone());
-    Ok((rows, last))
-}
 
 fn users(engine: &dyn Engine, after: Option<&Bytes>) -> Result<Chunk, StoreError> {
     let (records, after) = rows(engine, Space::User, after)?;

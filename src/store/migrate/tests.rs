@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::*;
 use crate::base::rng::Rng;
 use crate::store::engine::memory::MemoryEngine;
-use crate::store::engine::{EngineError, KeyRange, Order, Row, Rows};
+use crate::store::engine::{EngineError, Rows};
 use crate::store::seal::Sealer;
 use crate::store::tx::View;
 use crate::store::{export, import, outbox, verify};

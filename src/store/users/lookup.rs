@@ -5,10 +5,12 @@ use std::ops::Bound;
 
 use jiff::Timestamp;
 
-use crate::base::id::{SourceId, UserId};
+use crate::base::id::{ExternalId, SourceId, UserId};
+use crate::directory::dn::EntryKey;
+use crate::directory::user::Fingerprint;
 use crate::store::StoreError;
-use crate::store::engine::{KeyRange, Order, Row};
-use crate::store::index::indexed_email;
+use crate::store::engine::{Bytes, KeyRange, Order, Row};
+use crate::store::index::{self, indexed_email};
 use crate::store::keys::{self, END, Space};
 use crate::store::tx::Reads;
 
@@ -38,6 +40,43 @@ pub fn by_any_email(reads: &dyn Reads, email: &str) -> Result<Option<Vec<UserId>
     ids.sort_unstable();
     ids.dedup();
     Ok(Some(ids))
+}
+
+/// What a pass over a source must know of an entry's user before it reads the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The user, tombstones too.
+    pub id: UserId,
+    /// The fingerprint of the record.
+    pub fingerprint: Fingerprint,
+}
+
+/// For each of these identities: the source's user, where there is one. Reads no record.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn known(reads: &dyn Reads, source: &SourceId, ids: &[&ExternalId]) -> Result<Vec<Option<Known>>, StoreError> {
+    let keys: Vec<_> = ids.iter().map(|id| keys::user_by_external_id(source, id)).collect();
+    let read = |row: Option<Bytes>| {
+        let row = row?;
+        let fingerprint = *row.first_chunk::<16>()?;
+        Some(Known { id: UserId::from_bytes(keys::trailing_id(&row)?), fingerprint })
+    };
+    Ok(reads.get_many(&keys)?.into_iter().map(read).collect())
+}
+
+/// For each of these keys of names of entries: the source's user who has it. Reads no record.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn by_entries(
+    reads: &dyn Reads,
+    source: &SourceId,
+    entries: &[EntryKey],
+) -> Result<Vec<Option<UserId>>, StoreError> {
+    let keys: Vec<_> = entries.iter().map(|entry| index::by_entry(Space::UserByEntry, source, entry)).collect();
+    let id = |row: Option<Bytes>| row.and_then(|row| keys::trailing_id(&row)).map(UserId::from_bytes);
+    Ok(reads.get_many(&keys)?.into_iter().map(id).collect())
 }
 
 /// A place in an index by time: the time as the index counts it, and the user.

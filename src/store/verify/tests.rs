@@ -38,6 +38,7 @@ async fn store() -> (Store, Planted) {
             description,
             source,
             external_id: None,
+            at_source: None,
             created_at: at,
             modified_at: at,
             revision: 1,

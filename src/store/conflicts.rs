@@ -1,0 +1,49 @@
+//! The inbox of conflicts: entries of sources that wait for a person, by source and external id.
+
+use crate::base::id::{ExternalId, SourceId};
+use crate::directory::conflict::Conflict;
+use crate::store::StoreError;
+use crate::store::engine::{KeyRange, Order};
+use crate::store::keys::{END, Space};
+use crate::store::tx::{Reads, Tx, get_record};
+
+/// Most conflicts that one source keeps: further ones stand in the run only.
+pub const KEPT_MAX: usize = 10_000;
+
+fn key(source: &SourceId, external_id: &ExternalId) -> Vec<u8> {
+    Space::Conflict.key(&[source.as_str().as_bytes(), END, external_id.as_str().as_bytes()])
+}
+
+/// The conflict of this entry.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn get(reads: &dyn Reads, source: &SourceId, external_id: &ExternalId) -> Result<Option<Conflict>, StoreError> {
+    get_record(reads, &key(source, external_id))
+}
+
+/// The conflicts of one source or of all, open and decided.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn list(reads: &dyn Reads, source: Option<&SourceId>) -> Result<Vec<Conflict>, StoreError> {
+    let prefix = match source {
+        Some(source) => Space::Conflict.key(&[source.as_str().as_bytes(), END]),
+        None => Space::Conflict.key(&[]),
+    };
+    let rows = reads.scan(&KeyRange::prefix(&prefix), Order::Ascending, usize::MAX)?;
+    rows.iter().map(|(_, bytes)| super::codec::decode(bytes)).collect()
+}
+
+/// Keeps a conflict.
+///
+/// # Errors
+/// When the record cannot be encoded.
+pub fn put(tx: &mut Tx<'_>, conflict: &Conflict) -> Result<(), StoreError> {
+    tx.put_record(key(&conflict.source, &conflict.external_id), conflict)
+}
+
+/// Forgets a conflict that is none any more.
+pub fn remove(tx: &mut Tx<'_>, source: &SourceId, external_id: &ExternalId) {
+    tx.remove(key(source, external_id));
+}
