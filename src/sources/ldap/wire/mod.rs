@@ -3,7 +3,7 @@
 //! The way of the bytes: `transport` (TCP, StartTLS, TLS) → [`guard`] (size, depth, shape) → the LDAP
 //! library, kept by `link`. This folder knows nothing of users, filters of the settings or logins.
 
-pub(crate) mod ber;
+pub mod ber;
 pub mod endpoint;
 pub(crate) mod error;
 pub mod guard;
