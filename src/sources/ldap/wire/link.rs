@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream as StdUnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ldap3::controls::RawControl;
 use ldap3::{
     Ldap, LdapConnAsync, LdapConnSettings, LdapError, LdapResult, ResultEntry, Scope, SearchOptions, SearchStream,
     StdStream,
@@ -115,7 +116,7 @@ impl Link {
     pub(crate) async fn search(
         &mut self,
         search: &Search<'_>,
-        controls: Vec<ldap3::controls::RawControl>,
+        controls: Vec<RawControl>,
     ) -> Result<Answers, LinkError> {
         self.operations = self.operations.saturating_add(1);
         let options = SearchOptions::new().sizelimit(i32::from(search.size_limit));
@@ -145,17 +146,26 @@ impl Link {
         &mut self,
         search: &Search<'_>,
     ) -> Result<(Vec<ResultEntry>, LdapResult), LinkError> {
-        let most = usize::from(search.size_limit).saturating_mul(2);
+        self.search_entries(search, Vec::new(), usize::from(search.size_limit).saturating_mul(2)).await
+    }
+
+    /// A search with controls, whose entries are gathered; a server that sends more than `most` is not believed.
+    pub(crate) async fn search_entries(
+        &mut self,
+        search: &Search<'_>,
+        controls: Vec<RawControl>,
+        most: usize,
+    ) -> Result<(Vec<ResultEntry>, LdapResult), LinkError> {
         let mut entries = Vec::new();
-        let mut answers = self.search(search, Vec::new()).await?;
+        let mut answers = self.search(search, controls).await?;
         while let Some(entry) = self.next(&mut answers, search.timeout).await? {
             if entry.is_ref() || entry.is_intermediate() {
                 continue;
             }
-            entries.push(entry);
-            if entries.len() > most {
+            if entries.len() >= most {
                 return Err(LinkError::Lost(format!("{}: more entries than were asked for", self.endpoint)));
             }
+            entries.push(entry);
         }
         Ok((entries, answers.finish().await))
     }
