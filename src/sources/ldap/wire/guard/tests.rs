@@ -81,6 +81,15 @@ fn a_message_of_too_many_elements_is_refused() {
 }
 
 #[test]
+fn a_group_of_200_000_members_passes() {
+    let member = element(0x04, &[b'm'; 60]);
+    let values = element(0x31, &member.repeat(200_000));
+    let attribute = element(0x30, &[element(0x04, b"member"), values].concat());
+    let group = [element(0x04, b"cn=all,dc=example,dc=org"), element(0x30, &attribute)].concat();
+    assert_eq!(check(&message(&group)), Ok(()));
+}
+
+#[test]
 fn a_notice_of_disconnection_is_told_as_such() {
     let notice = element(0x30, &[vec![0x02, 0x01, 0x00], element(0x78, &[0x0a, 0x01, 0x34])].concat());
     assert_eq!(check(&notice), Err(Violation::Disconnection));
