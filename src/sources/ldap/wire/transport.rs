@@ -12,6 +12,7 @@ use rustls::ClientConfig;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::ber::{self, BerFault};
@@ -38,6 +39,11 @@ pub(crate) struct Connected {
 /// A server silent for this long is asked by TCP whether it is still there.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
+
+/// Addresses of one host that are tried.
+const ADDRESSES_MAX: usize = 8;
+/// The next address is tried after so long, while the one before may still answer.
+const NEXT_AFTER: Duration = Duration::from_millis(250);
 
 /// Longest answer to StartTLS, in bytes.
 const ANSWER_MAX: usize = 4096;
@@ -70,28 +76,44 @@ pub(crate) async fn connect(
     }
 }
 
-/// Tries each address of the host; each gets an equal share of the time that is left.
+/// Finds the host's addresses and connects to one of them.
 async fn tcp(endpoint: &Endpoint, limit: Duration) -> Result<(TcpStream, SocketAddr), LinkError> {
     let watch = Stopwatch::start();
     let lost = |what: String| LinkError::Lost(format!("{endpoint}: {what}"));
     let found = timeout(limit, tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port))).await;
     let addresses: Vec<SocketAddr> = match found {
-        Ok(Ok(found)) => found.filter(|address| may_use(endpoint, address)).collect(),
+        Ok(Ok(found)) => found.filter(|address| may_use(endpoint, address)).take(ADDRESSES_MAX).collect(),
         Ok(Err(error)) => return Err(lost(format!("the host's address cannot be found: {error}"))),
         Err(_) => return Err(lost(format!("the host's address was not found within {limit:?} (connect_timeout)"))),
     };
+    let (stream, address) = first_of(addresses, limit.saturating_sub(watch.elapsed())).await.map_err(lost)?;
+    set_up(stream).map(|stream| (stream, address)).map_err(|error| lost(error.to_string()))
+}
+
+/// The first address that answers. The next one is tried when the one before failed or took a while, and then both
+/// go on: a family of addresses that leads nowhere costs no more than that (RFC 8305 §5).
+async fn first_of(addresses: Vec<SocketAddr>, limit: Duration) -> Result<(TcpStream, SocketAddr), String> {
+    let watch = Stopwatch::start();
     let mut why = "the host has no address that may be used".to_owned();
-    let mut left = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
-    for address in addresses {
-        let share = limit.saturating_sub(watch.elapsed()) / left.max(1);
-        left = left.saturating_sub(1);
-        match timeout(share, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => return set_up(stream).map(|stream| (stream, address)).map_err(|e| lost(e.to_string())),
-            Ok(Err(error)) => why = format!("{address}: {error}"),
-            Err(_) => why = format!("{address} did not answer within {share:?} (connect_timeout)"),
+    let mut waiting = addresses.into_iter();
+    let mut attempts = JoinSet::new();
+    loop {
+        if let Some(address) = waiting.next() {
+            attempts.spawn(async move { (address, TcpStream::connect(address).await) });
+            why = format!("{address} did not answer within {limit:?} (connect_timeout)");
+        } else if attempts.is_empty() {
+            return Err(why);
+        }
+        let left = limit.saturating_sub(watch.elapsed());
+        let patience = if waiting.len() > 0 { left.min(NEXT_AFTER) } else { left };
+        match timeout(patience, attempts.join_next()).await {
+            Ok(Some(Ok((address, Ok(stream))))) => return Ok((stream, address)),
+            Ok(Some(Ok((address, Err(error))))) => why = format!("{address}: {error}"),
+            Err(_) if patience == left => return Err(why),
+            // Time for the next address.
+            Ok(_) | Err(_) => {}
         }
     }
-    Err(lost(why))
 }
 
 /// Plain text goes to this host only, whatever a name resolves to.
@@ -211,5 +233,57 @@ mod tests {
     fn an_answer_to_another_message_is_no_success() {
         let other = b"\x30\x0c\x02\x01\x02\x78\x07\x0a\x01\x00\x04\x00\x04\x00";
         assert_eq!(start_tls_result(other), Err(BerFault::Malformed));
+    }
+
+    /// An address where connections are neither taken nor refused, as long as the sockets are kept.
+    fn silent() -> (SocketAddr, socket2::Socket, Vec<socket2::Socket>) {
+        let new = || socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        let listener = new();
+        listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        listener.listen(0).unwrap();
+        let address = listener.local_addr().unwrap();
+        let fill = |_| {
+            let client = new();
+            client.set_nonblocking(true).unwrap();
+            let _ = client.connect(&address);
+            client
+        };
+        let clients = (0..4).map(fill).collect();
+        (address.as_socket().unwrap(), listener, clients)
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_silent_or_refuses_does_not_keep_the_next_one_waiting() {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let good = listener.local_addr().unwrap();
+        let closed = {
+            let gone = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+            gone.local_addr().unwrap()
+        };
+        let (silent, _listener, _clients) = silent();
+        let limit = Duration::from_secs(20);
+        for first in [closed, silent] {
+            let watch = Stopwatch::start();
+            let (_, address) = first_of(vec![first, good], limit).await.unwrap();
+            assert_eq!(address, good);
+            assert!(watch.elapsed() < Duration::from_secs(5), "{first}: {:?}", watch.elapsed());
+        }
+        let watch = Stopwatch::start();
+        let why = first_of(vec![silent, silent], Duration::from_millis(400)).await.unwrap_err();
+        assert!(why.contains("connect_timeout") && watch.elapsed() < Duration::from_secs(5), "{why}");
+        assert!(first_of(vec![closed], limit).await.unwrap_err().contains("refused"));
+        assert!(first_of(Vec::new(), limit).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn addresses_of_both_kinds_are_connected_to() {
+        for host in ["127.0.0.1", "::1"] {
+            let Ok(listener) = tokio::net::TcpListener::bind((host, 0)).await else { continue };
+            let address = listener.local_addr().unwrap();
+            let endpoint = Endpoint::parse(&format!("ldap://{address}"), false).unwrap();
+            let (stream, connected) = tcp(&endpoint, Duration::from_secs(5)).await.unwrap();
+            assert_eq!(connected, address);
+            assert!(stream.nodelay().unwrap() && SockRef::from(&stream).keepalive().unwrap());
+        }
     }
 }
