@@ -17,6 +17,7 @@ use rustls::ClientConfig;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::super::filter::Filter;
+use super::certificate::CertificateFacts;
 use super::endpoint::Endpoint;
 use super::error::LinkError;
 use super::guard::{self, Fate};
@@ -41,6 +42,7 @@ pub(crate) struct Link {
     _carrier: AbortOnDropHandle<()>,
     operations: u32,
     unused: Stopwatch,
+    certificates: Vec<CertificateFacts>,
 }
 
 /// One search request.
@@ -83,7 +85,13 @@ impl Link {
             _carrier: AbortOnDropHandle::new(carrier),
             operations: 0,
             unused: Stopwatch::start(),
+            certificates: connected.certificates,
         })
+    }
+
+    /// The chain that the server presented, its own certificate first.
+    pub(crate) fn certificates(&self) -> &[CertificateFacts] {
+        &self.certificates
     }
 
     /// Can it be used for one more operation?

@@ -4,6 +4,7 @@
 //! library, kept by `link`. This folder knows nothing of users, filters of the settings or logins.
 
 pub mod ber;
+pub mod certificate;
 pub mod endpoint;
 pub(crate) mod error;
 pub mod guard;

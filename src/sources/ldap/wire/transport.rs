@@ -14,8 +14,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
 
 use super::ber::{self, BerFault};
+use super::certificate::{self, CertificateFacts};
 use super::endpoint::{Endpoint, Protection};
 use super::error::LinkError;
 use super::tls;
@@ -34,6 +36,8 @@ pub(crate) struct Connected {
     pub(crate) tcp_took: Duration,
     /// The TLS version and cipher suite, and the time until TLS was up; `None` on loopback without TLS.
     pub(crate) tls: Option<(String, Duration)>,
+    /// The chain that the server presented, its own certificate first.
+    pub(crate) certificates: Vec<CertificateFacts>,
 }
 
 /// A server silent for this long is asked by TCP whether it is still there.
@@ -62,18 +66,19 @@ pub(crate) async fn connect(
     let tcp_took = watch.elapsed();
     let rest = limit.saturating_sub(tcp_took);
     let late = |what| LinkError::Slow(format!("{endpoint}: {what} did not end within {limit:?} (connect_timeout)"));
-    match endpoint.protection {
-        Protection::Loopback => Ok(Connected { wire: Box::new(tcp), address, tcp_took, tls: None }),
-        Protection::Tls => {
-            let (wire, about) = timeout(rest, handshake(endpoint, config, tcp)).await.map_err(|_| late("TLS"))??;
-            Ok(Connected { wire, address, tcp_took, tls: Some((about, watch.elapsed().saturating_sub(tcp_took))) })
+    let secured = match endpoint.protection {
+        Protection::Loopback => {
+            return Ok(Connected { wire: Box::new(tcp), address, tcp_took, tls: None, certificates: Vec::new() });
         }
+        Protection::Tls => timeout(rest, handshake(endpoint, config, tcp)).await.map_err(|_| late("TLS"))??,
         Protection::StartTls => {
             let secured = async { handshake(endpoint, config, start_tls(endpoint, tcp).await?).await };
-            let (wire, about) = timeout(rest, secured).await.map_err(|_| late("StartTLS"))??;
-            Ok(Connected { wire, address, tcp_took, tls: Some((about, watch.elapsed().saturating_sub(tcp_took))) })
+            timeout(rest, secured).await.map_err(|_| late("StartTLS"))??
         }
-    }
+    };
+    let Secured { wire, about, certificates } = secured;
+    let tls = Some((about, watch.elapsed().saturating_sub(tcp_took)));
+    Ok(Connected { wire: Box::new(wire), address, tcp_took, tls, certificates })
 }
 
 /// Finds the host's addresses and connects to one of them.
@@ -129,11 +134,14 @@ fn set_up(stream: TcpStream) -> std::io::Result<TcpStream> {
     Ok(stream)
 }
 
-async fn handshake(
-    endpoint: &Endpoint,
-    config: &Arc<ClientConfig>,
-    tcp: TcpStream,
-) -> Result<(Box<dyn Wire>, String), LinkError> {
+/// What a handshake gave.
+struct Secured {
+    wire: TlsStream<TcpStream>,
+    about: String,
+    certificates: Vec<CertificateFacts>,
+}
+
+async fn handshake(endpoint: &Endpoint, config: &Arc<ClientConfig>, tcp: TcpStream) -> Result<Secured, LinkError> {
     let name = tls::server_name(&endpoint.host).map_err(LinkError::Tls)?;
     let connected = tokio_rustls::TlsConnector::from(Arc::clone(config)).connect(name, tcp).await;
     let stream = connected.map_err(|error| {
@@ -144,7 +152,8 @@ async fn handshake(
     let version = session.protocol_version().and_then(|version| version.as_str()).unwrap_or("TLS");
     let suite = session.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).unwrap_or("unknown suite");
     let about = format!("{version}, {suite}");
-    Ok((Box::new(stream), about))
+    let certificates = certificate::chain(session.peer_certificates().unwrap_or_default());
+    Ok(Secured { wire: stream, about, certificates })
 }
 
 /// Asks for TLS and reads exactly the answer.
