@@ -26,6 +26,7 @@ use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 pub use self::settings::{Attributes, Fault, Settings};
+pub use self::wire::health::EndpointHealth;
 
 use self::login::{Logins, Whom};
 use self::mapping::Mapping;
@@ -66,6 +67,12 @@ impl LdapSource {
             logins: Logins::new(&settings),
             settings,
         })))
+    }
+
+    /// How each server stands, in the order of the settings: nothing is asked for it.
+    #[must_use]
+    pub fn health(&self) -> Vec<EndpointHealth> {
+        self.0.servers.health()
     }
 }
 

@@ -1,10 +1,9 @@
-//! Which of the configured servers is used: the first that connects, with our own bind done.
+//! Which of the configured servers is used: the first that works, with our own bind done.
 //!
-//! A full reading begins at the first URL and thereby brings logins back to it; logins stay with the server
-//! that answered last, so that a dead first server costs them nothing.
+//! Full readings and logins alike prefer the order of the settings, and stay away from a server that failed a
+//! short while ago: a dead first server costs a login its share of the time once in a while, not each time.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustls::ClientConfig;
@@ -13,24 +12,30 @@ use tokio::sync::OnceCell;
 use super::settings::Settings;
 use super::wire::endpoint::Endpoint;
 use super::wire::error::{LinkError, explain_code};
+use super::wire::health::{Board, EndpointHealth, Watch};
 use super::wire::link::Link;
 
 /// The servers of one source.
 pub(super) struct Servers {
     endpoints: Vec<Endpoint>,
-    /// Index of the one that answered last.
-    preferred: AtomicUsize,
+    board: Arc<Board>,
     tls: OnceCell<Arc<ClientConfig>>,
 }
 
 impl Servers {
     pub(super) fn new(settings: &Settings) -> Self {
-        Self { endpoints: settings.endpoints(), preferred: AtomicUsize::new(0), tls: OnceCell::new() }
+        let endpoints = settings.endpoints();
+        Self { board: Board::new(endpoints.len()), endpoints, tls: OnceCell::new() }
     }
 
     /// The servers in the order of the settings.
     pub(super) fn endpoints(&self) -> &[Endpoint] {
         &self.endpoints
+    }
+
+    /// How each server stands, in the order of the settings.
+    pub(super) fn health(&self) -> Vec<EndpointHealth> {
+        self.board.shown(self.endpoints.iter().map(ToString::to_string))
     }
 
     /// The TLS configuration; read from the files once.
@@ -45,18 +50,12 @@ impl Servers {
         self.tls.get_or_try_init(read).await
     }
 
-    /// Notes which server answered.
-    pub(super) fn prefer(&self, index: usize) {
-        self.preferred.store(index, Ordering::Relaxed);
-    }
-
-    /// Connects to the first server that answers, from the first URL on.
+    /// Connects to the first server that answers; each gets the whole time to connect.
     pub(super) async fn connect_from_first(&self, settings: &Settings) -> Result<Link, LinkError> {
-        self.prefer(0);
         self.connect(settings, settings.connect_timeout).await
     }
 
-    /// Connects for a login: from the server that answered last on, all within the login's time.
+    /// Connects for a login: to the first server that answers, all within the login's time.
     pub(super) async fn connect_for_login(&self, settings: &Settings) -> Result<Link, LinkError> {
         let count = u32::try_from(self.endpoints.len()).unwrap_or(u32::MAX).max(1);
         self.connect(settings, settings.connect_timeout.min(settings.login_timeout / count)).await
@@ -64,15 +63,20 @@ impl Servers {
 
     async fn connect(&self, settings: &Settings, limit: Duration) -> Result<Link, LinkError> {
         let tls = self.tls(settings).await?;
-        let start = self.preferred.load(Ordering::Relaxed);
         let mut problems: Vec<LinkError> = Vec::new();
-        for (index, endpoint) in self.endpoints.iter().enumerate().cycle().skip(start).take(self.endpoints.len()) {
+        for index in self.board.order() {
+            let Some(endpoint) = self.endpoints.get(index) else { continue };
+            let mut watch = Watch::start(&self.board, index);
             match Link::open(endpoint, tls, limit).await {
-                Ok(link) => {
-                    self.prefer(index);
+                Ok(mut link) => {
+                    watch.connected(link.certificates().first().cloned());
+                    link.watched_by(watch);
                     return Ok(link);
                 }
-                Err(error) => problems.push(error),
+                Err(error) => {
+                    watch.failed(&error.to_string());
+                    problems.push(error);
+                }
             }
         }
         let all = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
@@ -97,7 +101,11 @@ pub(super) async fn bind_reader(link: &mut Link, settings: &Settings) -> Result<
     let result = link.bind(&settings.bind_dn, password, settings.operation_timeout).await?;
     match result.rc {
         0 => Ok(()),
-        51 | 52 => Err(LinkError::Lost(explain_code(result.rc, &result.text))),
+        51 | 52 => {
+            let why = explain_code(result.rc, &result.text);
+            link.blame(&why);
+            Err(LinkError::Lost(why))
+        }
         code => Err(LinkError::Settings(format!("bind as {}: {}", settings.bind_dn, explain_code(code, &result.text)))),
     }
 }

@@ -21,6 +21,7 @@ use super::certificate::CertificateFacts;
 use super::endpoint::Endpoint;
 use super::error::LinkError;
 use super::guard::{self, Fate};
+use super::health::Watch;
 use super::transport::{self, Connected};
 use crate::base::clock::Stopwatch;
 use crate::base::secret::Secret;
@@ -43,6 +44,8 @@ pub(crate) struct Link {
     operations: u32,
     unused: Stopwatch,
     certificates: Vec<CertificateFacts>,
+    /// Told how the first answers come.
+    watch: Option<Watch>,
 }
 
 /// One search request.
@@ -86,12 +89,25 @@ impl Link {
             operations: 0,
             unused: Stopwatch::start(),
             certificates: connected.certificates,
+            watch: None,
         })
+    }
+
+    /// Lets the server's health follow from what it answers here.
+    pub(crate) fn watched_by(&mut self, watch: Watch) {
+        self.watch = Some(watch);
     }
 
     /// The chain that the server presented, its own certificate first.
     pub(crate) fn certificates(&self) -> &[CertificateFacts] {
         &self.certificates
+    }
+
+    /// Notes that the server says of itself that it cannot serve.
+    pub(crate) fn blame(&mut self, problem: &str) {
+        if let Some(watch) = &mut self.watch {
+            watch.unable(problem);
+        }
     }
 
     /// Can it be used for one more operation?
@@ -113,11 +129,9 @@ impl Link {
         if dn.is_empty() || password.is_empty() {
             return Err(LinkError::Settings(format!("{}: a bind without DN or password is never sent", self.endpoint)));
         }
-        self.operations = self.operations.saturating_add(1);
-        match self.ldap.with_timeout(limit).simple_bind(dn, password.expose()).await {
-            Ok(result) => Ok(result),
-            Err(error) => Err(self.explain("a bind", limit, error).await),
-        }
+        self.begin();
+        let result = self.ldap.with_timeout(limit).simple_bind(dn, password.expose()).await;
+        self.outcome(result, "a bind", limit).await
     }
 
     /// Sends a search; the answers come by [`Link::next`].
@@ -126,7 +140,7 @@ impl Link {
         search: &Search<'_>,
         controls: Vec<RawControl>,
     ) -> Result<Answers, LinkError> {
-        self.operations = self.operations.saturating_add(1);
+        self.begin();
         let options = SearchOptions::new().sizelimit(i32::from(search.size_limit));
         let ldap = self.ldap.with_timeout(search.timeout).with_search_options(options).with_controls(controls);
         let begun =
@@ -143,10 +157,8 @@ impl Link {
         answers: &mut Answers,
         limit: Duration,
     ) -> Result<Option<ResultEntry>, LinkError> {
-        match answers.next().await {
-            Ok(next) => Ok(next),
-            Err(error) => Err(self.explain("a search", limit, error).await),
-        }
+        let next = answers.next().await;
+        self.outcome(next, "a search", limit).await
     }
 
     /// A search for a handful of entries: all of them, at most twice the size limit.
@@ -176,6 +188,29 @@ impl Link {
             entries.push(entry);
         }
         Ok((entries, answers.finish().await))
+    }
+
+    /// One more operation begins.
+    fn begin(&mut self) {
+        self.operations = self.operations.saturating_add(1);
+        if let Some(watch) = &mut self.watch {
+            watch.asked();
+        }
+    }
+
+    /// An answer, or what its absence means; the server's health hears of both.
+    async fn outcome<T>(&mut self, answer: Result<T, LdapError>, what: &str, limit: Duration) -> Result<T, LinkError> {
+        let outcome = match answer {
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(self.explain(what, limit, error).await),
+        };
+        match (&mut self.watch, &outcome) {
+            (Some(watch), Ok(_)) => watch.answered(),
+            (Some(watch), Err(LinkError::Settings(_))) => watch.answered(),
+            (Some(watch), Err(error)) => watch.failed(&error.to_string()),
+            (None, _) => {}
+        }
+        outcome
     }
 
     /// Says what an error of the library means, with the reason for which the connection ended.

@@ -8,6 +8,7 @@ pub mod certificate;
 pub mod endpoint;
 pub(crate) mod error;
 pub mod guard;
+pub mod health;
 pub(crate) mod link;
 pub(crate) mod tls;
 pub(crate) mod transport;
