@@ -107,6 +107,9 @@ pub enum LoginError {
     /// The right password, but not now.
     #[error("the account may not come in")]
     Refused(Refusal),
+    /// The right password, which must be changed first where it is kept: in this source.
+    #[error("the password has run out or must be changed first: change it in the directory that keeps it ({0})")]
+    ChangeAtSource(SourceId),
     /// Too many tries.
     #[error("too many tries")]
     TooManyAttempts(Duration),
@@ -181,14 +184,10 @@ impl Authenticator {
         let Verified { answer, asked } = verified;
         let (by, entry) = match answer {
             Answer::Accepted(by, entry) if self.is_theirs(user.as_ref(), &by, entry.as_deref())? => (by, entry),
-            Answer::Accepted(..) | Answer::Wrong => {
-                self.note_refusal(user.as_ref(), origin, "wrong", asked).await?;
-                return Err(LoginError::InvalidCredentials);
-            }
-            Answer::Unavailable => {
-                keys.iter().for_each(|key| self.throttle.undo(*key));
-                self.note_refusal(user.as_ref(), origin, "unavailable", asked).await?;
-                return Err(LoginError::BackendUnavailable);
+            answer => {
+                let (why, error) = self.refuse(&keys, answer);
+                self.note_refusal(user.as_ref(), origin, why, asked).await?;
+                return Err(error);
             }
         };
         self.forgive(&keys);
@@ -212,15 +211,13 @@ impl Authenticator {
         let keys = self.count(Some(user), name, origin, self.store.clock().now())?;
         let verified = self.ask(Some(user), name, password).await;
         match verified {
-            Ok(Verified { answer: Answer::Accepted(..), .. }) => {
+            Ok(Verified { answer: Answer::Accepted(by, entry), .. })
+                if self.is_theirs(Some(user), &by, entry.as_deref())? =>
+            {
                 self.forgive(&keys);
                 Ok(())
             }
-            Ok(Verified { answer: Answer::Wrong, .. }) => Err(LoginError::InvalidCredentials),
-            Ok(Verified { answer: Answer::Unavailable, .. }) => {
-                keys.iter().for_each(|key| self.throttle.undo(*key));
-                Err(LoginError::BackendUnavailable)
-            }
+            Ok(Verified { answer, .. }) => Err(self.refuse(&keys, answer).1),
             Err(error) => {
                 keys.iter().for_each(|key| self.throttle.undo(*key));
                 Err(error)
@@ -254,7 +251,7 @@ impl Authenticator {
     }
 
     /// After a right password the account starts anew, and the network has one failure less.
-    fn forgive(&self, keys: &[Key]) {
+    pub(super) fn forgive(&self, keys: &[Key]) {
         for key in keys {
             match key {
                 Key::Network(_) => self.throttle.undo(*key),

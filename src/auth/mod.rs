@@ -11,6 +11,7 @@ pub mod hasher;
 pub mod login;
 pub mod own;
 pub mod passwords;
+mod refused;
 pub mod sessions;
 pub mod settings;
 pub mod steps;

@@ -24,7 +24,7 @@ use crate::directory::field::{DisplayName, Email, Username};
 use crate::directory::login::Stage;
 use crate::directory::policy::MfaMode;
 use crate::directory::user::{DisabledReason, MfaPolicy, NewUser, User, UserChange};
-use crate::sources::{Answer, Person, PullError, Pulled, PulledUser, Source, TestReport, Verdict};
+use crate::sources::{Answer, Person, PullError, Pulled, PulledUser, RefusalReason, Source, TestReport, Verdict};
 use crate::store::tx::Tx;
 use crate::store::{Store, StoreError, audit, users};
 
@@ -35,10 +35,14 @@ const PASSWORD: &str = "correct horse battery";
 enum Says {
     /// The password `secret` is right.
     Truth,
+    /// That every password is wrong.
+    Wrong,
     /// Nothing, ever.
     Hangs,
     /// That it is down.
     Down,
+    /// That it keeps everybody out; with `true`, the password was right.
+    KeepsOut(RefusalReason, bool),
 }
 
 struct Fake {
@@ -62,9 +66,12 @@ impl Source for Fake {
         Box::pin(async move {
             match says {
                 Says::Truth if password.expose() == "secret" => Verdict::Accepted(Some(Box::new(entry()))),
-                Says::Truth => Verdict::Wrong,
+                Says::Truth | Says::Wrong => Verdict::Wrong,
                 Says::Hangs => std::future::pending().await,
                 Says::Down => Verdict::Unavailable("down".to_owned()),
+                Says::KeepsOut(reason, proved) => {
+                    Verdict::Refused(crate::sources::Refusal { reason, proved, text: String::new() })
+                }
             }
         })
     }
@@ -125,6 +132,8 @@ fn new_user(store: &Store, username: &str, source: SourceId) -> NewUser {
 struct World {
     auth: Authenticator,
     corp: Arc<Fake>,
+    /// A second directory, after all the other sources.
+    late: Arc<Fake>,
 }
 
 fn world(change: impl FnOnce(&mut Settings)) -> World {
@@ -133,8 +142,10 @@ fn world(change: impl FnOnce(&mut Settings)) -> World {
     let hashing = Hashing { memory_kib: 64, iterations: 1, lanes: 1, threads: 1, queue: 64 };
     let mut settings = Settings { hashing, deadline: Duration::from_millis(300), ..Settings::default() };
     change(&mut settings);
-    let corp =
-        Arc::new(Fake { id: SourceId::parse("corp").unwrap(), says: Mutex::new(Says::Truth), asked: Mutex::new(0) });
+    let fake = |id: &str, says| {
+        Arc::new(Fake { id: SourceId::parse(id).unwrap(), says: Mutex::new(says), asked: Mutex::new(0) })
+    };
+    let (corp, late) = (fake("corp", Says::Truth), fake("late", Says::Wrong));
     let backend = |id: &str, verifier: Option<Arc<dyn Source>>| Backend {
         id: SourceId::parse(id).unwrap(),
         login: id != "closed",
@@ -148,6 +159,7 @@ fn world(change: impl FnOnce(&mut Settings)) -> World {
         backend("local", None),
         backend("okta", None),
         backend("closed", None),
+        backend("late", Some(late.clone())),
     ];
     let auth = Authenticator {
         hasher: Hasher::start(&settings.hashing, store.rng()).unwrap(),
@@ -157,7 +169,7 @@ fn world(change: impl FnOnce(&mut Settings)) -> World {
         settings,
         backends,
     };
-    World { auth, corp }
+    World { auth, corp, late }
 }
 
 impl World {
@@ -599,4 +611,85 @@ async fn an_entry_that_is_somebody_elses_opens_nobodys_account() {
     let create = move |tx: &mut Tx<'_>| users::create(tx, &Author::system("test"), other.clone(), None);
     world.auth.store.write(create).await.unwrap();
     assert!(matches!(world.login("ada", "secret").await, Err(LoginError::InvalidCredentials)));
+}
+
+fn trail(world: &World, user: &User) -> Vec<crate::directory::audit::AuditLine> {
+    let query = audit::Query { user: Some(user.id), ..audit::Query::default() };
+    audit::list(&world.auth.store.view(), &query, None, 9).unwrap().lines
+}
+
+#[tokio::test]
+async fn whom_their_own_source_keeps_out_nobody_lets_in_and_only_a_proof_is_told_why() {
+    use RefusalReason::{Disabled, Expired, Locked, MustChangePassword, NotPermitted};
+    let world = world(|_| {});
+    let eve = world.add("eve", "corp").await;
+    *world.late.says.lock().unwrap() = Says::Truth;
+    let cases = [
+        (Disabled, true, "account_disabled"),
+        (Expired, true, "account_expired"),
+        (MustChangePassword, true, "password_change_at_source"),
+        (NotPermitted, true, "refused_by_source"),
+        (Disabled, false, "refused_by_source"),
+        (MustChangePassword, false, "refused_by_source"),
+        (Locked, false, "refused_by_source"),
+    ];
+    for (reason, proved, why) in cases {
+        *world.corp.says.lock().unwrap() = Says::KeepsOut(reason, proved);
+        let error = world.login("eve", "secret").await.err().unwrap();
+        let told = match &error {
+            LoginError::Refused(refusal) => super::login::refusal_name(*refusal),
+            LoginError::ChangeAtSource(source) if source.as_str() == "corp" => "password_change_at_source",
+            LoginError::InvalidCredentials => "refused_by_source",
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(told, why, "{reason:?} {proved}");
+        let line = trail(&world, &eve).remove(0);
+        assert_eq!((line.action.as_str(), line.reason.as_deref()), ("login.refused", Some(why)));
+        let asked = line.details.get("backends").unwrap().as_array().unwrap();
+        assert_eq!(asked.len(), 1, "{asked:?}");
+        assert_eq!((&asked[0]["verdict"], &asked[0]["reason"]), (&"refused".into(), &reason.name().into()));
+    }
+    assert_eq!(*world.late.asked.lock().unwrap(), 0, "nobody else was asked");
+}
+
+#[tokio::test]
+async fn a_refusal_of_a_source_that_is_not_the_users_own_is_only_noted() {
+    let world = world(|_| {});
+    world.add("kim", "late").await;
+    *world.corp.says.lock().unwrap() = Says::KeepsOut(RefusalReason::Disabled, true);
+    *world.late.says.lock().unwrap() = Says::Truth;
+    granted(world.login("kim", "secret").await);
+    *world.late.says.lock().unwrap() = Says::Wrong;
+    assert!(matches!(world.login("kim", "secret").await, Err(LoginError::InvalidCredentials)));
+}
+
+#[tokio::test]
+async fn a_proved_refusal_is_no_wrong_password_and_an_unproved_one_is() {
+    let world = world(|_| {});
+    world.add("eve", "corp").await;
+    let refuse = |proved| *world.corp.says.lock().unwrap() = Says::KeepsOut(RefusalReason::NotPermitted, proved);
+    refuse(true);
+    for _ in 0..20 {
+        assert!(matches!(world.login("eve", "secret").await, Err(LoginError::InvalidCredentials)));
+    }
+    refuse(false);
+    for _ in 0..5 {
+        assert!(matches!(world.login("eve", "secret").await, Err(LoginError::InvalidCredentials)));
+    }
+    assert!(matches!(world.login("eve", "secret").await, Err(LoginError::TooManyAttempts(_))));
+}
+
+#[tokio::test]
+async fn an_entry_that_is_somebody_elses_proves_nobodys_password() {
+    let world = world(|_| {});
+    let ada = world.with_password("ada", "local").await;
+    let other = NewUser {
+        rest: UserChange { external_id: Some(Some(entry().external_id)), ..UserChange::default() },
+        ..new_user(&world.auth.store, "eve", SourceId::parse("corp").unwrap())
+    };
+    let create = move |tx: &mut Tx<'_>| users::create(tx, &Author::system("test"), other.clone(), None);
+    world.auth.store.write(create).await.unwrap();
+    let proved = world.auth.prove_password(&ada, &Secret::new("secret"), &Origin::default()).await;
+    assert!(matches!(proved, Err(LoginError::InvalidCredentials)));
+    world.auth.prove_password(&ada, &Secret::new(PASSWORD), &Origin::default()).await.unwrap();
 }

@@ -13,7 +13,7 @@ use crate::base::clock::Stopwatch;
 use crate::base::id::SourceId;
 use crate::base::secret::Secret;
 use crate::directory::user::User;
-use crate::sources::{Person, PulledUser, Source, Verdict};
+use crate::sources::{Person, PulledUser, Refusal, Source, Verdict};
 use crate::store::credentials::Credential;
 
 /// One source as the login sees it, in source order.
@@ -38,6 +38,8 @@ pub enum Answer {
     Accepted(SourceId, Option<Box<PulledUser>>),
     /// It is wrong, or there is no such user.
     Wrong,
+    /// The user's own source, which is this one, keeps them out: whatever another one would say.
+    Refused(SourceId, Refusal),
     /// The backend that had to know did not answer.
     Unavailable,
 }
@@ -108,6 +110,14 @@ impl Verified {
     fn note(&mut self, backend: &SourceId, verdict: &str, watch: Stopwatch) {
         self.asked.push(json!({"backend": backend, "verdict": verdict, "milliseconds": watch.elapsed_ms()}));
     }
+
+    fn note_refusal(&mut self, backend: &SourceId, refusal: &Refusal, watch: Stopwatch) {
+        tracing::info!(source.id = %backend, "the source keeps somebody out: {}", refusal.text);
+        let reason = refusal.reason.name();
+        self.asked.push(json!({
+            "backend": backend, "verdict": "refused", "reason": reason, "milliseconds": watch.elapsed_ms(),
+        }));
+    }
 }
 
 /// Whose word is decisive: the user's own source, and the one that it names for verification.
@@ -142,9 +152,12 @@ async fn ask_remote(backends: &[Backend], question: &Question<'_>, start: Stopwa
                 return;
             }
             Verdict::Wrong => verified.note(&backend.id, "wrong", watch),
-            Verdict::Refused(why) => {
-                tracing::info!(source.id = %backend.id, "the source keeps somebody out: {}", why.text);
-                verified.note(&backend.id, "refused", watch);
+            Verdict::Refused(refusal) => {
+                verified.note_refusal(&backend.id, &refusal, watch);
+                if own {
+                    verified.answer = Answer::Refused(backend.id.clone(), refusal);
+                    return;
+                }
             }
             Verdict::Unavailable(why) => {
                 tracing::warn!(source.id = %backend.id, "the source could not verify a password: {why}");

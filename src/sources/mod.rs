@@ -87,6 +87,20 @@ pub enum RefusalReason {
     NotPermitted,
 }
 
+impl RefusalReason {
+    /// The reason as the audit trail has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Disabled => "disabled",
+            Self::Expired => "expired",
+            Self::Locked => "locked",
+            Self::MustChangePassword => "must_change_password",
+            Self::NotPermitted => "not_permitted",
+        }
+    }
+}
+
 /// One complete reading of a source.
 #[derive(Debug, Default)]
 pub struct Pulled {
