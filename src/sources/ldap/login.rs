@@ -1,7 +1,8 @@
 //! Verifies a password at the directory server: search for the one entry, then bind as it.
 //!
 //! A bind proves a password only for the DN that a search found exactly once; the search runs on connections
-//! that never carry a user's bind. It refuses to send an empty password (RFC 4513 §5.1.2), one of blanks or
+//! that never carry a user's bind. Where a person's entry was at the last reading is looked at first: it counts only
+//! if the entry there has the person's identifier now. It refuses to send an empty password (RFC 4513 §5.1.2), one of blanks or
 //! one that begins with NUL; and it never takes a failure of the server for a wrong password.
 
 use std::time::Duration;
@@ -25,14 +26,15 @@ const NAME_MAX: usize = 512;
 
 /// Whom to verify; [`Person`] with its text owned, for a task.
 pub(super) enum Whom {
-    Known(ExternalId),
+    /// By the identifier; the entry's name at the last reading, which may be stale.
+    Known(ExternalId, Option<String>),
     Named(String),
 }
 
 impl From<Person<'_>> for Whom {
     fn from(person: Person<'_>) -> Self {
         match person {
-            Person::Known { id, .. } => Self::Known(id.clone()),
+            Person::Known { id, entry } => Self::Known(id.clone(), entry.map(ToOwned::to_owned)),
             Person::Named(name) => Self::Named(name.to_owned()),
         }
     }
@@ -46,6 +48,19 @@ pub(super) struct Logins {
 
 /// The entry as a user, or why it is none.
 type Mapped = Result<Box<PulledUser>, SkippedEntry>;
+
+/// How to look for a person.
+struct Wanted<'a> {
+    mapping: &'a Mapping,
+    /// Which entries are users.
+    users: Filter,
+    /// Which of them is the person.
+    person: Filter,
+    /// Is the entry wanted as a user?
+    as_user: bool,
+    /// Who is known, and the name of the entry to look at first.
+    known: Option<(&'a ExternalId, &'a str)>,
+}
 
 /// What the search for a person came to.
 enum Found {
@@ -71,13 +86,12 @@ impl Logins {
         if is_never_sent(password) {
             return Verdict::Wrong;
         }
-        let filter = match person_filter(settings, mapping, whom) {
-            Ok(Some(filter)) => filter,
+        let wanted = match Wanted::new(settings, mapping, whom) {
+            Ok(Some(wanted)) => wanted,
             Ok(None) => return Verdict::Wrong,
             Err(problem) => return Verdict::Unavailable(problem),
         };
-        let wanted = matches!(whom, Whom::Named(_)).then_some(mapping);
-        let (dn, user, disabled) = match self.find(settings, servers, &filter, wanted).await {
+        let (dn, user, disabled) = match self.find(settings, servers, &wanted).await {
             Ok(Found::One { dn, user, disabled }) => (dn, user, disabled),
             Ok(Found::Nobody) => return Verdict::Wrong,
             Ok(Found::Several) => {
@@ -96,17 +110,11 @@ impl Logins {
     ///
     /// A firewall on the way may have forgotten all kept connections without a word: so a kept one gets half
     /// of the login's time, and when it fails no other kept one is tried.
-    async fn find(
-        &self,
-        settings: &Settings,
-        servers: &Servers,
-        filter: &Filter,
-        wanted: Option<&Mapping>,
-    ) -> Result<Found, LinkError> {
+    async fn find(&self, settings: &Settings, servers: &Servers, wanted: &Wanted<'_>) -> Result<Found, LinkError> {
         let _permit = self.searches.enter().await?;
         if let Some(mut link) = self.searches.reuse() {
             let patience = settings.operation_timeout.min(settings.login_timeout / 2);
-            match look_up(&mut link, settings, filter, wanted, patience).await {
+            match look_up(&mut link, settings, wanted, patience).await {
                 Ok(found) => {
                     self.searches.park(link);
                     return Ok(found);
@@ -120,7 +128,7 @@ impl Logins {
         }
         let mut link = servers.connect_for_login(settings).await?;
         bind_reader(&mut link, settings).await?;
-        let found = look_up(&mut link, settings, filter, wanted, settings.operation_timeout).await?;
+        let found = look_up(&mut link, settings, wanted, settings.operation_timeout).await?;
         self.searches.park(link);
         Ok(found)
     }
@@ -157,27 +165,53 @@ fn is_never_sent(password: &Secret) -> bool {
     text.trim().is_empty() || text.starts_with('\0')
 }
 
-/// The filter that finds the person; `None` for a name that cannot be anybody's.
-fn person_filter(settings: &Settings, mapping: &Mapping, whom: &Whom) -> Result<Option<Filter>, String> {
-    let users = Filter::parse(&settings.user_filter).map_err(|problem| format!("user_filter {problem}"))?;
-    let person = match whom {
-        Whom::Known(id) => mapping.known(id),
-        Whom::Named(name) if name.trim().is_empty() || name.len() > NAME_MAX => return Ok(None),
-        Whom::Named(name) => mapping.named(name),
-    };
-    Ok(Some(Filter::all(&[users, person])))
+impl<'a> Wanted<'a> {
+    /// `None` for a name that cannot be anybody's.
+    fn new(settings: &Settings, mapping: &'a Mapping, whom: &'a Whom) -> Result<Option<Self>, String> {
+        let users = Filter::parse(&settings.user_filter).map_err(|problem| format!("user_filter {problem}"))?;
+        let (person, known) = match whom {
+            Whom::Known(id, entry) => {
+                let entry = entry.as_deref().filter(|entry| lies_within(entry, &settings.base_dn));
+                (mapping.known(id), entry.map(|entry| (id, entry)))
+            }
+            Whom::Named(name) if name.trim().is_empty() || name.len() > NAME_MAX => return Ok(None),
+            Whom::Named(name) => (mapping.named(name), None),
+        };
+        Ok(Some(Self { mapping, users, person, as_user: matches!(whom, Whom::Named(_)), known }))
+    }
+
+    /// The filter that finds the person among all entries.
+    fn filter(&self) -> Filter {
+        Filter::all(&[self.users.clone(), self.person.clone()])
+    }
+}
+
+/// Is the entry, by its name, one of those below the base? Where two spellings of a name leave doubt, it is not: then
+/// the whole subtree is searched.
+fn lies_within(entry: &str, base: &str) -> bool {
+    let above = entry.len().checked_sub(base.len()).and_then(|at| entry.split_at_checked(at));
+    above.is_some_and(|(above, end)| {
+        let at_a_comma = above.ends_with(',') && !above.ends_with("\\,");
+        end.eq_ignore_ascii_case(base) && (above.is_empty() || at_a_comma)
+    })
 }
 
 async fn look_up(
     link: &mut Link,
     settings: &Settings,
-    filter: &Filter,
-    wanted: Option<&Mapping>,
+    wanted: &Wanted<'_>,
     timeout: Duration,
 ) -> Result<Found, LinkError> {
+    if let Some((id, entry)) = wanted.known
+        && let Some(dn) = look_there(link, wanted, id, entry, timeout).await?
+    {
+        let disabled = is_disabled(link, settings, &dn, timeout).await?;
+        return Ok(Found::One { dn, user: None, disabled });
+    }
     // "1.1" asks for no attributes at all (RFC 4511 §4.5.1.8).
-    let attributes = wanted.map_or_else(|| vec!["1.1".to_owned()], Mapping::wanted);
-    let search = Search { base: &settings.base_dn, scope: Scope::Subtree, filter, attributes, size_limit: 2, timeout };
+    let attributes = if wanted.as_user { wanted.mapping.wanted() } else { vec!["1.1".to_owned()] };
+    let (base, filter) = (settings.base_dn.as_str(), &wanted.filter());
+    let search = Search { base, scope: Scope::Subtree, filter, attributes, size_limit: 2, timeout };
     let (entries, result) = link.search_few(&search).await?;
     let unclear = |why: String| Err(LinkError::Settings(format!("the search for a login failed: {why}")));
     let mut entries = entries.into_iter();
@@ -194,7 +228,29 @@ async fn look_up(
         return unclear("the entry's DN is empty or no text".to_owned());
     };
     let disabled = is_disabled(link, settings, dn, timeout).await?;
-    Ok(Found::One { user: wanted.map(|mapping| mapping.user(&entry).map(Box::new)), dn: dn.to_owned(), disabled })
+    let user = wanted.as_user.then(|| wanted.mapping.user(&entry).map(Box::new));
+    Ok(Found::One { user, dn: dn.to_owned(), disabled })
+}
+
+/// The DN of the entry of this name, if it is a user and has that identifier. Whatever else the server answers, the
+/// search of the whole subtree decides.
+async fn look_there(
+    link: &mut Link,
+    wanted: &Wanted<'_>,
+    id: &ExternalId,
+    entry: &str,
+    timeout: Duration,
+) -> Result<Option<String>, LinkError> {
+    let attributes = wanted.mapping.wanted_id();
+    let search = Search { base: entry, scope: Scope::Base, filter: &wanted.users, attributes, size_limit: 1, timeout };
+    let (entries, result) = link.search_few(&search).await?;
+    let mut entries = entries.into_iter();
+    let (0, Some(found), None) = (result.rc, entries.next(), entries.next()) else { return Ok(None) };
+    let Ok(found) = Entry::read(found.0, &search.attributes) else { return Ok(None) };
+    if wanted.mapping.external_id(&found).as_ref() != Ok(id) {
+        return Ok(None);
+    }
+    Ok(String::from_utf8(found.dn).ok().filter(|dn| !dn.trim().is_empty()))
 }
 
 /// Does the entry match `disabled_when`?
@@ -320,14 +376,36 @@ mod tests {
     fn a_person_is_searched_for_within_the_users_only() {
         let settings = Settings::default();
         let mapping = Mapping::new(&settings);
-        let text = |whom| person_filter(&settings, &mapping, &whom).unwrap().map(|filter| filter.as_str().to_owned());
+        let text = |whom| Wanted::new(&settings, &mapping, &whom).unwrap().map(|one| one.filter().as_str().to_owned());
         assert_eq!(
             text(Whom::Named("*)(uid=*".to_owned())).unwrap(),
             r"(&(objectClass=inetOrgPerson)(|(uid=\2a\29\28uid=\2a)(mail=\2a\29\28uid=\2a)))"
         );
         let id = ExternalId::parse("2f2cd9b4-0000-1000-8000-000000000000").unwrap();
-        assert!(text(Whom::Known(id)).unwrap().ends_with("(entryUUID=2f2cd9b4-0000-1000-8000-000000000000))"));
+        assert!(text(Whom::Known(id, None)).unwrap().ends_with("(entryUUID=2f2cd9b4-0000-1000-8000-000000000000))"));
         assert_eq!(text(Whom::Named(" ".to_owned())), None);
         assert_eq!(text(Whom::Named("x".repeat(513))), None);
+    }
+
+    #[test]
+    fn only_an_entry_below_the_base_is_looked_at_by_its_name() {
+        let base = "ou=People,dc=example,dc=org";
+        for entry in [
+            "uid=ada,ou=people,dc=example,dc=org",
+            "ou=People,DC=example,dc=org",
+            "uid=ö,ou=x,OU=people,dc=example,dc=org",
+        ] {
+            assert!(lies_within(entry, base), "{entry}");
+        }
+        for entry in [
+            "",
+            "dc=org",
+            "uid=ada,ou=others,dc=example,dc=org",
+            "uid=ada,xou=people,dc=example,dc=org",
+            "uid=ada\\,ou=people,dc=example,dc=org",
+            "öou=people,dc=example,dc=org",
+        ] {
+            assert!(!lies_within(entry, base), "{entry}");
+        }
     }
 }

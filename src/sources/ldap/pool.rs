@@ -11,13 +11,15 @@ use super::wire::link::Link;
 
 /// Idle connections, and the right to use one.
 pub(super) struct Pool {
+    size: usize,
     idle: Mutex<Vec<Link>>,
     permits: Semaphore,
 }
 
 impl Pool {
     pub(super) fn new(size: usize) -> Self {
-        Self { idle: Mutex::new(Vec::new()), permits: Semaphore::new(size.max(1)) }
+        let size = size.max(1);
+        Self { size, idle: Mutex::new(Vec::new()), permits: Semaphore::new(size) }
     }
 
     /// Waits for the right to use one connection.
@@ -32,10 +34,15 @@ impl Pool {
         idle.pop()
     }
 
-    /// Keeps a connection that just gave a full answer.
+    /// Keeps a connection that just gave a full answer. One whose user gave up on the way is dropped with the login,
+    /// and thereby closed: nobody gets a connection on which an answer is still due.
     pub(super) fn park(&self, mut link: Link) {
         link.touch();
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(link);
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain_mut(Link::is_usable);
+        if idle.len() < self.size {
+            idle.push(link);
+        }
     }
 
     /// Closes every connection that is not in use.

@@ -10,7 +10,7 @@ use musterd::sources::{Person, Source};
 
 use super::{over_tls, settings, shown, source, verdict};
 use crate::harness::fault_proxy::{Fault, FaultProxy};
-use crate::harness::slapd::Slapd;
+use crate::harness::slapd::{BASE, READER, READER_PASSWORD, Slapd};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_right_password_is_accepted_and_every_other_is_wrong() {
@@ -32,7 +32,7 @@ async fn the_right_password_is_accepted_and_every_other_is_wrong() {
         ("*)(uid=*", "pw-2"),
         ("u0000002)(objectClass=*", "pw-2"),
         ("u0000002\0", "pw-2"),
-        ("reader", crate::harness::slapd::READER_PASSWORD),
+        ("reader", READER_PASSWORD),
     ] {
         assert_eq!(verdict(&source, name, password).await.0, "wrong", "{name:?} {password:?}");
     }
@@ -53,6 +53,86 @@ async fn a_known_person_is_verified_by_identifier_only() {
         let verdict = shown(source.verify(Person::Known { id: &id, entry: None }, &Secret::new(password)).await);
         assert_eq!(verdict, (expected, String::new()), "{id} {password}");
     }
+}
+
+/// A verdict on somebody who is known, and whose entry had this name at the last reading.
+async fn known(source: &musterd::sources::ldap::LdapSource, id: &ExternalId, entry: &str, password: &str) -> String {
+    let person = Person::Known { id, entry: Some(entry) };
+    shown(source.verify(person, &Secret::new(password)).await).0.to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stale_name_of_an_entry_finds_its_person_and_nobody_else() {
+    let slapd = Slapd::start(3);
+    let source = source(over_tls(&slapd));
+    let pulled = source.pull().await.unwrap();
+    let user = |name: &str| pulled.users.iter().find(|user| user.username == name).unwrap();
+    let (first, second) = (user("u0000001"), user("u0000002"));
+    assert_eq!(known(&source, &first.external_id, &first.label, "pw-1").await, "accepted");
+    // Another's entry, none, nonsense, and entries that are no users.
+    for entry in [
+        second.label.as_str(),
+        &format!("uid=nobody,ou=people,{BASE}"),
+        &format!("nonsense,ou=people,{BASE}"),
+        &format!("ou=people,{BASE}"),
+        BASE,
+        READER,
+        "",
+        "\0",
+        "nonsense",
+    ] {
+        assert_eq!(known(&source, &first.external_id, entry, "pw-1").await, "accepted", "{entry:?}");
+        for wrong in ["pw-2", READER_PASSWORD] {
+            assert_eq!(known(&source, &first.external_id, entry, wrong).await, "wrong", "{entry:?}");
+        }
+    }
+    let moved = |rdn: &str, above: &str| {
+        format!("dn: {}\nchangetype: modrdn\nnewrdn: {rdn}\ndeleteoldrdn: 0\n{above}", first.label)
+    };
+    slapd.ldif("ldapmodify", &moved("cn=renamed", ""));
+    assert_eq!(known(&source, &first.external_id, &first.label, "pw-1").await, "accepted", "renamed");
+    // Somebody else has the name of the entry by now.
+    slapd.add_user("u0000001", "pw-other", "");
+    assert_eq!(known(&source, &first.external_id, &first.label, "pw-other").await, "wrong");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_that_moved_is_found_and_one_that_left_the_base_is_not() {
+    let slapd = Slapd::start(2);
+    slapd.ldif("ldapadd", &format!("dn: ou=old,{BASE}\nobjectClass: organizationalUnit\nou: old\n"));
+    let all = source(Settings { base_dn: BASE.to_owned(), ..over_tls(&slapd) });
+    let people = source(over_tls(&slapd));
+    let pulled = all.pull().await.unwrap();
+    let user = pulled.users.iter().find(|user| user.username == "u0000001").unwrap();
+    let (id, before) = (&user.external_id, user.label.as_str());
+    let moved = format!("changetype: modrdn\nnewrdn: uid=u0000001\ndeleteoldrdn: 0\nnewsuperior: ou=old,{BASE}\n");
+    slapd.ldif("ldapmodify", &format!("dn: {before}\n{moved}"));
+    let now = format!("uid=u0000001,ou=old,{BASE}");
+    for entry in [before, &now] {
+        assert_eq!(known(&all, id, entry, "pw-1").await, "accepted", "{entry}");
+        assert_eq!(known(&people, id, entry, "pw-1").await, "wrong", "{entry}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_by_a_fresh_name_is_one_search_and_one_bind_and_the_disabled_stay_out() {
+    let slapd = Slapd::start(2);
+    slapd.modify("u0000002", "replace: title\ntitle: gone");
+    let proxy = FaultProxy::start(slapd.tls_port).await;
+    let settings = settings(&format!("ldaps://{}", proxy.address()), Some(slapd.ca_file()));
+    let strict = source(Settings { disabled_when: Some("(title=gone)".to_owned()), ..settings.clone() });
+    let source = source(settings);
+    let pulled = source.pull().await.unwrap();
+    let user = |name: &str| pulled.users.iter().find(|user| user.username == name).unwrap();
+    let (first, second) = (user("u0000001"), user("u0000002"));
+    assert_eq!(known(&strict, &second.external_id, &second.label, "pw-2").await, "refused");
+    assert_eq!(known(&strict, &second.external_id, &second.label, "pw-1").await, "wrong");
+    // A connection lasts a thousand operations: so the connections tell how many there were.
+    let before = proxy.accepted();
+    for _ in 0..1_005 {
+        assert_eq!(known(&source, &first.external_id, &first.label, "pw-1").await, "accepted");
+    }
+    assert_eq!(proxy.accepted() - before, 4, "one for searches, one for binds, and one more each");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -174,6 +254,23 @@ async fn many_logins_at_once_share_the_few_connections() {
         login.await.unwrap();
     }
     assert!(proxy.accepted() <= 8, "{}", proxy.accepted());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_was_given_up_leaves_no_connection_to_the_next() {
+    let slapd = Slapd::start(4);
+    let proxy = FaultProxy::start(slapd.tls_port).await;
+    let source = source(settings(&format!("ldaps://{}", proxy.address()), Some(slapd.ca_file())));
+    for round in 0..60_u64 {
+        let user = round % 4 + 1;
+        let (name, password) = (format!("u{user:07}"), Secret::new(format!("pw-{user}")));
+        let login = source.verify(Person::Named(&name), &password);
+        // Anywhere between the first byte and the last.
+        drop(tokio::time::timeout(Duration::from_micros(round * 150), login).await);
+        let next = format!("u{:07}", (user % 4) + 1);
+        assert_eq!(verdict(&source, &next, password.expose()).await.0, "wrong", "{round}");
+        assert_eq!(verdict(&source, &next, &format!("pw-{}", (user % 4) + 1)).await, ("accepted", next), "{round}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
