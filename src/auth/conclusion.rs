@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::flow::{self, Facts, Next};
 use super::login::{LoginError, Origin, Outcome, details, refusal_name};
@@ -26,7 +25,6 @@ pub(super) struct Conclusion {
     /// By source: may its users log in; does musterd keep their passwords.
     pub(super) sources: BTreeMap<SourceId, (bool, bool)>,
     pub(super) origin: Origin,
-    pub(super) asked: Vec<Value>,
 }
 
 impl Conclusion {
@@ -51,7 +49,7 @@ impl Conclusion {
             Next::Refuse(refusal) => {
                 logins::remove(tx, hash);
                 let entry =
-                    Entry { details: details(self.asked.clone()), ..Entry::new("login.refused", users::target(&user)) };
+                    Entry { details: details(login.asked), ..Entry::new("login.refused", users::target(&user)) };
                 audit::append(tx, &author.because(refusal_name(refusal)), entry)?;
                 Err(LoginError::Refused(refusal))
             }
@@ -105,8 +103,7 @@ impl Conclusion {
         };
         sessions::create(tx, hash, &session)?;
         let user = users::update(tx, author, user.id, "user.logged_in", |user, now| Ok(user.logged_in(now)))?;
-        let mut entry =
-            Entry { details: details(self.asked.clone()), ..Entry::new("login.succeeded", users::target(&user)) };
+        let mut entry = Entry { details: details(login.asked), ..Entry::new("login.succeeded", users::target(&user)) };
         entry.details.insert("session".to_owned(), session.id.to_string().into());
         entry.details.insert("methods".to_owned(), session.methods.iter().cloned().collect());
         audit::append(tx, author, entry)?;

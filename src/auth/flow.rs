@@ -127,6 +127,7 @@ mod tests {
             methods: methods.iter().map(|method| (*method).to_owned()).collect(),
             password_changed: false,
             enrolling: None,
+            asked: Vec::new(),
             stage,
         }
     }

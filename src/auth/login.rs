@@ -329,19 +329,20 @@ impl Authenticator {
             methods: [flow::PASSWORD.to_owned()].into(),
             password_changed: false,
             enrolling: None,
+            asked,
             stage: Stage::Factor,
         };
         let token = new_token(TokenKind::Transaction, self.store.rng());
-        let plan = self.conclusion(origin, asked);
+        let plan = self.conclusion(origin);
         let write = move |tx: &mut Tx<'_>| Ok::<_, LoginError>(plan.conclude(tx, login.clone(), &token, too_weak));
         self.store.write(write).await?
     }
 
     /// What is needed to conclude a step inside a transaction.
-    pub(super) fn conclusion(&self, origin: &Origin, asked: Vec<Value>) -> Conclusion {
+    pub(super) fn conclusion(&self, origin: &Origin) -> Conclusion {
         let rules =
             self.backends.iter().map(|backend| (backend.id.clone(), (backend.login, self.keeps_password(&backend.id))));
-        Conclusion { settings: self.settings.clone(), sources: rules.collect(), origin: origin.clone(), asked }
+        Conclusion { settings: self.settings.clone(), sources: rules.collect(), origin: origin.clone() }
     }
 }
 

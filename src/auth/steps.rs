@@ -33,7 +33,7 @@ impl Authenticator {
         expect(&login, Step::Verify)?;
         let key = Key::Code(login.user);
         self.throttle.begin(key, self.store.clock().now()).map_err(LoginError::TooManyAttempts)?;
-        let conclusion = self.conclusion(origin, Vec::new());
+        let conclusion = self.conclusion(origin);
         let (transaction, code) = (transaction.clone(), code.to_owned());
         let author = origin.author(Actor::User { id: login.user });
         let write = move |tx: &mut Tx<'_>| -> Result<Result<Outcome, LoginError>, LoginError> {
@@ -85,7 +85,7 @@ impl Authenticator {
         let (hash, login, user) = self.live(&self.store.view(), transaction)?;
         expect(&login, Step::Password)?;
         let prepared = self.prepare_password(&user, new).await?;
-        let conclusion = self.conclusion(origin, Vec::new());
+        let conclusion = self.conclusion(origin);
         let author = origin.author(Actor::User { id: user.id });
         let transaction = transaction.clone();
         let write = move |tx: &mut Tx<'_>| -> Result<Result<Outcome, LoginError>, LoginError> {

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::base::id::{FactorId, SourceId, UserId};
 use crate::directory::user::User;
@@ -33,6 +34,9 @@ pub struct Login {
     /// The factor that is being enrolled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enrolling: Option<FactorId>,
+    /// What each source that was asked said of the password: for the audit line at the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<Value>,
     /// What is asked next.
     pub stage: Stage,
 }
