@@ -126,14 +126,26 @@ fn is_own(backend: &Backend, user: &User, backends: &[Backend]) -> bool {
     backend.id == user.source || named == Some(&backend.id)
 }
 
+/// A backend to ask; whether its word is decisive.
+struct Candidate<'a> {
+    backend: &'a Backend,
+    verifier: &'a dyn Source,
+    own: bool,
+}
+
+/// The remote backends that have a say, in source order.
+fn candidates<'a>(backends: &'a [Backend], question: &Question<'_>) -> Vec<Candidate<'a>> {
+    let remote = backends.iter().filter_map(|backend| {
+        let own = question.user.is_some_and(|user| is_own(backend, user, backends));
+        Some(Candidate { backend, verifier: &**backend.verifier.as_ref()?, own })
+    });
+    remote.filter(|one| !question.only_own || question.user.is_none() || one.own).collect()
+}
+
 /// Asks the remote backends, whether the directory knows the user or not: the time must not tell.
 async fn ask_remote(backends: &[Backend], question: &Question<'_>, start: Stopwatch, verified: &mut Verified) {
-    for backend in backends {
-        let Some(verifier) = &backend.verifier else { continue };
-        let own = question.user.is_some_and(|user| is_own(backend, user, backends));
-        if question.only_own && question.user.is_some() && !own {
-            continue;
-        }
+    let mut candidates = candidates(backends, question).into_iter().peekable();
+    while let Some(Candidate { backend, verifier, own }) = candidates.next() {
         let person = match question.user {
             Some(user) => match &user.external_id {
                 Some(id) if user.source == backend.id => {
@@ -145,7 +157,9 @@ async fn ask_remote(backends: &[Backend], question: &Question<'_>, start: Stopwa
         };
         let watch = Stopwatch::start();
         let left = question.deadline.saturating_sub(start.elapsed());
-        match ask(backend, &**verifier, person, question.password, left).await {
+        // One that hangs leaves half of the time to the next.
+        let left = if candidates.peek().is_some() { left / 2 } else { left };
+        match ask(backend, verifier, person, question.password, left).await {
             Verdict::Accepted(entry) => {
                 verified.note(&backend.id, "accepted", watch);
                 verified.answer = Answer::Accepted(backend.id.clone(), entry);
