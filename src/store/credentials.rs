@@ -146,5 +146,5 @@ pub fn forget(tx: &mut Tx<'_>, user: UserId) -> Result<(), StoreError> {
         remove_factor(tx, user, factor.id);
     }
     tx.remove(credential_key(user));
-    Ok(())
+    super::verifiers::forget(tx, user)
 }

@@ -44,6 +44,7 @@ pub(super) const EXPORTED: &[(Space, Form)] = &[
     (Space::User, Form::Record),
     (Space::Credential, Form::Record),
     (Space::Factor, Form::Record),
+    (Space::Verifier, Form::Record),
     (Space::Group, Form::Record),
     (Space::GroupMember, Form::Key),
     (Space::Session, Form::Record),

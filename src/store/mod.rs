@@ -39,6 +39,7 @@ pub mod tokens;
 pub mod tx;
 pub mod upkeep;
 pub mod users;
+pub mod verifiers;
 pub mod verify;
 mod writer;
 

@@ -107,6 +107,11 @@ pub(super) fn remember_end(tx: &mut Tx<'_>, end: Timestamp, row: &[u8]) {
     tx.put(Space::Ending.key(&[&keys::seconds(end), row]), Vec::new());
 }
 
+/// Takes back that a row may be dropped from `end` on.
+pub(super) fn forget_end(tx: &mut Tx<'_>, end: Timestamp, row: &[u8]) {
+    tx.remove(Space::Ending.key(&[&keys::seconds(end), row]));
+}
+
 /// Drops at most `limit` rows whose end has passed. Gives how many were looked at.
 ///
 /// # Errors

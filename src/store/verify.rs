@@ -28,6 +28,7 @@ const RECORDS: &[Space] = &[
     Space::Organization,
     Space::Credential,
     Space::Factor,
+    Space::Verifier,
     Space::Session,
     Space::Token,
     Space::Link,

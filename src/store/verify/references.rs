@@ -17,6 +17,7 @@ pub(super) fn verify(reads: &dyn Reads, report: &mut Report) -> Result<(), Store
     for (space, what, owners) in [
         (Space::Credential, "user", Space::User),
         (Space::Factor, "user", Space::User),
+        (Space::Verifier, "user", Space::User),
         (Space::SessionByUser, "user", Space::User),
         (Space::LinkByUser, "user", Space::User),
         (Space::PlanItem, "plan", Space::Plan),
