@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::auth::breaker::Breaker;
 use crate::auth::hasher::Hasher;
@@ -69,6 +70,7 @@ impl Daemon {
             throttle: Throttle::new(auth.lockout.clone()),
             backends: backends(&sources, &built),
             newcomers,
+            beside: TaskTracker::new(),
             store: store.clone(),
             settings: auth,
         });
@@ -171,6 +173,7 @@ fn backends(settings: &[SourceSettings], built: &[SourceInfo]) -> Vec<Backend> {
             _ => None,
         },
         breaker: Breaker::default(),
+        outage_cache: settings.outage_cache,
     };
     settings.iter().zip(built).map(backend).collect()
 }

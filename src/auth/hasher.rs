@@ -1,6 +1,7 @@
 //! Password hashing with argon2id: as many threads as cores, each with memory of its own, behind a bounded
 //! queue. When the queue is full the answer is "busy", at once.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -41,9 +42,13 @@ enum Job {
     Verify { password: Secret, hash: String, answer: oneshot::Sender<Result<bool, HashError>> },
 }
 
-/// Hashes and verifies passwords.
+/// Hashes and verifies passwords. Its clones share the threads and the queue.
+#[derive(Clone)]
 pub struct Hasher {
     queue: SyncSender<Job>,
+    /// Jobs that wait or are under way.
+    pending: Arc<AtomicUsize>,
+    threads: usize,
     settings: Hashing,
     rng: Rng,
     /// The hash of a password that nobody has: verified for those whom the directory does not know.
@@ -61,13 +66,14 @@ impl Hasher {
         let threads = if settings.threads == 0 { cores } else { settings.threads };
         let (queue, jobs) = sync_channel(settings.queue.max(1));
         let jobs = Arc::new(Mutex::new(jobs));
+        let pending = Arc::new(AtomicUsize::new(0));
         for number in 0..threads {
-            let (jobs, params) = (jobs.clone(), params.clone());
+            let (jobs, params, pending) = (jobs.clone(), params.clone(), pending.clone());
             let thread = thread::Builder::new().name(format!("hasher-{number}"));
-            thread.spawn(move || work(&jobs, &params)).map_err(|error| error.to_string())?;
+            thread.spawn(move || work(&jobs, &params, &pending)).map_err(|error| error.to_string())?;
         }
         let decoy = phc(settings, &[0; 16], &[0; HASH_BYTES]);
-        Ok(Self { queue, settings: settings.clone(), rng: rng.clone(), decoy })
+        Ok(Self { queue, pending, threads, settings: settings.clone(), rng: rng.clone(), decoy })
     }
 
     /// The hash of a password, in PHC string form.
@@ -105,10 +111,20 @@ impl Hasher {
         !hash.starts_with(&format!("$argon2id$v=19$m={memory_kib},t={iterations},p={lanes}$"))
     }
 
+    /// Has every thread enough to do? Then nobody should ask for what can be left undone.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.pending.load(Ordering::Relaxed) > self.threads
+    }
+
     fn send(&self, job: Job) -> Result<(), HashError> {
-        self.queue.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => HashError::Busy,
-            TrySendError::Disconnected(_) => HashError::Unusable,
+        self.pending.fetch_add(1, Ordering::Relaxed);
+        self.queue.try_send(job).map_err(|error| {
+            self.pending.fetch_sub(1, Ordering::Relaxed);
+            match error {
+                TrySendError::Full(_) => HashError::Busy,
+                TrySendError::Disconnected(_) => HashError::Unusable,
+            }
         })
     }
 }
@@ -128,7 +144,7 @@ fn phc(settings: &Hashing, salt: &[u8], hash: &[u8]) -> String {
     format!("$argon2id$v=19$m={memory_kib},t={iterations},p={lanes}${salt}${hash}")
 }
 
-fn work(jobs: &Mutex<Receiver<Job>>, params: &Params) {
+fn work(jobs: &Mutex<Receiver<Job>>, params: &Params, pending: &AtomicUsize) {
     let mut blocks = vec![Block::default(); params.block_count()];
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -151,6 +167,7 @@ fn work(jobs: &Mutex<Receiver<Job>>, params: &Params) {
             }
             Err(_) => return,
         }
+        pending.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use tokio_util::task::TaskTracker;
 
 use super::conclusion::Conclusion;
 use super::flow::{self, Refusal};
 use super::hasher::{HashError, Hasher};
 use super::settings::Settings;
 use super::throttle::{Key, Throttle};
-use super::verify::{self, Answer, Backend, Question, Verified};
+use super::verify::{self, Answer, Backend, Kept, Question, Verified};
 use crate::base::clock::plus;
 use crate::base::id::{SourceId, UserId};
 use crate::base::secret::{Secret, TokenKind, new_token};
@@ -29,7 +30,7 @@ use crate::sources::PulledUser;
 use crate::store::audit::Entry;
 use crate::store::tx::{Reads, Tx};
 use crate::store::users::WriteError;
-use crate::store::{Store, StoreError, audit, credentials, users};
+use crate::store::{Store, StoreError, audit, credentials, users, verifiers};
 
 /// Makes a user of somebody whom a source verified and the directory does not know yet.
 pub trait Newcomers: Send + Sync {
@@ -55,6 +56,8 @@ pub struct Authenticator {
     pub backends: Vec<Backend>,
     /// Takes in who is new.
     pub newcomers: Arc<dyn Newcomers>,
+    /// What goes on beside the logins.
+    pub beside: TaskTracker,
 }
 
 /// Where a request comes from.
@@ -173,20 +176,22 @@ impl Authenticator {
     pub async fn authenticate(&self, typed: &str, password: &Secret, origin: &Origin) -> Result<Outcome, LoginError> {
         let now = self.store.clock().now();
         let user = users::by_login(&self.store.view(), typed)?;
+        let kept = user.as_ref().map(|user| self.kept(user, now)).transpose()?.flatten();
         let keys = self.count(user.as_ref(), typed, origin, now)?;
-        let verified = match self.ask(user.as_ref(), typed, password).await {
+        let verified = match self.ask(user.as_ref(), kept.as_ref(), typed, password).await {
             Ok(verified) => verified,
             Err(error) => {
                 keys.iter().for_each(|key| self.throttle.undo(*key));
                 return Err(error);
             }
         };
-        let Verified { answer, asked } = verified;
-        let (by, entry) = match answer {
-            Answer::Accepted(by, entry) if self.is_theirs(user.as_ref(), &by, entry.as_deref())? => (by, entry),
+        let Verified { answer, asked, kept_is_over } = verified;
+        let (by, entry, offline) = match answer {
+            Answer::Accepted(by, entry) if self.is_theirs(user.as_ref(), &by, entry.as_deref())? => (by, entry, false),
+            Answer::AcceptedOffline(by) => (by, None, true),
             answer => {
                 let (why, error) = self.refuse(&keys, answer);
-                self.note_refusal(user.as_ref(), origin, why, asked).await?;
+                self.note_refusal(user.as_ref(), kept_is_over, origin, why, asked).await?;
                 return Err(error);
             }
         };
@@ -199,7 +204,11 @@ impl Authenticator {
         self.refresh_hash(&user, password).await;
         let kept_here = by == user.source && self.keeps_password(&user.source);
         let too_weak = kept_here && !self.password_faults(&user, password).is_empty();
-        self.begin(user, by, too_weak, origin, asked).await
+        let outcome = self.begin(&user, by.clone(), too_weak, origin, asked).await?;
+        if !offline {
+            self.keep(&user, &by, password, now);
+        }
+        Ok(outcome)
     }
 
     /// Proves that a user knows their current password. A wrong one counts as a failed login.
@@ -209,7 +218,8 @@ impl Authenticator {
     pub async fn prove_password(&self, user: &User, password: &Secret, origin: &Origin) -> Result<(), LoginError> {
         let name = user.username.as_str();
         let keys = self.count(Some(user), name, origin, self.store.clock().now())?;
-        let verified = self.ask(Some(user), name, password).await;
+        // What is kept for outages lets somebody in, and no more: it proves nothing for changes of what lets them in.
+        let verified = self.ask(Some(user), None, name, password).await;
         match verified {
             Ok(Verified { answer: Answer::Accepted(by, entry), .. })
                 if self.is_theirs(Some(user), &by, entry.as_deref())? =>
@@ -260,7 +270,13 @@ impl Authenticator {
         }
     }
 
-    async fn ask(&self, user: Option<&User>, typed: &str, password: &Secret) -> Result<Verified, LoginError> {
+    async fn ask(
+        &self,
+        user: Option<&User>,
+        kept: Option<&Kept>,
+        typed: &str,
+        password: &Secret,
+    ) -> Result<Verified, LoginError> {
         let credential = match user.filter(|user| self.keeps_password(&user.source)) {
             Some(user) => credentials::get(&self.store.view(), user.id)?,
             None => None,
@@ -271,6 +287,7 @@ impl Authenticator {
         let question = Question {
             user,
             credential: credential.as_ref(),
+            kept,
             typed,
             password,
             only_own: self.settings.only_from_source || powerful,
@@ -283,13 +300,16 @@ impl Authenticator {
     async fn note_refusal(
         &self,
         user: Option<&User>,
+        kept_is_over: bool,
         origin: &Origin,
         why: &'static str,
         asked: Vec<Value>,
     ) -> Result<(), LoginError> {
         let author = origin.author(Actor::Anonymous).because(why);
         let target = user.map_or(Target::Unknown, users::target);
+        let over = user.filter(|_| kept_is_over).map(|user| user.id);
         let write = move |tx: &mut Tx<'_>| {
+            over.map_or(Ok(()), |user| verifiers::forget(tx, user))?;
             let entry = Entry { details: details(asked.clone()), ..Entry::new("login.refused", target.clone()) };
             audit::append(tx, &author, entry)
         };
@@ -312,7 +332,7 @@ impl Authenticator {
 
     async fn begin(
         &self,
-        user: User,
+        user: &User,
         by: SourceId,
         too_weak: bool,
         origin: &Origin,

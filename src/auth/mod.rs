@@ -9,6 +9,7 @@ pub mod conclusion;
 pub mod flow;
 pub mod hasher;
 pub mod login;
+pub mod offline;
 pub mod own;
 pub mod passwords;
 mod refused;

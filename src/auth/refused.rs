@@ -15,7 +15,7 @@ impl Authenticator {
     pub(super) fn refuse(&self, keys: &[Key], answer: Answer) -> (&'static str, LoginError) {
         match answer {
             Answer::Accepted(..) | Answer::Wrong => ("wrong", LoginError::InvalidCredentials),
-            Answer::Unavailable => {
+            Answer::AcceptedOffline(_) | Answer::Unavailable => {
                 keys.iter().for_each(|key| self.throttle.undo(*key));
                 ("unavailable", LoginError::BackendUnavailable)
             }

@@ -1,11 +1,14 @@
 //! The login from end to end on the memory engine, with sources whose answers the tests set.
 
+mod outage;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio_util::task::TaskTracker;
 use totp_rs::{Builder, Secret as TotpSecret};
 
 use super::breaker::Breaker;
@@ -37,6 +40,8 @@ enum Says {
     Truth,
     /// That every password is wrong.
     Wrong,
+    /// That this one is right.
+    Only(&'static str),
     /// Nothing, ever.
     Hangs,
     /// That it is down.
@@ -66,7 +71,8 @@ impl Source for Fake {
         Box::pin(async move {
             match says {
                 Says::Truth if password.expose() == "secret" => Verdict::Accepted(Some(Box::new(entry()))),
-                Says::Truth | Says::Wrong => Verdict::Wrong,
+                Says::Only(right) if password.expose() == right => Verdict::Accepted(None),
+                Says::Truth | Says::Wrong | Says::Only(_) => Verdict::Wrong,
                 Says::Hangs => std::future::pending().await,
                 Says::Down => Verdict::Unavailable("down".to_owned()),
                 Says::KeepsOut(reason, proved) => {
@@ -153,6 +159,7 @@ fn world(change: impl FnOnce(&mut Settings)) -> World {
         verifier,
         verify_with: None,
         breaker: Breaker::default(),
+        outage_cache: None,
     };
     let backends = vec![
         backend("corp", Some(corp.clone())),
@@ -165,6 +172,7 @@ fn world(change: impl FnOnce(&mut Settings)) -> World {
         hasher: Hasher::start(&settings.hashing, store.rng()).unwrap(),
         throttle: Throttle::new(settings.lockout.clone()),
         newcomers: Arc::new(Taker(store.clone())),
+        beside: TaskTracker::new(),
         store,
         settings,
         backends,

@@ -30,12 +30,24 @@ pub struct Backend {
     pub verify_with: Option<SourceId>,
     /// Keeps logins from waiting for a verifier that does not answer.
     pub breaker: Breaker,
+    /// How old a password that it accepted may be to stand in for it while it is out of reach; `None`: not at all.
+    pub outage_cache: Option<Duration>,
+}
+
+/// What a source accepted before, to stand in for it.
+pub struct Kept {
+    /// The password's hash.
+    pub hash: String,
+    /// How long ago that was.
+    pub age_seconds: i64,
 }
 
 /// What all the backends together say.
 pub enum Answer {
     /// The password is right, says this source; its entry, where it was found by name.
     Accepted(SourceId, Option<Box<PulledUser>>),
+    /// This source is out of reach, and the password is the one that it accepted last.
+    AcceptedOffline(SourceId),
     /// It is wrong, or there is no such user.
     Wrong,
     /// The user's own source, which is this one, keeps them out: whatever another one would say.
@@ -50,6 +62,8 @@ pub struct Verified {
     pub answer: Answer,
     /// Backend, verdict and milliseconds of each that was asked: for the audit trail.
     pub asked: Vec<Value>,
+    /// The source does not accept any more what is kept of it: that must go.
+    pub kept_is_over: bool,
 }
 
 /// What is asked.
@@ -58,6 +72,8 @@ pub struct Question<'a> {
     pub user: Option<&'a User>,
     /// The password that musterd keeps, where it does.
     pub credential: Option<&'a Credential>,
+    /// What may stand in for the user's own source while that is out of reach.
+    pub kept: Option<&'a Kept>,
     /// What was typed as the name.
     pub typed: &'a str,
     /// What was typed as the password.
@@ -78,7 +94,7 @@ const PASSWORD_MAX: usize = 1024;
 /// # Errors
 /// When too many passwords wait already.
 pub async fn verify(backends: &[Backend], hasher: &Hasher, question: Question<'_>) -> Result<Verified, HashError> {
-    let mut verified = Verified { answer: Answer::Wrong, asked: Vec::new() };
+    let mut verified = Verified { answer: Answer::Wrong, asked: Vec::new(), kept_is_over: false };
     let password = question.password.expose();
     if password.is_empty() || password.len() > PASSWORD_MAX || password.contains('\0') {
         hasher.verify_decoy(question.password).await?;
@@ -99,9 +115,12 @@ pub async fn verify(backends: &[Backend], hasher: &Hasher, question: Question<'_
             return Ok(verified);
         }
     }
-    ask_remote(backends, &question, start, &mut verified).await;
+    let silent = ask_remote(backends, &question, start, &mut verified).await;
     if !hashed && !matches!(verified.answer, Answer::Accepted(..)) {
-        hasher.verify_decoy(question.password).await?;
+        match question.kept {
+            Some(kept) => verified.compare(hasher, kept, question.password, silent).await?,
+            None => hasher.verify_decoy(question.password).await?,
+        }
     }
     Ok(verified)
 }
@@ -109,6 +128,36 @@ pub async fn verify(backends: &[Backend], hasher: &Hasher, question: Question<'_
 impl Verified {
     fn note(&mut self, backend: &SourceId, verdict: &str, watch: Stopwatch) {
         self.asked.push(json!({"backend": backend, "verdict": verdict, "milliseconds": watch.elapsed_ms()}));
+    }
+
+    /// Where nobody accepted the password: is it the one that is kept? Then it stands in for the user's own source, if
+    /// that was `silent`; and it is over, if that says that it is wrong, or keeps out whoever has it.
+    async fn compare(
+        &mut self,
+        hasher: &Hasher,
+        kept: &Kept,
+        password: &Secret,
+        silent: Option<SourceId>,
+    ) -> Result<(), HashError> {
+        let watch = Stopwatch::start();
+        let right = match hasher.verify(password, &kept.hash).await {
+            Err(HashError::Unusable) => false,
+            verdict => verdict?,
+        };
+        match (&self.answer, silent) {
+            (Answer::Unavailable, Some(source)) => {
+                let verdict = if right { "accepted_offline" } else { "wrong_offline" };
+                self.asked.push(json!({
+                    "backend": source, "verdict": verdict, "age_seconds": kept.age_seconds,
+                    "milliseconds": watch.elapsed_ms(),
+                }));
+                self.answer = if right { Answer::AcceptedOffline(source) } else { Answer::Wrong };
+            }
+            (Answer::Wrong, _) => self.kept_is_over = right,
+            (Answer::Refused(_, refusal), _) => self.kept_is_over = refusal.proved,
+            _ => {}
+        }
+        Ok(())
     }
 
     fn note_refusal(&mut self, backend: &SourceId, refusal: &Refusal, watch: Stopwatch) {
@@ -121,7 +170,7 @@ impl Verified {
 }
 
 /// Whose word is decisive: the user's own source, and the one that it names for verification.
-fn is_own(backend: &Backend, user: &User, backends: &[Backend]) -> bool {
+pub(super) fn is_own(backend: &Backend, user: &User, backends: &[Backend]) -> bool {
     let named = backends.iter().find(|own| own.id == user.source).and_then(|own| own.verify_with.as_ref());
     backend.id == user.source || named == Some(&backend.id)
 }
@@ -142,8 +191,15 @@ fn candidates<'a>(backends: &'a [Backend], question: &Question<'_>) -> Vec<Candi
     remote.filter(|one| !question.only_own || question.user.is_none() || one.own).collect()
 }
 
-/// Asks the remote backends, whether the directory knows the user or not: the time must not tell.
-async fn ask_remote(backends: &[Backend], question: &Question<'_>, start: Stopwatch, verified: &mut Verified) {
+/// Asks the remote backends, whether the directory knows the user or not: the time must not tell. Gives the user's own
+/// source, if that was out of reach.
+async fn ask_remote(
+    backends: &[Backend],
+    question: &Question<'_>,
+    start: Stopwatch,
+    verified: &mut Verified,
+) -> Option<SourceId> {
+    let mut silent = None;
     let mut candidates = candidates(backends, question).into_iter().peekable();
     while let Some(Candidate { backend, verifier, own }) = candidates.next() {
         let person = match question.user {
@@ -163,14 +219,14 @@ async fn ask_remote(backends: &[Backend], question: &Question<'_>, start: Stopwa
             Verdict::Accepted(entry) => {
                 verified.note(&backend.id, "accepted", watch);
                 verified.answer = Answer::Accepted(backend.id.clone(), entry);
-                return;
+                return None;
             }
             Verdict::Wrong => verified.note(&backend.id, "wrong", watch),
             Verdict::Refused(refusal) => {
                 verified.note_refusal(&backend.id, &refusal, watch);
                 if own {
                     verified.answer = Answer::Refused(backend.id.clone(), refusal);
-                    return;
+                    return None;
                 }
             }
             Verdict::Unavailable(why) => {
@@ -179,9 +235,13 @@ async fn ask_remote(backends: &[Backend], question: &Question<'_>, start: Stopwa
                 if own || (question.user.is_none() && question.takes_newcomers) {
                     verified.answer = Answer::Unavailable;
                 }
+                if own {
+                    silent = Some(backend.id.clone());
+                }
             }
         }
     }
+    silent
 }
 
 /// Asks one backend, unless its breaker is open or no time is left.

@@ -86,6 +86,8 @@ pub struct SourceSettings {
     pub schedule: Option<Schedule>,
     /// How many users one run may disable or remove.
     pub budget: Budget,
+    /// How old a password that the source accepted may be to stand in for it during an outage; `None`: not at all.
+    pub outage_cache: Option<std::time::Duration>,
     /// What it is.
     pub kind: SourceKind,
 }

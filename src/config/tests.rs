@@ -289,6 +289,20 @@ fn sources_keep_their_order_and_the_local_one_is_always_there() {
 }
 
 #[test]
+fn what_stands_in_for_a_directory_is_off_or_lasts_from_an_hour_to_a_month() {
+    let cache = |text: &str| good(&format!("{CORP}{text}"), &[]).settings.sources[1].outage_cache;
+    assert_eq!(cache(""), None);
+    assert_eq!(cache("outage_cache = \"off\"\n"), None);
+    assert_eq!(cache("outage_cache = \"3d\"\n"), Some(Duration::from_secs(3 * 86_400)));
+    for bad in ["59m", "31d", "on"] {
+        let faults = Desk::new(&format!("{CORP}outage_cache = \"{bad}\"\n")).faults(&[]);
+        assert!(faults[0].contains("sources.corp.outage_cache: "), "{faults:?}");
+    }
+    let faults = Desk::new("[[sources]]\nid = \"okta\"\nkind = \"scim\"\noutage_cache = \"3d\"\n").faults(&[]);
+    assert_eq!(faults.len(), 1, "{faults:?}");
+}
+
+#[test]
 fn what_is_wrong_with_a_source_is_told_with_its_key_and_line() {
     let text = "[[sources]]\nid = \"local\"\nkind = \"scim\"\n[[sources]]\nid = \"a\"\nkind = \"ldap\"\n\
         urls = [\"ldap://dc1.example.org\", \"http://x\"]\nbind_dn = \"cn=r\"\nbind_password_file = \"/nonexistent\"\n\

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use super::super::reader::Reader;
 use super::super::section::Section;
 use super::super::{SourceKind, SourceSettings};
-use super::{budget, ldap, schedule};
+use super::{HOUR, budget, ldap, schedule};
 use crate::base::id::SourceId;
-use crate::directory::policy::Budget;
+use crate::directory::policy::{Budget, days};
 
 /// How often an LDAP source is read where nothing is set.
 const PULL: &str = "15m";
@@ -54,6 +54,7 @@ fn local() -> SourceSettings {
         login: true,
         schedule: None,
         budget: Budget::default(),
+        outage_cache: None,
         kind: SourceKind::Local,
     }
 }
@@ -81,12 +82,14 @@ fn read_one(section: &mut Section<'_>, now: Timestamp) -> Option<SourceSettings>
     let login = section.boolean("login", true);
     let schedule = (kind == Kind::Ldap).then(|| schedule(section, PULL, now));
     let budget = if kind == Kind::Ldap { budget(section) } else { Budget::default() };
+    let outage_cache =
+        if kind == Kind::Ldap { section.optional_duration("outage_cache", HOUR..=days(30), None) } else { None };
     let kind = match kind {
         Kind::Local => SourceKind::Local,
         Kind::Ldap => SourceKind::Ldap(Box::new(ldap::read(section, id.as_ref()))),
         Kind::Scim => SourceKind::Scim { verify_with: read_verifier(section) },
     };
-    Some(SourceSettings { id: id?, enabled, login, schedule, budget, kind })
+    Some(SourceSettings { id: id?, enabled, login, schedule, budget, outage_cache, kind })
 }
 
 fn read_id(section: &mut Section<'_>) -> Option<SourceId> {

@@ -110,8 +110,10 @@ pub(super) async fn world_with(change: impl FnOnce(&mut Settings, &mut LoginSett
         verifier: None,
         verify_with: verify_with.map(source),
         breaker: Breaker::default(),
+        outage_cache: None,
     };
     let auth = Authenticator {
+        beside: tokio_util::task::TaskTracker::new(),
         hasher: Hasher::start(&login.hashing, store.rng()).unwrap(),
         throttle: Throttle::new(login.lockout.clone()),
         newcomers: Arc::new(Nobody),
