@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 
 use super::settings::Settings;
 use super::wire::endpoint::Endpoint;
-use super::wire::error::{LinkError, explain_code};
+use super::wire::error::{LinkError, explain_code, explain_external};
 use super::wire::health::{Board, EndpointHealth, Watch};
 use super::wire::link::Link;
 
@@ -40,9 +40,9 @@ impl Servers {
 
     /// The TLS configuration; read from the files once.
     pub(super) async fn tls(&self, settings: &Settings) -> Result<&Arc<ClientConfig>, LinkError> {
-        let path = settings.ca_file.clone();
+        let tls = settings.tls();
         let read = || async move {
-            match tokio::task::spawn_blocking(move || super::wire::tls::client_config(path.as_deref())).await {
+            match tokio::task::spawn_blocking(move || super::wire::tls::client_config(&tls)).await {
                 Ok(config) => config.map_err(LinkError::Settings),
                 Err(_) => Err(LinkError::Settings("TLS cannot be set up".to_owned())),
             }
@@ -90,22 +90,26 @@ impl Servers {
     }
 }
 
-/// Binds as the reader that the settings name; an anonymous reader needs no bind.
+/// Binds as the reader that the settings name. Without a DN the client certificate says who we are (SASL EXTERNAL,
+/// RFC 4513 §5.2.3); without either, nobody needs a bind.
 pub(super) async fn bind_reader(link: &mut Link, settings: &Settings) -> Result<(), LinkError> {
-    let Some(password) = settings.bind_password.as_ref().filter(|_| !settings.bind_dn.is_empty()) else {
-        return match settings.bind_dn.is_empty() {
-            true => Ok(()),
-            false => Err(LinkError::Settings("bind_dn is set, but bind_password is not".to_owned())),
-        };
+    let limit = settings.operation_timeout;
+    let (who, result) = match (settings.bind_dn.is_empty(), &settings.bind_password) {
+        (false, Some(password)) => (settings.bind_dn.as_str(), link.bind(&settings.bind_dn, password, limit).await?),
+        (false, None) => return Err(LinkError::Settings("bind_dn is set, but bind_password is not".to_owned())),
+        (true, _) if settings.client_cert_file.is_none() => return Ok(()),
+        (true, _) => ("the one that client_cert_file names", link.bind_external(limit).await?),
     };
-    let result = link.bind(&settings.bind_dn, password, settings.operation_timeout).await?;
+    let why = match result.rc {
+        0 => return Ok(()),
+        code if settings.bind_dn.is_empty() => explain_external(code, &result.text),
+        code => explain_code(code, &result.text),
+    };
     match result.rc {
-        0 => Ok(()),
         51 | 52 => {
-            let why = explain_code(result.rc, &result.text);
             link.blame(&why);
             Err(LinkError::Lost(why))
         }
-        code => Err(LinkError::Settings(format!("bind as {}: {}", settings.bind_dn, explain_code(code, &result.text)))),
+        _ => Err(LinkError::Settings(format!("bind as {who}: {why}"))),
     }
 }

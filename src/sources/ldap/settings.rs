@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::filter::{Filter, is_attribute};
-use super::wire::endpoint::Endpoint;
-use super::wire::tls;
+use super::wire::endpoint::{Endpoint, Protection};
+use super::wire::identity::{self, IdentityFiles};
+use super::wire::tls::{self, TlsSettings};
 use crate::base::id::SourceId;
 use crate::base::secret::Secret;
 
@@ -49,6 +50,10 @@ pub struct Settings {
     pub start_tls: bool,
     /// PEM certificates that sign the server's; the system's own where `None`.
     pub ca_file: Option<PathBuf>,
+    /// PEM of the certificate that says who we are; without `bind_dn`, the bind is by it (SASL EXTERNAL).
+    pub client_cert_file: Option<PathBuf>,
+    /// PEM of its key.
+    pub client_key_file: Option<PathBuf>,
     /// Who reads the directory; empty for anonymous reading.
     pub bind_dn: String,
     /// The password of `bind_dn`.
@@ -93,6 +98,8 @@ impl Default for Settings {
             urls: Vec::new(),
             start_tls: false,
             ca_file: None,
+            client_cert_file: None,
+            client_key_file: None,
             bind_dn: String::new(),
             bind_password: None,
             base_dn: String::new(),
@@ -147,12 +154,42 @@ impl Settings {
         {
             faults.push(("ca_file", problem));
         }
+        self.tls_faults(faults);
         let has_password = self.bind_password.as_ref().is_some_and(|password| !password.is_empty());
         match (self.bind_dn.trim().is_empty(), has_password) {
             // A bind with a DN and no password succeeds without proof (RFC 4513 §5.1.2).
             (false, false) => faults.push(("bind_password", "is missing or empty, but bind_dn is set".to_owned())),
             (true, true) => faults.push(("bind_dn", "is empty, but bind_password is set".to_owned())),
             _ => {}
+        }
+    }
+
+    /// What the settings say of TLS.
+    pub(super) fn tls(&self) -> TlsSettings {
+        let files = self.client_cert_file.clone().zip(self.client_key_file.clone());
+        TlsSettings {
+            ca_file: self.ca_file.clone(),
+            identity: files.map(|(certificate, key)| IdentityFiles { certificate, key }),
+        }
+    }
+
+    fn tls_faults(&self, faults: &mut Vec<Fault>) {
+        match (&self.client_cert_file, &self.client_key_file) {
+            (None, None) => return,
+            (Some(_), None) => faults.push((identity::KEY, "is missing, but client_cert_file is set".to_owned())),
+            (None, Some(_)) => {
+                faults.push((identity::CERTIFICATE, "is missing, but client_key_file is set".to_owned()));
+            }
+            (Some(_), Some(_)) => {}
+        }
+        if self.endpoints().iter().any(|endpoint| endpoint.protection == Protection::Loopback) {
+            let problem = "needs TLS: use ldaps:// in urls, or set start_tls";
+            faults.push((identity::CERTIFICATE, problem.to_owned()));
+        }
+        if let Some(files) = self.tls().identity
+            && let Err(fault) = identity::read(&files, &tls::provider())
+        {
+            faults.push(fault);
         }
     }
 

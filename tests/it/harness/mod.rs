@@ -6,3 +6,4 @@ pub(crate) mod hostile;
 pub(crate) mod process;
 pub(crate) mod slapd;
 pub(crate) mod smtpd;
+pub(crate) mod tls_slapd;

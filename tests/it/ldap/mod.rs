@@ -4,6 +4,7 @@ mod hostile;
 mod login;
 mod pass;
 mod probe;
+mod tls;
 
 use std::path::PathBuf;
 use std::time::Duration;

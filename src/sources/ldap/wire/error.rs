@@ -37,6 +37,27 @@ pub(crate) fn explain_code(code: u32, text: &str) -> String {
         53 => "the server is unwilling to do this",
         _ => "the server answered with an error",
     };
+    with_code(meaning, code, text)
+}
+
+/// What a result code means for a bind by client certificate (SASL EXTERNAL), with what to do.
+pub(crate) fn explain_external(code: u32, text: &str) -> String {
+    let meaning = match code {
+        7 => {
+            "the server did not take the client certificate, or does not offer SASL EXTERNAL: let it ask for client certificates and trust the authority that signed client_cert_file, or set bind_dn"
+        }
+        48 | 49 => {
+            "the server knows nobody by the client certificate: map the subject of client_cert_file to an entry there"
+        }
+        53 => {
+            "the server does not want this bind; Active Directory takes one by client certificate with StartTLS only: use ldap:// and start_tls"
+        }
+        _ => return explain_code(code, text),
+    };
+    with_code(meaning, code, text)
+}
+
+fn with_code(meaning: &str, code: u32, text: &str) -> String {
     match bounded(text) {
         text if text.is_empty() => format!("{meaning} (result code {code})"),
         text => format!("{meaning} (result code {code}: {text})"),

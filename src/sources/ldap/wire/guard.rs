@@ -7,9 +7,12 @@
 //! message in memory; it does not look at what a message says.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::UnixStream;
+
+use super::tls;
 
 /// Longest message that a server may send, in bytes, header included.
 pub const MESSAGE_MAX: u64 = 16 * 1024 * 1024;
@@ -20,6 +23,10 @@ pub const ELEMENTS_MAX: u32 = 250_000;
 
 /// Bytes read from the server at a time.
 const CHUNK: usize = 16 * 1024;
+/// What there is to say of an end without a word.
+const CLOSED: &str = "the server closed the connection";
+/// How long the reason for which nothing more can be sent may take to come.
+const LAST_WORDS: Duration = Duration::from_millis(150);
 
 /// Why a connection was ended by the guard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -223,20 +230,29 @@ impl Checker {
     }
 }
 
+/// How a connection ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It ended, and a new one may do better.
+    Lost(String),
+    /// The server does not want us as we are: a new one ends in the same way.
+    Refused(String),
+}
+
 /// Why a connection ended: written once by whoever ends it, read for the text of errors.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Fate(Arc<OnceLock<String>>);
+pub(crate) struct Fate(Arc<OnceLock<End>>);
 
 impl Fate {
     /// Says why, unless that was said already.
-    pub(crate) fn seal(&self, why: String) {
+    pub(crate) fn seal(&self, why: End) {
         // Only the first reason counts: the others follow from it.
         let _ = self.0.set(why);
     }
 
     /// The reason, once there is one.
-    pub(crate) fn why(&self) -> Option<&str> {
-        self.0.get().map(String::as_str)
+    pub(crate) fn why(&self) -> Option<&End> {
+        self.0.get()
     }
 }
 
@@ -250,33 +266,49 @@ pub(crate) async fn carry<S: AsyncRead + AsyncWrite + Unpin>(server: S, library:
         let _ = to_server.shutdown().await;
         copied
     };
-    tokio::select! {
-        why = downwards(from_server, to_library) => fate.seal(why),
-        copied = upwards => if let Err(error) = copied {
-            fate.seal(format!("the connection was lost while sending: {error}"));
-        },
+    let downwards = downwards(from_server, to_library);
+    tokio::pin!(downwards);
+    let copied = tokio::select! {
+        why = &mut downwards => return fate.seal(why),
+        copied = upwards => copied,
+    };
+    if let Err(error) = copied {
+        // A server that refuses us says so and closes; what it said may still be on the way.
+        let why = tokio::time::timeout(LAST_WORDS, downwards).await;
+        let sending = || End::Lost(format!("the connection was lost while sending: {error}"));
+        fate.seal(why.unwrap_or_else(|_| sending()));
     }
 }
 
 /// Passes on what the server sends, checked; gives the reason of the end.
-async fn downwards(mut server: impl AsyncRead + Unpin, mut library: impl AsyncWrite + Unpin) -> String {
+async fn downwards(mut server: impl AsyncRead + Unpin, mut library: impl AsyncWrite + Unpin) -> End {
     let mut checker = Checker::default();
     let mut chunk = vec![0; CHUNK];
     loop {
         let count = match server.read(&mut chunk).await {
-            Ok(0) => return "the server closed the connection".to_owned(),
+            Ok(0) => return End::Lost(CLOSED.to_owned()),
             Ok(count) => count,
-            Err(error) => return format!("the connection was lost: {error}"),
+            Err(error) => return ended_by(&error),
         };
         let bytes = chunk.get(..count).unwrap_or_default();
         if let Err(violation) = checker.check(bytes) {
             // What came whole before it is passed on, so that the outcome does not depend on the pieces.
             let _ = library.write_all(bytes.get(..checker.clean()).unwrap_or_default()).await;
-            return violation.to_string();
+            return End::Lost(violation.to_string());
         }
         if library.write_all(bytes).await.is_err() {
-            return "the connection was closed on our side".to_owned();
+            return End::Lost("the connection was closed on our side".to_owned());
         }
+    }
+}
+
+/// In TLS 1.3 the verdict on a client certificate comes after the handshake, where an answer is awaited.
+fn ended_by(error: &std::io::Error) -> End {
+    match tls::refusal(error) {
+        Some(why) => End::Refused(why.to_owned()),
+        // Many servers end TLS without the farewell that it has.
+        None if error.kind() == std::io::ErrorKind::UnexpectedEof => End::Lost(CLOSED.to_owned()),
+        None => End::Lost(format!("the connection was lost: {error}")),
     }
 }
 

@@ -20,7 +20,7 @@ use super::super::filter::Filter;
 use super::certificate::CertificateFacts;
 use super::endpoint::Endpoint;
 use super::error::LinkError;
-use super::guard::{self, Fate};
+use super::guard::{self, End, Fate};
 use super::health::Watch;
 use super::transport::{self, Connected};
 use crate::base::clock::Stopwatch;
@@ -43,7 +43,11 @@ pub(crate) struct Link {
     _carrier: AbortOnDropHandle<()>,
     operations: u32,
     unused: Stopwatch,
+    /// Is it TLS?
+    protected: bool,
     certificates: Vec<CertificateFacts>,
+    /// Did the server answer anything yet?
+    answered: bool,
     /// Told how the first answers come.
     watch: Option<Watch>,
 }
@@ -88,7 +92,9 @@ impl Link {
             _carrier: AbortOnDropHandle::new(carrier),
             operations: 0,
             unused: Stopwatch::start(),
+            protected: connected.tls.is_some(),
             certificates: connected.certificates,
+            answered: false,
             watch: None,
         })
     }
@@ -131,6 +137,16 @@ impl Link {
         }
         self.begin();
         let result = self.ldap.with_timeout(limit).simple_bind(dn, password.expose()).await;
+        self.outcome(result, "a bind", limit).await
+    }
+
+    /// A bind as whom the client certificate names (SASL EXTERNAL); the result code is the caller's to judge.
+    pub(crate) async fn bind_external(&mut self, limit: Duration) -> Result<LdapResult, LinkError> {
+        if !self.protected {
+            return Err(LinkError::Settings(format!("{}: client_cert_file needs TLS", self.endpoint)));
+        }
+        self.begin();
+        let result = self.ldap.with_timeout(limit).sasl_external_bind().await;
         self.outcome(result, "a bind", limit).await
     }
 
@@ -204,6 +220,7 @@ impl Link {
             Ok(answer) => Ok(answer),
             Err(error) => Err(self.explain(what, limit, error).await),
         };
+        self.answered |= outcome.is_ok();
         match (&mut self.watch, &outcome) {
             (Some(watch), Ok(_)) => watch.answered(),
             (Some(watch), Err(LinkError::Settings(_))) => watch.answered(),
@@ -226,12 +243,18 @@ impl Link {
                     Some(driver) => tokio::time::timeout(REASON_WAIT, driver).await.is_ok_and(|ended| ended.is_err()),
                     None => false,
                 };
-                let why = match self.fate.why() {
-                    _ if panicked => "the server sent something that cannot be decoded",
-                    Some(why) => why,
-                    None => "the connection ended",
-                };
-                LinkError::Lost(format!("{endpoint}: {why}"))
+                match self.fate.why() {
+                    _ if panicked => {
+                        LinkError::Lost(format!("{endpoint}: the server sent something that cannot be decoded"))
+                    }
+                    // So a server ends that wants another client certificate and does not say so.
+                    Some(End::Lost(why)) if self.protected && !self.answered => LinkError::Lost(format!(
+                        "{endpoint}: {why} before its first answer; if it asks for a client certificate, set client_cert_file to one that it trusts"
+                    )),
+                    Some(End::Lost(why)) => LinkError::Lost(format!("{endpoint}: {why}")),
+                    Some(End::Refused(why)) => LinkError::Tls(format!("{endpoint}: {why}")),
+                    None => LinkError::Lost(format!("{endpoint}: the connection ended")),
+                }
             }
         }
     }

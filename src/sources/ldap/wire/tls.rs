@@ -3,12 +3,25 @@
 //! The name in the URL must be among the certificate's subject alternative names (RFC 4513 §3.1.3,
 //! RFC 6125); the common name is not looked at. There is no switch to turn any of this off.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{CertificateError, ClientConfig, RootCertStore};
+use rustls::sign::SingleCertAndKey;
+use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
+
+use super::identity::{self, IdentityFiles};
+
+/// What the settings say of TLS.
+#[derive(Clone)]
+pub(crate) struct TlsSettings {
+    /// The roots; the system's own where `None`.
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Who we are.
+    pub(crate) identity: Option<IdentityFiles>,
+}
 
 /// The certificates of a PEM file.
 ///
@@ -36,17 +49,28 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, String> {
     }
 }
 
+/// The provider of all algorithms.
+pub(crate) fn provider() -> CryptoProvider {
+    rustls::crypto::aws_lc_rs::default_provider()
+}
+
 /// The TLS configuration for one source. Reads files: not for the runtime's own threads.
 ///
 /// # Errors
-/// The roots cannot be read.
-pub(crate) fn client_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+/// The roots, the client certificate or its key cannot be read.
+pub(crate) fn client_config(settings: &TlsSettings) -> Result<Arc<ClientConfig>, String> {
+    let provider = Arc::new(provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(|error| format!("TLS cannot be set up: {error}"))?
-        .with_root_certificates(roots(ca_file)?)
-        .with_no_client_auth();
+        .map_err(|error| format!("TLS cannot be set up: {error}"))?;
+    let builder = builder.with_root_certificates(roots(settings.ca_file.as_deref())?);
+    let config = match &settings.identity {
+        None => builder.with_no_client_auth(),
+        Some(files) => {
+            let key = identity::read(files, &provider).map_err(|(key, problem)| format!("{key}: {problem}"))?;
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(key)))
+        }
+    };
     Ok(Arc::new(config))
 }
 
@@ -60,6 +84,33 @@ pub(crate) fn is_verdict(error: &std::io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
 }
 
+/// The server's verdict on our certificate, where an error of the connection is that.
+pub(crate) fn refusal(error: &std::io::Error) -> Option<&'static str> {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::AlertReceived(alert)) => refused_identity(*alert),
+        _ => None,
+    }
+}
+
+/// What an alert says of the certificate that we showed, or did not (RFC 8446 §6.2).
+fn refused_identity(alert: AlertDescription) -> Option<&'static str> {
+    match alert {
+        AlertDescription::CertificateRequired => {
+            Some("the server wants a client certificate: set client_cert_file and client_key_file")
+        }
+        AlertDescription::CertificateExpired => Some("the server says that client_cert_file has expired: renew it"),
+        AlertDescription::CertificateRevoked => Some("the server says that client_cert_file is revoked"),
+        AlertDescription::BadCertificate
+        | AlertDescription::UnsupportedCertificate
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::UnknownCA
+        | AlertDescription::AccessDenied => Some(
+            "the server does not trust the client certificate: give it in client_cert_file, signed by an authority that the server knows",
+        ),
+        _ => None,
+    }
+}
+
 /// What went wrong in a handshake, with the setting to look at.
 pub(crate) fn explain(error: &std::io::Error, host: &str) -> String {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
@@ -68,6 +119,10 @@ pub(crate) fn explain(error: &std::io::Error, host: &str) -> String {
         Some(rustls::Error::InvalidMessage(_)) => {
             "the server does not speak TLS here: check port and scheme in urls".to_owned()
         }
+        Some(rustls::Error::AlertReceived(alert)) => match refused_identity(*alert) {
+            Some(why) => why.to_owned(),
+            None => format!("the server broke TLS off: {alert:?}"),
+        },
         Some(other) => format!("TLS failed: {other}"),
         None => format!("the connection was lost while TLS began: {error}"),
     }
@@ -83,6 +138,9 @@ fn explain_certificate(fault: &CertificateError, host: &str) -> String {
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             "the server's certificate has expired: renew it there".to_owned()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "the server's certificate is not valid yet: is the time right here and there?".to_owned()
         }
         other => format!("the server's certificate is refused: {other}"),
     }

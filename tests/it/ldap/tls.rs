@@ -1,0 +1,102 @@
+//! Who the server is and who we are: client certificates, and how their faults are told.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use musterd::sources::ldap::Settings;
+use musterd::sources::{PullError, Source};
+
+use super::{over_tls, settings, source, verdict};
+use crate::harness::fault_proxy::{Fault, FaultProxy};
+use crate::harness::slapd::Slapd;
+use crate::harness::tls_slapd::{TlsSlapd, file};
+
+/// Settings that read by the certificate `name.pem` and nothing else.
+fn by_certificate(url: &str, name: &str) -> Settings {
+    Settings {
+        bind_dn: String::new(),
+        bind_password: None,
+        client_cert_file: Some(file(&format!("{name}.pem"))),
+        client_key_file: Some(file(&format!("{name}.key"))),
+        ..settings(url, Some(file("ca.pem")))
+    }
+}
+
+/// What went wrong with a reading; it must be told as a matter of the settings.
+async fn misconfigured(settings: Settings) -> String {
+    match source(settings).pull().await {
+        Err(PullError::Misconfigured(why)) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_certificate_reads_the_users_and_passwords_are_verified_as_ever() {
+    let slapd = TlsSlapd::start("server", "demand");
+    let start_tls = Settings { start_tls: true, ..by_certificate(&slapd.ldap_url(), "reader") };
+    for settings in [by_certificate(&slapd.ldaps_url(), "reader"), start_tls] {
+        let source = source(settings);
+        let pulled = source.pull().await.unwrap();
+        assert_eq!(pulled.users.len(), 1);
+        assert_eq!(verdict(&source, "u0000001", "pw-1").await, ("accepted", "u0000001".to_owned()));
+        assert_eq!(verdict(&source, "u0000001", "pw-2").await.0, "wrong");
+        assert!(source.test().await.passed());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_certificate_that_the_server_does_not_take_is_explained() {
+    let demanding = TlsSlapd::start("server", "demand");
+    let strange = by_certificate(&demanding.ldaps_url(), "stranger");
+    let without = Settings { client_cert_file: None, client_key_file: None, ..strange.clone() };
+    for settings in [strange, without] {
+        // This server says nothing and closes, as one does that is going down.
+        let why = source(settings).pull().await.unwrap_err().to_string();
+        assert!(why.contains("before its first answer") && why.contains("client_cert_file"), "{why}");
+    }
+    let not_asking = TlsSlapd::start("server", "never");
+    let why = misconfigured(by_certificate(&not_asking.ldaps_url(), "reader")).await;
+    assert!(why.contains("result code 7") && why.contains("client_cert_file"), "{why}");
+}
+
+#[test]
+fn files_of_a_client_certificate_that_cannot_be_used_are_faults() {
+    let good = by_certificate("ldaps://localhost", "reader");
+    assert!(good.faults().is_empty());
+    let gone = Some(PathBuf::from("gone.pem"));
+    for (settings, key, word) in [
+        (Settings { client_key_file: None, ..good.clone() }, "client_key_file", "missing"),
+        (Settings { client_cert_file: None, ..good.clone() }, "client_cert_file", "missing"),
+        (Settings { client_cert_file: gone.clone(), ..good.clone() }, "client_cert_file", "gone.pem"),
+        (Settings { client_key_file: gone, ..good.clone() }, "client_key_file", "gone.pem"),
+        (Settings { client_key_file: Some(file("stranger.key")), ..good.clone() }, "client_key_file", "not the key"),
+        (Settings { client_key_file: Some(file("reader.pem")), ..good.clone() }, "client_key_file", "everybody"),
+        (Settings { client_key_file: Some(file("open.key")), ..good.clone() }, "client_key_file", "chmod o="),
+        (Settings { urls: vec!["ldap://localhost".to_owned()], ..good.clone() }, "client_cert_file", "needs TLS"),
+    ] {
+        let faults = settings.faults();
+        assert!(matches!(&faults[..], [(found, text)] if *found == key && text.contains(word)), "{word}: {faults:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_health_of_each_server_is_known_with_its_certificate() {
+    let slapd = Slapd::start(1);
+    let proxy = FaultProxy::start(slapd.tls_port).await;
+    proxy.set(Fault::Stall);
+    let good = over_tls(&slapd);
+    let urls = vec![format!("ldaps://{}", proxy.address()), slapd.ldaps_url()];
+    let source = source(Settings { urls: urls.clone(), connect_timeout: Duration::from_millis(700), ..good });
+    assert!(source.health().iter().all(|health| health.healthy && health.seconds.is_none()));
+    for _ in 0..3 {
+        assert_eq!(source.pull().await.unwrap().users.len(), 1);
+    }
+    assert_eq!(proxy.accepted(), 1, "only the first reading waits for a dead server");
+    let health = source.health();
+    assert_eq!(health.iter().map(|health| health.url.clone()).collect::<Vec<_>>(), urls);
+    assert_eq!(health.iter().map(|health| health.healthy).collect::<Vec<_>>(), [false, true]);
+    assert!(health[0].problem.as_ref().unwrap().contains("connect_timeout"), "{health:?}");
+    let certificate = health[1].certificate.as_ref().unwrap();
+    assert_eq!((certificate.subject.as_str(), certificate.issuer.as_str()), ("CN=ldap", "CN=musterd test ca"));
+    assert_eq!(certificate.names, ["localhost", "127.0.0.1"]);
+}
