@@ -18,6 +18,7 @@ pub(super) fn read(section: &mut Section<'_>, id: Option<&SourceId>) -> Settings
         urls: section.list("urls", "a text", default.urls),
         start_tls: section.boolean("start_tls", default.start_tls),
         ca_file: section.optional_file("ca_file"),
+        tls_pin: section.list("tls_pin", "a text", default.tls_pin),
         client_cert_file: section.optional_file("client_cert_file"),
         client_key_file: section.optional_file("client_key_file"),
         bind_dn: section.text("bind_dn", &default.bind_dn),

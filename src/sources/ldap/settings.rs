@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::filter::{Filter, is_attribute};
 use super::wire::endpoint::{Endpoint, Protection};
 use super::wire::identity::{self, IdentityFiles};
+use super::wire::pin::Pin;
 use super::wire::tls::{self, TlsSettings};
 use crate::base::id::SourceId;
 use crate::base::secret::Secret;
@@ -50,6 +51,8 @@ pub struct Settings {
     pub start_tls: bool,
     /// PEM certificates that sign the server's; the system's own where `None`.
     pub ca_file: Option<PathBuf>,
+    /// SHA-256 of the only server certificates that are taken, instead of verifying name and chain; none for that.
+    pub tls_pin: Vec<String>,
     /// PEM of the certificate that says who we are; without `bind_dn`, the bind is by it (SASL EXTERNAL).
     pub client_cert_file: Option<PathBuf>,
     /// PEM of its key.
@@ -98,6 +101,7 @@ impl Default for Settings {
             urls: Vec::new(),
             start_tls: false,
             ca_file: None,
+            tls_pin: Vec::new(),
             client_cert_file: None,
             client_key_file: None,
             bind_dn: String::new(),
@@ -169,11 +173,18 @@ impl Settings {
         let files = self.client_cert_file.clone().zip(self.client_key_file.clone());
         TlsSettings {
             ca_file: self.ca_file.clone(),
+            pins: self.tls_pin.iter().filter_map(|pin| Pin::parse(pin).ok()).collect(),
             identity: files.map(|(certificate, key)| IdentityFiles { certificate, key }),
         }
     }
 
     fn tls_faults(&self, faults: &mut Vec<Fault>) {
+        let bad = self.tls_pin.iter().filter_map(|pin| Pin::parse(pin).err());
+        faults.extend(bad.map(|problem| ("tls_pin", problem)));
+        if !self.tls_pin.is_empty() && self.ca_file.is_some() {
+            let problem = "only the pinned certificates are taken, whoever signed them: remove ca_file or tls_pin";
+            faults.push(("tls_pin", problem.to_owned()));
+        }
         match (&self.client_cert_file, &self.client_key_file) {
             (None, None) => return,
             (Some(_), None) => faults.push((identity::KEY, "is missing, but client_cert_file is set".to_owned())),

@@ -94,6 +94,16 @@ pub(crate) fn file(name: &str) -> PathBuf {
     made().join(name)
 }
 
+/// The SHA-256 of a certificate file, as openssl prints it.
+pub(crate) fn sha256(name: &str) -> String {
+    let printed = Command::new("openssl")
+        .args(["x509", "-noout", "-fingerprint", "-sha256", "-in"])
+        .arg(file(name))
+        .output()
+        .unwrap();
+    String::from_utf8(printed.stdout).unwrap().trim().split_once('=').unwrap().1.to_owned()
+}
+
 fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }

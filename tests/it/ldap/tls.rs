@@ -1,4 +1,4 @@
-//! Who the server is and who we are: client certificates, and how their faults are told.
+//! Who the server is and who we are: pinned certificates, client certificates, and how their faults are told.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use musterd::sources::{PullError, Source};
 use super::{over_tls, settings, source, verdict};
 use crate::harness::fault_proxy::{Fault, FaultProxy};
 use crate::harness::slapd::Slapd;
-use crate::harness::tls_slapd::{TlsSlapd, file};
+use crate::harness::tls_slapd::{TlsSlapd, file, sha256};
 
 /// Settings that read by the certificate `name.pem` and nothing else.
 fn by_certificate(url: &str, name: &str) -> Settings {
@@ -73,9 +73,46 @@ fn files_of_a_client_certificate_that_cannot_be_used_are_faults() {
         (Settings { client_key_file: Some(file("reader.pem")), ..good.clone() }, "client_key_file", "everybody"),
         (Settings { client_key_file: Some(file("open.key")), ..good.clone() }, "client_key_file", "chmod o="),
         (Settings { urls: vec!["ldap://localhost".to_owned()], ..good.clone() }, "client_cert_file", "needs TLS"),
+        (Settings { tls_pin: vec!["ab".to_owned()], ca_file: None, ..good.clone() }, "tls_pin", "64 hex digits"),
+        (Settings { tls_pin: vec!["0".repeat(64)], ..good.clone() }, "tls_pin", "remove ca_file"),
     ] {
         let faults = settings.faults();
         assert!(matches!(&faults[..], [(found, text)] if *found == key && text.contains(word)), "{word}: {faults:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pin_stands_in_for_a_name_and_for_nothing_else() {
+    let slapd = TlsSlapd::start("no-san", "never");
+    let pinned = |pins: &[&str]| Settings {
+        tls_pin: pins.iter().map(|name| sha256(&format!("{name}.pem"))).collect(),
+        ca_file: None,
+        ..settings(&slapd.ldaps_url(), None)
+    };
+    let verifying = settings(&slapd.ldaps_url(), Some(file("ca.pem")));
+    let why = misconfigured(verifying.clone()).await;
+    assert!(why.contains("subject alternative names") && why.contains("tls_pin"), "{why}");
+    let why = misconfigured(pinned(&["server", "no-san-expired"])).await;
+    assert!(why.contains(&sha256("no-san.pem")) && why.contains("tls_pin"), "{why}");
+    // The right pin comes as far as the bind: this server knows no such reader.
+    for pins in [&["no-san"][..], &["server", "no-san"]] {
+        let settings = pinned(pins);
+        let start_tls = Settings { start_tls: true, urls: vec![slapd.ldap_url()], ..settings.clone() };
+        for settings in [settings, start_tls] {
+            assert_eq!(verdict(&source(settings.clone()), "u0000001", "pw-1").await.0, "unavailable");
+            let why = misconfigured(settings).await;
+            assert!(why.contains("bind_dn or bind_password"), "{why}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pinned_certificate_that_has_run_out_or_is_of_an_old_version_is_refused() {
+    for (name, word) in [("no-san-expired", "expired"), ("old", "version")] {
+        let slapd = TlsSlapd::start(name, "never");
+        let tls_pin = vec![sha256(&format!("{name}.pem"))];
+        let why = misconfigured(Settings { tls_pin, ..settings(&slapd.ldaps_url(), None) }).await;
+        assert!(why.contains(word), "{why}");
     }
 }
 

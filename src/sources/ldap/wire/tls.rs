@@ -1,7 +1,8 @@
 //! TLS towards directory servers: one provider, the system's or the configured roots, always verified.
 //!
 //! The name in the URL must be among the certificate's subject alternative names (RFC 4513 §3.1.3,
-//! RFC 6125); the common name is not looked at. There is no switch to turn any of this off.
+//! RFC 6125); the common name is not looked at. There is no switch to turn any of this off: `tls_pin` names
+//! the one certificate that is taken instead.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,12 +14,15 @@ use rustls::sign::SingleCertAndKey;
 use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 
 use super::identity::{self, IdentityFiles};
+use super::pin::{Pin, PinFault, PinVerifier};
 
 /// What the settings say of TLS.
 #[derive(Clone)]
 pub(crate) struct TlsSettings {
     /// The roots; the system's own where `None`.
     pub(crate) ca_file: Option<PathBuf>,
+    /// The only certificates that are taken, where there are any: no roots then.
+    pub(crate) pins: Vec<Pin>,
     /// Who we are.
     pub(crate) identity: Option<IdentityFiles>,
 }
@@ -63,7 +67,12 @@ pub(crate) fn client_config(settings: &TlsSettings) -> Result<Arc<ClientConfig>,
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| format!("TLS cannot be set up: {error}"))?;
-    let builder = builder.with_root_certificates(roots(settings.ca_file.as_deref())?);
+    let builder = if settings.pins.is_empty() {
+        builder.with_root_certificates(roots(settings.ca_file.as_deref())?)
+    } else {
+        let verifier = PinVerifier::new(settings.pins.clone(), Arc::clone(&provider));
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
+    };
     let config = match &settings.identity {
         None => builder.with_no_client_auth(),
         Some(files) => {
@@ -134,7 +143,7 @@ fn explain_certificate(fault: &CertificateError, host: &str) -> String {
             "the server's certificate is not signed by a trusted authority: set ca_file to the certificate of the one that signed it".to_owned()
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            format!("the server's certificate is not for `{host}`: use a name in urls that is among its subject alternative names")
+            format!("the server's certificate is not for `{host}`: use a name in urls that is among its subject alternative names; for a certificate without any, set tls_pin to its SHA-256")
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             "the server's certificate has expired: renew it there".to_owned()
@@ -142,6 +151,7 @@ fn explain_certificate(fault: &CertificateError, host: &str) -> String {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "the server's certificate is not valid yet: is the time right here and there?".to_owned()
         }
+        CertificateError::Other(inner) if inner.0.is::<PinFault>() => inner.0.to_string(),
         other => format!("the server's certificate is refused: {other}"),
     }
 }
