@@ -259,14 +259,15 @@ impl Fate {
 /// Carries bytes between the server and the library until either side ends or the server breaks a rule.
 pub(crate) async fn carry<S: AsyncRead + AsyncWrite + Unpin>(server: S, library: UnixStream, fate: Fate) {
     let (from_server, mut to_server) = tokio::io::split(server);
-    let (mut from_library, to_library) = library.into_split();
+    // Both halves last until the reason is known: whoever sees the end finds it.
+    let (mut from_library, mut to_library) = library.into_split();
     let upwards = async {
         // The library ended, or the server takes no more: the other direction says why.
         let copied = tokio::io::copy(&mut from_library, &mut to_server).await;
         let _ = to_server.shutdown().await;
         copied
     };
-    let downwards = downwards(from_server, to_library);
+    let downwards = downwards(from_server, &mut to_library);
     tokio::pin!(downwards);
     let copied = tokio::select! {
         why = &mut downwards => return fate.seal(why),
@@ -281,7 +282,7 @@ pub(crate) async fn carry<S: AsyncRead + AsyncWrite + Unpin>(server: S, library:
 }
 
 /// Passes on what the server sends, checked; gives the reason of the end.
-async fn downwards(mut server: impl AsyncRead + Unpin, mut library: impl AsyncWrite + Unpin) -> End {
+async fn downwards(mut server: impl AsyncRead + Unpin, library: &mut (impl AsyncWrite + Unpin)) -> End {
     let mut checker = Checker::default();
     let mut chunk = vec![0; CHUNK];
     loop {
