@@ -1,5 +1,6 @@
 //! The LDAP source against a real server, a failing network and a hostile server.
 
+mod failover;
 mod hostile;
 mod login;
 mod pass;

@@ -1,14 +1,11 @@
 //! Who the server is and who we are: pinned certificates, client certificates, and how their faults are told.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use musterd::sources::ldap::Settings;
 use musterd::sources::{PullError, Source};
 
-use super::{over_tls, settings, source, verdict};
-use crate::harness::fault_proxy::{Fault, FaultProxy};
-use crate::harness::slapd::Slapd;
+use super::{settings, source, verdict};
 use crate::harness::tls_slapd::{TlsSlapd, file, sha256};
 
 /// Settings that read by the certificate `name.pem` and nothing else.
@@ -114,26 +111,4 @@ async fn a_pinned_certificate_that_has_run_out_or_is_of_an_old_version_is_refuse
         let why = misconfigured(Settings { tls_pin, ..settings(&slapd.ldaps_url(), None) }).await;
         assert!(why.contains(word), "{why}");
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_health_of_each_server_is_known_with_its_certificate() {
-    let slapd = Slapd::start(1);
-    let proxy = FaultProxy::start(slapd.tls_port).await;
-    proxy.set(Fault::Stall);
-    let good = over_tls(&slapd);
-    let urls = vec![format!("ldaps://{}", proxy.address()), slapd.ldaps_url()];
-    let source = source(Settings { urls: urls.clone(), connect_timeout: Duration::from_millis(700), ..good });
-    assert!(source.health().iter().all(|health| health.healthy && health.seconds.is_none()));
-    for _ in 0..3 {
-        assert_eq!(source.pull().await.unwrap().users.len(), 1);
-    }
-    assert_eq!(proxy.accepted(), 1, "only the first reading waits for a dead server");
-    let health = source.health();
-    assert_eq!(health.iter().map(|health| health.url.clone()).collect::<Vec<_>>(), urls);
-    assert_eq!(health.iter().map(|health| health.healthy).collect::<Vec<_>>(), [false, true]);
-    assert!(health[0].problem.as_ref().unwrap().contains("connect_timeout"), "{health:?}");
-    let certificate = health[1].certificate.as_ref().unwrap();
-    assert_eq!((certificate.subject.as_str(), certificate.issuer.as_str()), ("CN=ldap", "CN=musterd test ca"));
-    assert_eq!(certificate.names, ["localhost", "127.0.0.1"]);
 }
