@@ -19,9 +19,59 @@ pub(crate) const READER_PASSWORD: &str = "reader-password";
 const ADMIN: &str = "cn=admin,dc=example,dc=org";
 const ADMIN_PASSWORD: &str = "admin-password";
 
+/// How a server is set up; the default is a plain one without users.
+#[derive(Clone, Debug)]
+pub(crate) struct SlapdOptions {
+    /// Users `u0000001`… (password `pw-1`…, mail `u0000001@example.org`…).
+    pub(crate) users: usize,
+    /// Entries that the reader gets from one search, or `unlimited`.
+    pub(crate) size_limit: &'static str,
+    /// One of [`certificates`]: `server.pem`, `expired.pem`, `no-san.pem`.
+    pub(crate) certificate: &'static str,
+    /// What the server knows of content synchronisation.
+    pub(crate) sync: Syncprov,
+    /// Accounts are locked after three wrong passwords; `pwdReset` and `pwdAccountLockedTime` can be set.
+    pub(crate) ppolicy: bool,
+    /// The server keeps `memberOf` of users.
+    pub(crate) memberof: bool,
+    /// Groups of every kind in `ou=groups`, see [`groups`].
+    pub(crate) groups: bool,
+    /// Whoever shows `client.pem` and binds by SASL EXTERNAL is the reader.
+    pub(crate) client_certificates: bool,
+}
+
+/// What a server knows of content synchronisation (RFC 4533).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Syncprov {
+    /// Nothing.
+    Absent,
+    /// It lists the control in its root, but the database does not have it: a critical one is refused with 12.
+    Listed,
+    /// The database has it, without a log: every change is told by a present phase.
+    WithoutLog,
+    /// The database has it, with a log of so many changes; the log is lost when the server ends.
+    Log(u32),
+}
+
+impl Default for SlapdOptions {
+    fn default() -> Self {
+        Self {
+            users: 0,
+            size_limit: "unlimited",
+            certificate: "server.pem",
+            sync: Syncprov::Absent,
+            ppolicy: false,
+            memberof: false,
+            groups: false,
+            client_certificates: false,
+        }
+    }
+}
+
 /// A running (or stopped) slapd.
 pub(crate) struct Slapd {
     directory: tempfile::TempDir,
+    options: SlapdOptions,
     child: Option<Child>,
     /// Port of `ldap://` (StartTLS possible) and of `ldaps://`, both on 127.0.0.1.
     pub(crate) port: u16,
@@ -31,42 +81,62 @@ pub(crate) struct Slapd {
 impl Slapd {
     /// Starts a server with users `u0000001`… (password `pw-1`…, mail `u0000001@example.org`…).
     pub(crate) fn start(users: usize) -> Self {
-        Self::start_limited(users, "unlimited")
+        Self::with(SlapdOptions { users, ..SlapdOptions::default() })
     }
 
     /// The same, with a size limit for the reader.
-    pub(crate) fn start_limited(users: usize, size_limit: &str) -> Self {
-        Self::start_with(users, size_limit, "server.pem")
+    pub(crate) fn start_limited(users: usize, size_limit: &'static str) -> Self {
+        Self::with(SlapdOptions { users, size_limit, ..SlapdOptions::default() })
     }
 
     /// The same, with a certificate that ran out the day before it was made.
     pub(crate) fn start_expired(users: usize) -> Self {
-        Self::start_with(users, "unlimited", "expired.pem")
+        Self::with(SlapdOptions { users, certificate: "expired.pem", ..SlapdOptions::default() })
     }
 
-    fn start_with(users: usize, size_limit: &str, certificate: &str) -> Self {
+    /// Starts a server that is set up like this.
+    pub(crate) fn with(options: SlapdOptions) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
         std::fs::create_dir(path.join("db")).unwrap();
-        std::fs::write(path.join("slapd.conf"), configuration(path, size_limit, certificate)).unwrap();
-        std::fs::write(path.join("data.ldif"), people(users)).unwrap();
-        let config = path.join("slapd.conf");
+        // The overlay learns of members only from what the running server is told.
+        let (early, late) = match (options.groups, options.memberof) {
+            (true, true) => (String::new(), groups()),
+            (true, false) => (groups(), String::new()),
+            (false, _) => (String::new(), String::new()),
+        };
+        std::fs::write(path.join("data.ldif"), people(options.users) + &policy(&options) + &early).unwrap();
+        let mut slapd = Self { directory, options, child: None, port: 0, tls_port: 0 };
+        slapd.configure(Sight::Full);
+        slapd.load();
+        for _ in 0..5 {
+            (slapd.port, slapd.tls_port) = free_ports();
+            if slapd.run() {
+                if !late.is_empty() {
+                    slapd.ldif("ldapadd", &late);
+                }
+                return slapd;
+            }
+        }
+        panic!("slapd does not start");
+    }
+
+    fn configure(&self, sight: Sight) {
+        let path = self.directory.path();
+        std::fs::write(path.join("slapd.conf"), configuration(path, &self.options, sight)).unwrap();
+    }
+
+    fn load(&self) {
+        let path = self.directory.path();
         let loaded = Command::new("/usr/sbin/slapadd")
-            .args(["-q", "-f"])
-            .arg(&config)
+            // -w: the newest change is written down, as a server with syncprov wants it.
+            .args(["-q", "-w", "-f"])
+            .arg(path.join("slapd.conf"))
             .args(["-b", BASE, "-l"])
             .arg(path.join("data.ldif"))
             .output()
             .expect("slapadd runs; install the package slapd");
         assert!(loaded.status.success(), "slapadd: {}", String::from_utf8_lossy(&loaded.stderr));
-        let mut slapd = Self { directory, child: None, port: 0, tls_port: 0 };
-        for _ in 0..5 {
-            (slapd.port, slapd.tls_port) = free_ports();
-            if slapd.run() {
-                return slapd;
-            }
-        }
-        panic!("slapd does not start");
     }
 
     /// The certificate that signs the server's.
@@ -113,6 +183,70 @@ impl Slapd {
     /// Changes `uid=NAME` by lines of LDIF, such as `replace: mail\nmail: x@example.org`.
     pub(crate) fn modify(&self, name: &str, change: &str) {
         self.ldif("ldapmodify", &format!("dn: uid={name},ou=people,{BASE}\nchangetype: modify\n{change}\n"));
+    }
+
+    /// Gives `uid=OLD` another name; where it is stays.
+    pub(crate) fn rename_user(&self, old: &str, new: &str) {
+        let dn = format!("uid={old},ou=people,{BASE}");
+        self.ldif("ldapmodify", &format!("dn: {dn}\nchangetype: modrdn\nnewrdn: uid={new}\ndeleteoldrdn: 1\n"));
+    }
+
+    /// Moves `uid=NAME` out of `ou=people` into another place below the base that is there: `ou=elsewhere`, outside
+    /// of it, or `ou=sub,ou=people`.
+    pub(crate) fn move_user(&self, name: &str, to: &str) {
+        let dn = format!("uid={name},ou=people,{BASE}");
+        let rdn = format!("newrdn: uid={name}\ndeleteoldrdn: 0\nnewsuperior: {to},{BASE}\n");
+        self.ldif("ldapmodify", &format!("dn: {dn}\nchangetype: modrdn\n{rdn}"));
+    }
+
+    /// Adds a `groupOfNames` of these users; needs `groups`.
+    pub(crate) fn group(&self, name: &str, members: &[&str]) {
+        let members: Vec<String> = members.iter().map(|member| format!("uid={member},ou=people")).collect();
+        self.ldif("ldapadd", &group_of_names(name, &members));
+    }
+
+    /// Changes the group `cn=NAME` by lines of LDIF.
+    pub(crate) fn modify_group(&self, name: &str, change: &str) {
+        self.ldif("ldapmodify", &format!("dn: cn={name},ou=groups,{BASE}\nchangetype: modify\n{change}\n"));
+    }
+
+    /// From now on the reader sees those users only whose name ends in an even digit. The server starts again.
+    pub(crate) fn set_acl_narrow(&mut self) {
+        self.configure(Sight::Narrow);
+        self.restart();
+    }
+
+    /// The reader sees everything again. The server starts again.
+    pub(crate) fn set_acl_full(&mut self) {
+        self.configure(Sight::Full);
+        self.restart();
+    }
+
+    /// What the reader finds below a base, as LDIF.
+    pub(crate) fn search(&self, base: &str, filter: &str, attributes: &[&str]) -> String {
+        let url = format!("ldap://127.0.0.1:{}", self.port);
+        let found = Command::new("ldapsearch")
+            .args([
+                "-x",
+                "-LLL",
+                "-o",
+                "ldif-wrap=no",
+                "-D",
+                READER,
+                "-w",
+                READER_PASSWORD,
+                "-H",
+                &url,
+                "-b",
+                base,
+                filter,
+            ])
+            .args(attributes)
+            .env("LDAPNOINIT", "1")
+            .output()
+            .expect("the ldap tools run; install the package ldap-utils");
+        assert!(found.status.success(), "ldapsearch: {}", String::from_utf8_lossy(&found.stderr));
+        String::from_utf8(found.stdout).unwrap()
     }
 
     /// Runs any LDIF as the administrator.
@@ -169,21 +303,61 @@ fn free_ports() -> (u16, u16) {
     (first.local_addr().unwrap().port(), second.local_addr().unwrap().port())
 }
 
-fn configuration(path: &Path, size_limit: &str, certificate: &str) -> String {
+/// What the reader sees.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sight {
+    Full,
+    Narrow,
+}
+
+fn configuration(path: &Path, options: &SlapdOptions, sight: Sight) -> String {
     let (path, tls) = (path.display(), certificates().display().to_string());
+    let SlapdOptions { size_limit, certificate, .. } = options;
+    let mut modules = "moduleload back_mdb\nmoduleload back_monitor\n".to_owned();
+    let mut overlays = String::new();
+    if options.sync != Syncprov::Absent {
+        modules += "moduleload syncprov\n";
+    }
+    match options.sync {
+        Syncprov::Absent | Syncprov::Listed => {}
+        Syncprov::WithoutLog => overlays += "overlay syncprov\n",
+        Syncprov::Log(changes) => overlays += &format!("overlay syncprov\nsyncprov-sessionlog {changes}\n"),
+    }
+    if options.memberof {
+        modules += "moduleload memberof\n";
+        overlays += "overlay memberof\n";
+    }
+    if options.ppolicy {
+        modules += "moduleload ppolicy\n";
+        overlays += &format!("overlay ppolicy\nppolicy_default \"cn=default,ou=policies,{BASE}\"\n");
+    }
+    let client = if options.client_certificates {
+        format!("TLSVerifyClient try\nauthz-regexp \"^cn=reader$\" \"{READER}\"\n")
+    } else {
+        String::new()
+    };
+    let narrow = match sight {
+        Sight::Full => String::new(),
+        Sight::Narrow => {
+            format!("access to dn.regex=\"^uid=[^,]*[13579],ou=people,{BASE}$\" by anonymous auth by * none\n")
+        }
+    };
     format!(
         "include /etc/ldap/schema/core.schema
 include /etc/ldap/schema/cosine.schema
+include /etc/ldap/schema/nis.schema
 include /etc/ldap/schema/inetorgperson.schema
+include /etc/ldap/schema/dyngroup.schema
 modulepath /usr/lib/ldap
-moduleload back_mdb
-pidfile {path}/slapd.pid
+{modules}pidfile {path}/slapd.pid
 loglevel 0
 threads 4
 allow bind_anon_cred bind_anon_dn
 TLSCACertificateFile {tls}/ca.pem
 TLSCertificateFile {tls}/{certificate}
 TLSCertificateKeyFile {tls}/server.key
+{client}database monitor
+access to * by dn.exact=\"{READER}\" read by * none
 database mdb
 suffix \"{BASE}\"
 rootdn \"{ADMIN}\"
@@ -191,20 +365,24 @@ rootpw {ADMIN_PASSWORD}
 directory {path}/db
 maxsize 1073741824
 dbnosync
-index objectClass,uid,mail,entryUUID eq
+index objectClass,uid,mail,entryUUID,entryCSN,modifyTimestamp,member,uniqueMember,memberUid eq
 limits dn.exact=\"{READER}\" size={size_limit} time=unlimited
 access to attrs=userPassword by anonymous auth by * none
-access to * by dn.exact=\"{READER}\" read by anonymous auth by * none
-"
+{narrow}access to * by dn.exact=\"{READER}\" read by anonymous auth by * none
+{overlays}"
     )
 }
 
 fn people(users: usize) -> String {
-    let mut ldif = format!(
-        "dn: {BASE}\nobjectClass: domain\ndc: example\n\n\
-         dn: ou=people,{BASE}\nobjectClass: organizationalUnit\nou: people\n\n\
-         dn: {READER}\nobjectClass: organizationalRole\nobjectClass: simpleSecurityObject\ncn: reader\n\
-         userPassword: {READER_PASSWORD}\n\n"
+    let mut ldif = format!("dn: {BASE}\nobjectClass: domain\ndc: example\n\n");
+    for unit in ["ou=people", "ou=elsewhere", "ou=sub,ou=people", "ou=groups", "ou=policies"] {
+        let name = unit.split(['=', ',']).nth(1).unwrap();
+        let _ = writeln!(ldif, "dn: {unit},{BASE}\nobjectClass: organizationalUnit\nou: {name}\n");
+    }
+    let _ = writeln!(
+        ldif,
+        "dn: {READER}\nobjectClass: organizationalRole\nobjectClass: simpleSecurityObject\ncn: reader\n\
+         userPassword: {READER_PASSWORD}\n"
     );
     for number in 1..=users {
         let name = format!("u{number:07}");
@@ -214,6 +392,49 @@ fn people(users: usize) -> String {
     ldif
 }
 
+/// The default policy, where the server has the overlay that knows what one is.
+fn policy(options: &SlapdOptions) -> String {
+    if !options.ppolicy {
+        return String::new();
+    }
+    format!(
+        "dn: cn=default,ou=policies,{BASE}\nobjectClass: pwdPolicy\nobjectClass: device\ncn: default\n\
+         pwdAttribute: userPassword\npwdLockout: TRUE\npwdMaxFailure: 3\npwdLockoutDuration: 300\n\
+         pwdFailureCountInterval: 300\n\n"
+    )
+}
+
+/// `devs` of the first three users, `ops` of two, `tech` of both groups; `top` and `cyc`, each in the other; `ghosts`,
+/// with a member that is not there; `uniq`, a `groupOfUniqueNames`; `posix`, whose members are names.
+fn groups() -> String {
+    let people = |numbers: &[usize]| -> Vec<String> {
+        numbers.iter().map(|number| format!("uid=u{number:07},ou=people")).collect()
+    };
+    let within = |names: &[&str]| -> Vec<String> { names.iter().map(|name| format!("cn={name},ou=groups")).collect() };
+    [
+        group_of_names("devs", &people(&[1, 2, 3])),
+        group_of_names("ops", &people(&[3, 4])),
+        group_of_names("tech", &within(&["devs", "ops"])),
+        group_of_names("top", &[people(&[5]), within(&["cyc"])].concat()),
+        group_of_names("cyc", &within(&["top"])),
+        group_of_names("ghosts", &[people(&[1]), vec!["uid=ghost,ou=people".to_owned()]].concat()),
+        group_of_names("uniq", &people(&[1, 2]))
+            .replace("groupOfNames", "groupOfUniqueNames")
+            .replace("member:", "uniqueMember:"),
+        format!(
+            "dn: cn=posix,ou=groups,{BASE}\nobjectClass: posixGroup\ncn: posix\ngidNumber: 5000\n\
+             memberUid: u0000001\nmemberUid: u0000002\n\n"
+        ),
+    ]
+    .concat()
+}
+
+/// The members are relative to the base.
+fn group_of_names(name: &str, members: &[String]) -> String {
+    let members: String = members.iter().map(|member| format!("member: {member},{BASE}\n")).collect();
+    format!("dn: cn={name},ou=groups,{BASE}\nobjectClass: groupOfNames\ncn: {name}\n{members}\n")
+}
+
 fn person(name: &str, password: &str, mail: &str, more: &str) -> String {
     format!(
         "dn: uid={name},ou=people,{BASE}\nobjectClass: inetOrgPerson\nuid: {name}\ncn: User {name}\nsn: {name}\n\
@@ -221,7 +442,8 @@ fn person(name: &str, password: &str, mail: &str, more: &str) -> String {
     )
 }
 
-/// A test authority, another one, and a server's certificate for localhost and 127.0.0.1; made once.
+/// Test authorities `ca` and `other`; for localhost and 127.0.0.1 `server.pem`, `expired.pem` and, with a common name
+/// only, `no-san.pem`, all with `server.key`; `client.pem` and `client.key` of `CN=reader`. Made once.
 pub(crate) fn certificates() -> &'static Path {
     static MADE: OnceLock<tempfile::TempDir> = OnceLock::new();
     MADE.get_or_init(|| {
@@ -231,10 +453,21 @@ for ca in ca other; do
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout $ca.key -out $ca.pem -days 30 \
     -subj \"/CN=musterd test $ca\" -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign
 done
-openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout server.key -out server.csr -subj /CN=ldap
-printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\nbasicConstraints=critical,CA:FALSE\n' > extensions
-openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -extfile extensions -out server.pem
-openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days -1 -extfile extensions -out expired.pem";
+request() {
+  openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout $1.key -out $1.csr -subj /CN=$2
+}
+sign() {
+  openssl x509 -req -in $1.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days $2 -extfile $3 -out $4.pem
+}
+request server localhost
+request client reader
+printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\nbasicConstraints=critical,CA:FALSE\n' > named
+printf 'extendedKeyUsage=serverAuth\nbasicConstraints=critical,CA:FALSE\n' > nameless
+printf 'extendedKeyUsage=clientAuth\nbasicConstraints=critical,CA:FALSE\n' > person
+sign server 30 named server
+sign server -1 named expired
+sign server 30 nameless no-san
+sign client 30 person client";
         let made = Command::new("sh").args(["-c", script]).current_dir(directory.path()).output().unwrap();
         assert!(made.status.success(), "openssl: {}", String::from_utf8_lossy(&made.stderr));
         directory

@@ -5,6 +5,7 @@ mod hostile;
 mod login;
 mod pass;
 mod probe;
+mod slapd;
 mod tls;
 
 use std::path::PathBuf;
