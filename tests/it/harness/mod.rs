@@ -4,6 +4,7 @@ pub(crate) mod daemon;
 pub(crate) mod fault_proxy;
 pub(crate) mod hostile;
 pub(crate) mod process;
+pub(crate) mod samba;
 pub(crate) mod slapd;
 pub(crate) mod smtpd;
 pub(crate) mod tls_slapd;

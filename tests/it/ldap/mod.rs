@@ -5,6 +5,7 @@ mod hostile;
 mod login;
 mod pass;
 mod probe;
+mod samba;
 mod slapd;
 mod tls;
 
