@@ -1,6 +1,7 @@
 //! The LDAP source against a real server, a failing network and a hostile server.
 
 mod failover;
+mod fake;
 mod hostile;
 mod login;
 mod pass;
