@@ -1,6 +1,7 @@
 //! What the integration tests stand on: the daemon, real servers as child processes, and servers that misbehave.
 
 pub(crate) mod daemon;
+pub(crate) mod ds389;
 pub(crate) mod fake_ldap;
 pub(crate) mod fault_proxy;
 pub(crate) mod hostile;

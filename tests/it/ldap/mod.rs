@@ -1,5 +1,6 @@
 //! The LDAP source against a real server, a failing network and a hostile server.
 
+mod ds389;
 mod failover;
 mod fake;
 mod hostile;
