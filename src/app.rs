@@ -17,6 +17,8 @@ use crate::base::id::SourceId;
 use crate::base::secret::Secret;
 use crate::config::{Loaded, Settings, SourceKind as Configured, SourceSettings};
 use crate::directory::audit::Author;
+use crate::directory::grant::Grant;
+use crate::directory::policy::UserDefaults;
 use crate::directory::user::User;
 use crate::http::routes;
 use crate::http::serve::Listeners;
@@ -30,13 +32,18 @@ use crate::sources::ldap::LdapSource;
 use crate::sources::{PulledUser, Source};
 use crate::store::tx::Tx;
 use crate::store::{Store, StoreError, rotate, tasks};
-use crate::sync::apply;
-use crate::sync::source::Pass;
+use crate::sync::decide;
+use crate::sync::pass::Pass;
+use crate::sync::rules::Rules;
 use crate::sync::task::{Follower, SyncTask};
 use crate::tasks::{Driver, Journal, Task, Work};
 
 pub mod first_start;
 pub mod logging;
+
+/// After a change was told, or a watch ended.
+const WATCH_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
+const WATCH_AGAIN: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// A daemon whose doors are open, ready to run.
 pub struct Daemon {
@@ -45,6 +52,8 @@ pub struct Daemon {
     /// Where to set the first administrator's password; only at the first start.
     pub first_link: Option<Secret>,
     listeners: Listeners,
+    /// Sources that tell of changes.
+    watched: Vec<Follower>,
 }
 
 impl Daemon {
@@ -63,7 +72,7 @@ impl Daemon {
         }
         let store = Arc::new(store);
         let users = lifecycle.users.clone();
-        let built = build_sources(&store, &sources, users.lifetime)?;
+        let built = build_sources(&store, &sources, &users)?;
         let newcomers = Arc::new(Takers(built.iter().filter_map(|source| source.pulled.clone()).collect()));
         let auth = Arc::new(Authenticator {
             hasher: Hasher::start(&auth.hashing, store.rng())?,
@@ -71,6 +80,7 @@ impl Daemon {
             backends: backends(&sources, &built),
             newcomers,
             beside: TaskTracker::new(),
+            grants: grants(&sources),
             store: store.clone(),
             settings: auth,
         });
@@ -82,8 +92,9 @@ impl Daemon {
             }
         }
         let driver = Arc::new(Driver::new(work, Arc::new(LastRuns(store.clone())), store.clock().clone()));
+        let watched = watched(&sources, &built);
         let inside = Arc::new(Inside { settings: http, store, auth, sources: built, sweep, driver, users, effective });
-        let resumed = apply::resume(&inside.store, inside.users.lifetime).await.map_err(|error| error.to_string())?;
+        let resumed = decide::resume(&inside.store, &inside.users).await.map_err(|error| error.to_string())?;
         if resumed > 0 {
             tracing::info!(plans = resumed, "approved plans that an end had cut short are applied");
         }
@@ -92,7 +103,7 @@ impl Daemon {
             tracing::info!(store.values = values, "a change of keys that an end had cut short is done");
         }
         let first_link = first_start::first_administrator(&inside).await?;
-        Ok(Self { inside, first_link, listeners })
+        Ok(Self { inside, first_link, listeners, watched })
     }
 
     /// Runs until `stop`, then drains.
@@ -110,9 +121,50 @@ impl Daemon {
             stop.cancel();
             outcome
         };
-        let ((), driven) = tokio::join!(serving, driving);
+        let watching = watch_all(self.watched, &self.inside.driver, &stop);
+        let ((), driven, ()) = tokio::join!(serving, driving, watching);
         driven
     }
+}
+
+/// What groups of all the sources give.
+fn grants(settings: &[SourceSettings]) -> Vec<Grant> {
+    let of = |source: &SourceSettings| {
+        let (id, rules) = (source.id.clone(), source.rules.grants.clone());
+        rules.into_iter().map(move |rule| Grant { source: id.clone(), rule })
+    };
+    settings.iter().flat_map(of).collect()
+}
+
+/// The sources whose servers tell of changes, as the settings want it.
+fn watched(settings: &[SourceSettings], built: &[SourceInfo]) -> Vec<Follower> {
+    let is_watched = |source: &SourceSettings| matches!(&source.kind, Configured::Ldap(ldap) if ldap.watch);
+    let both = settings.iter().zip(built).filter(|(settings, _)| is_watched(settings));
+    both.filter_map(|(_, source)| source.pulled.clone()).collect()
+}
+
+/// Runs a pass whenever a source says that something changed.
+async fn watch_all(watched: Vec<Follower>, driver: &Arc<Driver>, stop: &CancellationToken) {
+    let mut watching = tokio::task::JoinSet::new();
+    for follower in watched {
+        let (driver, stop) = (driver.clone(), stop.clone());
+        watching.spawn(async move {
+            let name = format!("sync:{}", follower.source.id());
+            let watch = async {
+                loop {
+                    follower.changed(WATCH_AGAIN).await;
+                    driver.poke(&name);
+                    // Changes come in bursts; and the pass takes its time to move on.
+                    tokio::time::sleep(WATCH_PAUSE).await;
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = watch => {}
+            }
+        });
+    }
+    while watching.join_next().await.is_some() {}
 }
 
 /// The outbox with its way out; without mail settings, messages wait until they are of no use.
@@ -125,25 +177,23 @@ fn outbox(store: &Arc<Store>, mail: Option<&MailSettings>) -> Result<Outbox, Str
 fn build_sources(
     store: &Arc<Store>,
     settings: &[SourceSettings],
-    lifetime: Option<std::time::Duration>,
+    users: &UserDefaults,
 ) -> Result<Vec<SourceInfo>, String> {
-    settings.iter().map(|source| build_source(store, source, lifetime)).collect()
+    settings.iter().map(|source| build_source(store, source, users)).collect()
 }
 
-fn build_source(
-    store: &Arc<Store>,
-    settings: &SourceSettings,
-    lifetime: Option<std::time::Duration>,
-) -> Result<SourceInfo, String> {
+fn build_source(store: &Arc<Store>, settings: &SourceSettings, users: &UserDefaults) -> Result<SourceInfo, String> {
     let (kind, pulled) = match &settings.kind {
         Configured::Local => (SourceKind::Local, None),
         Configured::Scim { .. } => (SourceKind::Scim, None),
         Configured::Ldap(ldap) => {
-            let source = LdapSource::new(ldap.as_ref().clone()).map_err(|faults| {
+            let source = LdapSource::with_clock(ldap.as_ref().clone(), store.clock().clone()).map_err(|faults| {
                 let faults = faults.iter().map(|(key, problem)| format!("sources.{}.{key} {problem}", settings.id));
                 faults.collect::<Vec<_>>().join("\n")
             })?;
-            let pass = Pass { store: store.clone(), budget: settings.budget, lifetime };
+            let unique_ids = source.has_unique_ids();
+            let rules = Rules { users: users.clone(), groups: ldap.groups, unique_ids, ..settings.rules.clone() };
+            let pass = Pass::new(store.clone(), rules);
             (SourceKind::Ldap, settings.enabled.then(|| Follower::new(Arc::new(source), pass)))
         }
     };

@@ -1,6 +1,6 @@
 //! The login: throttle, resolve the user, verify the password, and do what the flow decides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -18,10 +18,11 @@ use super::settings::Settings;
 use super::throttle::{Key, Throttle};
 use super::verify::{self, Answer, Backend, Kept, Question, Verified};
 use crate::base::clock::plus;
-use crate::base::id::{SourceId, UserId};
+use crate::base::id::{RoleId, SourceId, UserId};
 use crate::base::secret::{Secret, TokenKind, new_token};
 use crate::directory::audit::{Actor, Author, Target};
 use crate::directory::field::FieldError;
+use crate::directory::grant::Grant;
 use crate::directory::login::{Login, Stage};
 use crate::directory::role;
 use crate::directory::session::Session;
@@ -30,7 +31,7 @@ use crate::sources::PulledUser;
 use crate::store::audit::Entry;
 use crate::store::tx::{Reads, Tx};
 use crate::store::users::WriteError;
-use crate::store::{Store, StoreError, audit, credentials, users, verifiers};
+use crate::store::{Store, StoreError, audit, credentials, grants, users, verifiers};
 
 /// Makes a user of somebody whom a source verified and the directory does not know yet.
 pub trait Newcomers: Send + Sync {
@@ -54,6 +55,8 @@ pub struct Authenticator {
     pub throttle: Throttle,
     /// The sources, in their order.
     pub backends: Vec<Backend>,
+    /// What groups of sources give.
+    pub grants: Vec<Grant>,
     /// Takes in who is new.
     pub newcomers: Arc<dyn Newcomers>,
     /// What goes on beside the logins.
@@ -167,6 +170,14 @@ impl Authenticator {
     #[must_use]
     pub fn keeps_password(&self, source: &SourceId) -> bool {
         self.backends.iter().any(|backend| backend.id == *source && backend.keeps_passwords)
+    }
+
+    /// The system roles of a user, given by hand and by groups of their source.
+    ///
+    /// # Errors
+    /// When the store cannot read.
+    pub fn roles_of(&self, user: &User) -> Result<BTreeSet<RoleId>, StoreError> {
+        grants::roles_of(&self.store.view(), &self.grants, user)
     }
 
     /// Begins a login with a name and a password.
@@ -283,7 +294,10 @@ impl Authenticator {
         };
         // Who may change the directory is verified by their own source alone: a name that another source happens to
         // have too must not open an administrator's account.
-        let powerful = user.is_some_and(|user| !role::permissions_of(&user.roles).is_empty());
+        let powerful = match user {
+            Some(user) => !role::permissions_of(&self.roles_of(user)?).is_empty(),
+            None => false,
+        };
         let question = Question {
             user,
             credential: credential.as_ref(),

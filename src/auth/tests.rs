@@ -27,7 +27,9 @@ use crate::directory::field::{DisplayName, Email, Username};
 use crate::directory::login::Stage;
 use crate::directory::policy::MfaMode;
 use crate::directory::user::{DisabledReason, MfaPolicy, NewUser, User, UserChange};
-use crate::sources::{Answer, Person, PullError, Pulled, PulledUser, RefusalReason, Source, TestReport, Verdict};
+use crate::sources::{
+    Answer, Bookmark, Output, Person, PullError, PulledUser, Read, RefusalReason, Source, TestReport, Trial, Verdict,
+};
 use crate::store::tx::Tx;
 use crate::store::{Store, StoreError, audit, users};
 
@@ -61,8 +63,12 @@ impl Source for Fake {
         &self.id
     }
 
-    fn pull(&self) -> Answer<'_, Result<Pulled, PullError>> {
-        Box::pin(async { Ok(Pulled::default()) })
+    fn read(&self, _: Option<Bookmark>, _: Output) -> Answer<'_, Result<Read, PullError>> {
+        Box::pin(async { Err(PullError::Unavailable("nothing to read".to_owned())) })
+    }
+
+    fn look_up<'a>(&'a self, _: &'a ExternalId) -> Answer<'a, Result<Option<PulledUser>, PullError>> {
+        Box::pin(async { Ok(None) })
     }
 
     fn verify<'a>(&'a self, _: Person<'a>, password: &'a Secret) -> Answer<'a, Verdict> {
@@ -82,7 +88,7 @@ impl Source for Fake {
         })
     }
 
-    fn test(&self) -> Answer<'_, TestReport> {
+    fn test(&self, _: Trial) -> Answer<'_, TestReport> {
         Box::pin(async { TestReport::default() })
     }
 }
@@ -96,8 +102,10 @@ fn entry() -> PulledUser {
         email: None,
         phone: None,
         description: None,
-        active: true,
+        disabled: None,
         expires_at: None,
+        primary_group: None,
+        passing: None,
     }
 }
 
@@ -169,6 +177,7 @@ fn world(change: impl FnOnce(&mut Settings)) -> World {
         backend("late", Some(late.clone())),
     ];
     let auth = Authenticator {
+        grants: Vec::new(),
         hasher: Hasher::start(&settings.hashing, store.rng()).unwrap(),
         throttle: Throttle::new(settings.lockout.clone()),
         newcomers: Arc::new(Taker(store.clone())),

@@ -9,7 +9,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use crate::base::id::SourceId;
-use crate::directory::policy::Budget;
+use crate::sync::rules::Rules;
 use crate::tasks::schedule::Schedule;
 use crate::{auth, http, lifecycle, notify, sources, store};
 
@@ -84,8 +84,8 @@ pub struct SourceSettings {
     pub login: bool,
     /// When it is read; `None` where there is nothing to read from.
     pub schedule: Option<Schedule>,
-    /// How many users one run may disable or remove.
-    pub budget: Budget,
+    /// What an administrator decided for passes over it.
+    pub rules: Rules,
     /// How old a password that the source accepted may be to stand in for it during an outage; `None`: not at all.
     pub outage_cache: Option<std::time::Duration>,
     /// What it is.

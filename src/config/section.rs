@@ -108,6 +108,24 @@ impl<'r> Section<'r> {
         self.value(key, default, read, |text| text.as_ref().map_or_else(|| NOT_SET.to_owned(), quoted))
     }
 
+    /// A text that may be empty, or nothing where the key is not there.
+    pub(super) fn maybe_text(&mut self, key: &str) -> Option<String> {
+        let read = |raw: &Raw| raw.text().map(|text| Some(text.to_owned()));
+        self.value(key, None, read, |text| text.as_ref().map_or_else(|| NOT_SET.to_owned(), quoted))
+    }
+
+    /// One of a few words, or nothing, which another word says.
+    pub(super) fn optional_choice<T: Copy + PartialEq>(
+        &mut self,
+        key: &str,
+        options: &[(&str, T)],
+        nothing: &str,
+    ) -> Option<T> {
+        let mut options: Vec<_> = options.iter().map(|(word, value)| (*word, Some(*value))).collect();
+        options.insert(0, (nothing, None));
+        self.choice(key, &options, None)
+    }
+
     /// A text that must be there. `example` shows what is meant.
     pub(super) fn required_text(&mut self, key: &str, example: &str) -> Option<String> {
         let text = self.optional_text(key, None);

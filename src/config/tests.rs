@@ -68,7 +68,7 @@ fn nothing_written_gives_the_defaults_of_the_modules() {
     assert_eq!(log, LogSettings::default());
     assert_eq!(store, store::Settings::default());
     assert_eq!(auth, auth::settings::Settings::default());
-    assert_eq!((lifecycle.schedule.as_str(), lifecycle.budget), ("1h", Budget::default()));
+    assert_eq!((lifecycle.schedule.as_str(), lifecycle.budget), ("1h", crate::directory::policy::Budget::default()));
     assert_eq!((lifecycle.inactivity, lifecycle.users, lifecycle.audit), Default::default());
     assert!(mail.is_none());
     assert!(sources.len() == 1 && sources[0].id.is_local() && sources[0].login && sources[0].enabled);

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod conflict;
 pub mod dn;
 pub mod field;
+pub mod grant;
 pub mod group;
 pub mod login;
 pub mod message;

@@ -69,6 +69,7 @@ permissions! {
     24 LoginAuthenticate "login.authenticate" "Log users in on their behalf, naming the client's address.",
     25 StoreBackup "store.backup" "Take a backup: everything that is stored, but the seal key.",
     26 StoreKey "store.rotate_key" "Change the key of stored secrets.",
+    27 ConflictsResolve "conflicts.resolve" "Decide what becomes of entries whose names other users hold.",
 }
 
 #[cfg(test)]

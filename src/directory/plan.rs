@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::base::id::{ExternalId, PlanId, RunId, SourceId, UserId};
+use crate::base::id::{ExternalId, GroupId, PlanId, RunId, SourceId, UserId};
 use crate::directory::audit::{Actor, Change};
 use crate::directory::field::{DisplayName, Username};
+use crate::directory::group::{GroupChange, Member};
 use crate::directory::user::{DisabledReason, UserChange};
 
 /// What wants the changes.
@@ -19,6 +20,24 @@ pub enum Cause {
     },
     /// A sweep for expired and quiet users.
     Sweep,
+    /// A person took a run of a source back.
+    Undo {
+        /// The source.
+        id: SourceId,
+        /// The run.
+        run: RunId,
+    },
+}
+
+impl Cause {
+    /// The source whose users it is about, where it is one's.
+    #[must_use]
+    pub fn source(&self) -> Option<&SourceId> {
+        match self {
+            Self::Source { id } | Self::Undo { id, .. } => Some(id),
+            Self::Sweep => None,
+        }
+    }
 }
 
 /// One change that is wanted, with the reason.
@@ -29,6 +48,12 @@ pub struct PlanItem {
     /// The user, where there is one already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<UserId>,
+    /// The group, where it is about one that is there already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupId>,
+    /// The entry's identity at the source, where the change comes from one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<ExternalId>,
     /// The revision that the plan saw; a user who has moved on since is left alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
@@ -81,6 +106,10 @@ pub enum Step {
         /// Why.
         reason: DisabledReason,
     },
+    /// Make a tombstone of who was absent for long.
+    Remove,
+    /// Take a tombstone back into the state it was removed from.
+    Restore,
     /// Nothing can be done before a person has decided.
     Conflict {
         /// The value that another user holds.
@@ -89,7 +118,80 @@ pub enum Step {
         holder: UserId,
         /// Who owns the other user.
         holder_source: SourceId,
+        /// What the entry says of itself.
+        #[serde(default)]
+        entry: Box<Claim>,
     },
+    /// Make a group.
+    CreateGroup {
+        /// The identity at the source.
+        external_id: ExternalId,
+        /// Its name.
+        name: DisplayName,
+        /// Everything else.
+        #[serde(default)]
+        rest: Box<GroupChange>,
+        /// The group's id, where it was there before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        again: Option<GroupId>,
+    },
+    /// Change attributes of a group.
+    UpdateGroup {
+        /// To these.
+        change: Box<GroupChange>,
+        /// Attribute by attribute, for people.
+        #[serde(default)]
+        shows: Vec<Change>,
+    },
+    /// Change members of a group; one that is made by the same plan is named by `external_id`.
+    Members {
+        /// Who joins.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        add: Vec<MemberRef>,
+        /// Who leaves.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        remove: Vec<MemberRef>,
+    },
+    /// Remove a group; its members stay.
+    RemoveGroup,
+}
+
+/// What an entry in conflict says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Claim {
+    /// The name of the entry.
+    pub entry: String,
+    /// Its login name.
+    pub username: String,
+    /// Its name to show.
+    pub name: String,
+    /// Its address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+}
+
+/// A member of a group in a plan: known already, or made by the same plan.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberRef {
+    /// A user that is there.
+    User(UserId),
+    /// A group that is there.
+    Group(GroupId),
+    /// A user whom the plan makes, by the identity at the source.
+    NewUser(ExternalId),
+    /// A group that the plan makes, by the identity at the source.
+    NewGroup(ExternalId),
+}
+
+impl From<Member> for MemberRef {
+    fn from(member: Member) -> Self {
+        match member {
+            Member::User(id) => Self::User(id),
+            Member::Group(id) => Self::Group(id),
+        }
+    }
 }
 
 /// How many of what.
@@ -107,6 +209,24 @@ pub struct Counts {
     pub enable: usize,
     /// Users to disable.
     pub disable: usize,
+    /// Users to make tombstones of.
+    #[serde(default)]
+    pub remove: usize,
+    /// Groups to make.
+    #[serde(default)]
+    pub create_groups: usize,
+    /// Groups to change.
+    #[serde(default)]
+    pub update_groups: usize,
+    /// Groups to remove.
+    #[serde(default)]
+    pub remove_groups: usize,
+    /// Memberships to add.
+    #[serde(default)]
+    pub join: usize,
+    /// Memberships to end.
+    #[serde(default)]
+    pub leave: usize,
     /// Users whom another one's name or address keeps out.
     pub conflict: usize,
     /// Entries that cannot be taken.
@@ -116,17 +236,25 @@ pub struct Counts {
 impl Counts {
     /// Counts one step.
     pub fn note(&mut self, step: &Step) {
-        let count = match step {
-            Step::Create { .. } => &mut self.create,
-            Step::Update { .. } => &mut self.update,
-            Step::Enable { .. } => &mut self.enable,
-            Step::Disable { .. } => &mut self.disable,
-            Step::Conflict { .. } => &mut self.conflict,
-        };
-        *count = count.saturating_add(1);
+        let many = |count: &mut usize, by: usize| *count = count.saturating_add(by);
+        match step {
+            Step::Create { .. } => many(&mut self.create, 1),
+            Step::Update { .. } => many(&mut self.update, 1),
+            Step::Enable { .. } | Step::Restore => many(&mut self.enable, 1),
+            Step::Disable { .. } => many(&mut self.disable, 1),
+            Step::Remove => many(&mut self.remove, 1),
+            Step::Conflict { .. } => many(&mut self.conflict, 1),
+            Step::CreateGroup { .. } => many(&mut self.create_groups, 1),
+            Step::UpdateGroup { .. } => many(&mut self.update_groups, 1),
+            Step::RemoveGroup => many(&mut self.remove_groups, 1),
+            Step::Members { add, remove } => {
+                many(&mut self.join, add.len());
+                many(&mut self.leave, remove.len());
+            }
+        }
     }
 
-    /// The changes of both.
+    /// What both would change.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self {
@@ -134,14 +262,36 @@ impl Counts {
             update: self.update.saturating_add(other.update),
             enable: self.enable.saturating_add(other.enable),
             disable: self.disable.saturating_add(other.disable),
+            remove: self.remove.saturating_add(other.remove),
+            create_groups: self.create_groups.saturating_add(other.create_groups),
+            update_groups: self.update_groups.saturating_add(other.update_groups),
+            remove_groups: self.remove_groups.saturating_add(other.remove_groups),
+            join: self.join.saturating_add(other.join),
+            leave: self.leave.saturating_add(other.leave),
             ..self
         }
+    }
+
+    /// What was read as it was, with the changes of another.
+    #[must_use]
+    pub fn with_changes_of(self, other: Self) -> Self {
+        let Self { read, unchanged, conflict, skipped, .. } = self;
+        Self { read, unchanged, conflict, skipped, ..other }
     }
 
     /// All changes together.
     #[must_use]
     pub fn changes(&self) -> usize {
-        self.create.saturating_add(self.update).saturating_add(self.enable).saturating_add(self.disable)
+        let Self { create, update, enable, disable, remove, .. } = *self;
+        let Self { create_groups, update_groups, remove_groups, join, leave, .. } = *self;
+        let of_groups = [create_groups, update_groups, remove_groups, join, leave];
+        [create, update, enable, disable, remove].into_iter().chain(of_groups).fold(0, usize::saturating_add)
+    }
+
+    /// Users whom it takes out.
+    #[must_use]
+    pub fn lost(&self) -> usize {
+        self.disable.saturating_add(self.remove)
     }
 
     /// Is there nothing to write?
@@ -169,8 +319,22 @@ pub struct Plan {
     pub digest: String,
     /// Why it was held.
     pub held_because: String,
+    /// Where the next reading goes on once the plan is applied, and when the plan's own began, if it was complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub then: Option<Then>,
     /// What became of it.
     pub status: PlanStatus,
+}
+
+/// What is noted of a source when a plan of it was applied, in the same commit.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Then {
+    /// Where the next reading goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bookmark: Option<String>,
+    /// When the reading began, if it was a complete one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complete_at: Option<Timestamp>,
 }
 
 /// What became of a held plan.
@@ -222,6 +386,15 @@ pub struct Run {
     pub outcome: Outcome,
     /// How many of what.
     pub counts: Counts,
+    /// How the source was read, and why so.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub how: String,
+    /// The audit lines among which those of its changes stand: after the first number, up to the second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trail: Option<(u64, u64)>,
+    /// The run that took it back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undone_by: Option<RunId>,
     /// Entries that could not be taken, each with the reason; the first thousand.
     #[serde(default)]
     pub skipped: Vec<Skipped>,

@@ -13,7 +13,9 @@ use crate::directory::user::RuleError;
 use crate::store::StoreError;
 use crate::store::engine::EngineError;
 use crate::store::users::WriteError;
-use crate::sync::apply::DecideError;
+use crate::sync::decide::DecideError;
+use crate::sync::inbox::InboxError;
+use crate::sync::undo::UndoError;
 
 /// A failure as it is answered.
 #[derive(Debug)]
@@ -213,6 +215,32 @@ impl From<LoginError> for Problem {
             LoginError::Password(errors) => Self { code: "password_rejected", ..Self::fields(errors) },
             LoginError::Store(error) => error.into(),
             LoginError::Write(error) => error.into(),
+        }
+    }
+}
+
+impl From<UndoError> for Problem {
+    fn from(error: UndoError) -> Self {
+        let detail = error.to_string();
+        match error {
+            UndoError::NotFound => Self::not_found("run"),
+            UndoError::Nothing => Self::new(StatusCode::CONFLICT, "nothing_to_undo", detail),
+            UndoError::Done(_) => Self::new(StatusCode::CONFLICT, "already_undone", detail),
+            UndoError::Forgotten => Self::new(StatusCode::CONFLICT, "trail_dropped", detail),
+            UndoError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<InboxError> for Problem {
+    fn from(error: InboxError) -> Self {
+        let detail = error.to_string();
+        match error {
+            InboxError::NotFound => Self::new(StatusCode::NOT_FOUND, "not_found", detail),
+            InboxError::HasUser | InboxError::Impossible(_) => {
+                Self::new(StatusCode::CONFLICT, "conflict_undecidable", detail)
+            }
+            InboxError::Write(error) => error.into(),
         }
     }
 }

@@ -55,6 +55,8 @@ pub fn plan(
         items.push(PlanItem {
             label: user.username.as_str().to_owned(),
             user: Some(user.id),
+            group: None,
+            external_id: None,
             revision: Some(user.revision),
             quiet_since: (reason == DisabledReason::Inactivity).then(|| user.quiet_since()),
             step: Step::Disable { reason },

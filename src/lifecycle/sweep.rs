@@ -16,8 +16,9 @@ use crate::directory::role;
 use crate::directory::user::User;
 use crate::store::tx::Tx;
 use crate::store::{Store, StoreError, audit, runs, sessions, users};
+use crate::sync::pass::{Pass, Planned};
 use crate::sync::plan::Draft;
-use crate::sync::source::Pass;
+use crate::sync::rules::Rules;
 use crate::tasks::schedule::Schedule;
 use crate::tasks::{Task, Work};
 
@@ -58,7 +59,7 @@ impl Sweep {
     /// When the store cannot read.
     pub fn preview(&self, at: Timestamp) -> Result<Preview, StoreError> {
         let draft = self.plan(at)?;
-        let held = self.pass().must_be_held(&Cause::Sweep, &draft)?;
+        let held = self.pass().must_be_held(&Cause::Sweep, &draft, None)?;
         Ok(Preview { items: draft.items, counts: draft.counts, held })
     }
 
@@ -72,7 +73,7 @@ impl Sweep {
         let _lease = self.lease.lock().await;
         let previous = runs::list_runs(&self.store.view(), Some(&Cause::Sweep), 1)?.pop().map(|run| run.started_at);
         let draft = self.plan(started_at)?;
-        let ended = self.pass().finish(id, &Cause::Sweep, draft, &by).await?;
+        let ended = self.pass().finish(id, &Cause::Sweep, Planned::of(draft), None, None, &by).await?;
         let run = self.pass().keep(id, Cause::Sweep, started_at, ended, by.clone()).await?;
         // After a long gap, or a clock that jumped, nothing is destroyed before the next sweep has come as it should.
         if previous.is_some_and(|previous| self.missed_none(previous, started_at)) {
@@ -93,7 +94,8 @@ impl Sweep {
     }
 
     fn pass(&self) -> Pass {
-        Pass { store: self.store.clone(), budget: self.settings.budget, lifetime: None }
+        let rules = Rules { budget: self.settings.budget, users: self.settings.users.clone(), ..Rules::default() };
+        Pass::new(self.store.clone(), rules)
     }
 
     fn plan(&self, at: Timestamp) -> Result<Draft, StoreError> {
@@ -114,7 +116,7 @@ impl Sweep {
         }
         let (items, counts) = rules::plan(candidates, threshold, others_stay, at);
         let active = self.active(counts)?;
-        Ok(Draft { items, counts, skipped: Vec::new(), active })
+        Ok(Draft { items, counts, active, ..Draft::default() })
     }
 
     /// Active users are only counted when somebody is due: the cost follows who is.

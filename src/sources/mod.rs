@@ -5,9 +5,12 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::mpsc;
 
 use crate::base::id::{ExternalId, SourceId};
 use crate::base::secret::Secret;
@@ -22,8 +25,20 @@ pub trait Source: Send + Sync {
     /// The configured name.
     fn id(&self) -> &SourceId;
 
-    /// Reads all users once. `Ok` is a promise that the pass was complete: nothing was cut, nothing failed.
-    fn pull(&self) -> Answer<'_, Result<Pulled, PullError>>;
+    /// Reads what changed since a bookmark, or everything, and puts it out piece by piece: people before groups.
+    ///
+    /// `Ok` is a promise that the reading came to its end: nothing was cut, nothing failed. A source that cannot go on
+    /// from the bookmark reads everything, and says so.
+    fn read(&self, since: Option<Bookmark>, output: Output) -> Answer<'_, Result<Read, PullError>>;
+
+    /// The person of this identity as the source has them now; `None`: it has not, or not among its users.
+    fn look_up<'a>(&'a self, id: &'a ExternalId) -> Answer<'a, Result<Option<PulledUser>, PullError>>;
+
+    /// Waits until something may have changed since a bookmark; for ever, where the source does not tell.
+    fn changed(&self, since: Option<Bookmark>) -> Answer<'_, Result<(), PullError>> {
+        let _ = since;
+        Box::pin(std::future::pending())
+    }
 
     /// Is this password right for this person, according to this source?
     ///
@@ -31,8 +46,107 @@ pub trait Source: Send + Sync {
     /// [`Verdict::Unavailable`].
     fn verify<'a>(&'a self, person: Person<'a>, password: &'a Secret) -> Answer<'a, Verdict>;
 
-    /// Tries each step from the connection to three mapped samples, and tells how each went.
-    fn test(&self) -> Answer<'_, TestReport>;
+    /// Tries each step from the connection to some mapped samples, and tells how each went.
+    fn test(&self, trial: Trial) -> Answer<'_, TestReport>;
+
+    /// The servers behind it, each with whether it answered lately.
+    fn health(&self) -> Vec<ServerHealth> {
+        Vec::new()
+    }
+}
+
+/// Where a reading ended, in the source's own words: the next one goes on from there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bookmark(pub String);
+
+/// What a reading proved when it came to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    /// What was read.
+    pub extent: Extent,
+    /// Where the next reading may go on; none: it cannot.
+    pub next: Option<Bookmark>,
+    /// How it was read and why so, for people.
+    pub how: String,
+}
+
+/// What a reading says of who is not in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// They are not there.
+    Everything,
+    /// Nothing.
+    Changes,
+}
+
+/// One piece of a reading.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// A user.
+    User(Box<PulledUser>),
+    /// A group.
+    Group(Box<PulledGroup>),
+    /// An entry that could not be read as either; it counts as present.
+    Skipped(SkippedEntry),
+    /// An entry that the source says is gone.
+    Gone(ExternalId),
+}
+
+/// Pieces that are handed over at a time.
+const PIECES: usize = 256;
+
+/// Where a reading puts its pieces. It waits while whoever takes them is busy.
+pub struct Output {
+    pieces: Vec<Piece>,
+    to: mpsc::Sender<Vec<Piece>>,
+    read: Arc<AtomicUsize>,
+}
+
+/// Nobody takes the pieces any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the reading was given up")]
+pub struct Unwanted;
+
+impl Output {
+    /// An output into a channel; `read` follows how many entries were put out.
+    #[must_use]
+    pub fn new(to: mpsc::Sender<Vec<Piece>>, read: Arc<AtomicUsize>) -> Self {
+        Self { pieces: Vec::with_capacity(PIECES), to, read }
+    }
+
+    /// Puts out one piece.
+    ///
+    /// # Errors
+    /// When nobody takes it any more.
+    pub async fn put(&mut self, piece: Piece) -> Result<(), Unwanted> {
+        self.read.fetch_add(1, Ordering::Relaxed);
+        self.pieces.push(piece);
+        if self.pieces.len() >= PIECES { self.flush().await } else { Ok(()) }
+    }
+
+    /// Hands over what was put out so far.
+    ///
+    /// # Errors
+    /// When nobody takes it any more.
+    pub async fn flush(&mut self) -> Result<(), Unwanted> {
+        if self.pieces.is_empty() {
+            return Ok(());
+        }
+        let pieces = std::mem::replace(&mut self.pieces, Vec::with_capacity(PIECES));
+        self.to.send(pieces).await.map_err(|_| Unwanted)
+    }
+
+    /// What follows how many entries were put out.
+    #[must_use]
+    pub fn counter(&self) -> Arc<AtomicUsize> {
+        self.read.clone()
+    }
+
+    /// How many entries were put out.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.read.load(Ordering::Relaxed)
+    }
 }
 
 /// Whom a source is asked to verify.
@@ -101,36 +215,61 @@ impl RefusalReason {
     }
 }
 
-/// One complete reading of a source.
-#[derive(Debug, Default)]
-pub struct Pulled {
-    /// Everyone whom the source holds, in its order.
-    pub users: Vec<PulledUser>,
-    /// Entries that could not be read as a user, each with the reason; they count as present.
-    pub skipped: Vec<SkippedEntry>,
-}
+/// What an entry says of an attribute: `None` that nobody asked for it, `Some(None)` that it has none.
+pub type Said<T> = Option<Option<T>>;
 
 /// One user as a source has it: texts as read, not yet parsed into the directory's types.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PulledUser {
     /// The identifier that stays when everything else changes.
     pub external_id: ExternalId,
-    /// How people find the entry at the source (a DN, a URL); for messages only.
+    /// How people find the entry at the source: a DN, a URL. It may change.
     pub label: String,
     /// The login name.
     pub username: String,
     /// The name to show.
     pub name: String,
-    /// The email address, where there is one.
-    pub email: Option<String>,
-    /// The phone number, where there is one.
-    pub phone: Option<String>,
-    /// A description, where there is one.
-    pub description: Option<String>,
-    /// `false` when the source itself has disabled the user.
-    pub active: bool,
+    /// The email address.
+    pub email: Said<String>,
+    /// The phone number.
+    pub phone: Said<String>,
+    /// A description.
+    pub description: Said<String>,
+    /// Why the source itself keeps the user out for good, in words; none: it does not.
+    pub disabled: Option<String>,
     /// When the source lets the account end.
-    pub expires_at: Option<Timestamp>,
+    pub expires_at: Said<Timestamp>,
+    /// What the entry calls its primary group.
+    pub primary_group: Option<String>,
+    /// What keeps the user out at the source for now, in words: a lock, a password that must be changed. It passes
+    /// without a change of the entry, and is shown only.
+    pub passing: Option<String>,
+}
+
+/// One group as a source has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PulledGroup {
+    /// The identifier that stays when everything else changes.
+    pub external_id: ExternalId,
+    /// How people find the entry at the source.
+    pub label: String,
+    /// The name to show.
+    pub name: String,
+    /// A description.
+    pub description: Said<String>,
+    /// The members as the entry names them.
+    pub members: Vec<MemberName>,
+    /// The number by which users name it as their primary group.
+    pub primary_key: Option<String>,
+}
+
+/// A member as a group's entry names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MemberName {
+    /// By the name of its entry.
+    Entry(String),
+    /// By its login name (RFC 2307 `memberUid`).
+    Login(String),
 }
 
 /// An entry that could not be taken, and why.
@@ -163,6 +302,40 @@ pub enum PullError {
     Misconfigured(String),
 }
 
+/// How a source is tried.
+#[derive(Default)]
+pub struct Trial {
+    /// Everything that a doctor looks at, instead of what a test needs.
+    pub thorough: bool,
+    /// Settings to try in place of the configured ones.
+    pub instead: Instead,
+}
+
+/// Settings to try in place of the configured ones; nothing of it is kept.
+#[derive(Default)]
+pub struct Instead {
+    /// Other servers.
+    pub urls: Option<Vec<String>>,
+    /// Another reader.
+    pub bind_dn: Option<String>,
+    /// The reader's password. It must be given again where the servers or the reader are others: the configured one
+    /// goes nowhere else.
+    pub bind_password: Option<Secret>,
+    /// Another base.
+    pub base_dn: Option<String>,
+    /// Another filter for users.
+    pub user_filter: Option<String>,
+}
+
+impl Instead {
+    /// Is there anything to try?
+    #[must_use]
+    pub fn is_some(&self) -> bool {
+        let Self { urls, bind_dn, bind_password, base_dn, user_filter } = self;
+        urls.is_some() || bind_dn.is_some() || bind_password.is_some() || base_dn.is_some() || user_filter.is_some()
+    }
+}
+
 /// How a test of a source went, step by step.
 #[derive(Debug, Default)]
 pub struct TestReport {
@@ -181,6 +354,17 @@ pub struct TestStep {
     pub outcome: Result<String, String>,
     /// How long it took.
     pub took: Duration,
+    /// The setting that governs it.
+    pub setting: &'static str,
+}
+
+/// One server of a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerHealth {
+    /// Where it is.
+    pub url: String,
+    /// Why it is passed by for now, and for how long it has been; none: it answers, as far as is known.
+    pub down: Option<(String, Duration)>,
 }
 
 impl TestReport {

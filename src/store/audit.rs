@@ -21,7 +21,7 @@ mod retention;
 mod search;
 
 pub use retention::trim;
-pub use search::{Found, Query, Wanted, each, list};
+pub use search::{Found, Query, Wanted, between, each, list};
 
 /// Most lines of a page.
 const PAGE_LINES: usize = 128;
@@ -91,6 +91,22 @@ pub fn append(tx: &mut Tx<'_>, author: &Author, entry: Entry) -> Result<(), Stor
         target,
     });
     Ok(())
+}
+
+/// The number of the last line of the trail; 0 where there is none.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn last(reads: &dyn Reads) -> Result<u64, StoreError> {
+    Ok(get_record::<Head>(reads, &head_key())?.unwrap_or_default().seq)
+}
+
+/// The number of the last line that was dropped because its time was over; 0 where none was.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn dropped(reads: &dyn Reads) -> Result<u64, StoreError> {
+    Ok(get_record::<Head>(reads, &start_key())?.unwrap_or_default().seq)
 }
 
 /// Gives the lines that the transaction gathered their numbers and hashes, and writes them in pages.

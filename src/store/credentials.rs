@@ -101,6 +101,11 @@ pub fn set(tx: &mut Tx<'_>, user: UserId, hash: String, keep: usize) -> Result<(
     tx.put_record(credential_key(user), &credential)
 }
 
+/// Removes a user's password: somebody else keeps it from now on.
+pub fn remove_password(tx: &mut Tx<'_>, user: UserId) {
+    tx.remove(credential_key(user));
+}
+
 /// Replaces the hash of the same password by one with better parameters, unless the password changed meanwhile.
 ///
 /// # Errors

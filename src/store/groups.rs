@@ -330,9 +330,13 @@ pub fn remove(tx: &mut Tx<'_>, author: &Author, id: GroupId) -> Result<(), Write
         tx.remove(Space::GroupMember.key(&[id.as_bytes(), &member_bytes(member)]));
         tx.remove(Space::GroupOfMember.key(&[&member_bytes(member), id.as_bytes()]));
     }
-    forget_member(tx, Member::Group(id))?;
+    for parent in direct_groups(tx, Member::Group(id))? {
+        change_members(tx, author, parent, &[], &[Member::Group(id)])?;
+    }
     index::remove(tx, key(id), &group);
-    audit::append(tx, author, Entry::new("group.removed", target(&group)))?;
+    let mut entry = Entry::new("group.removed", target(&group));
+    entry.changes = audit::differences(&to_value(&group)?, &Value::Null, &["id", "revision", "modified_at"]);
+    audit::append(tx, author, entry)?;
     Ok(())
 }
 

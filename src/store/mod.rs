@@ -19,6 +19,7 @@ pub mod conflicts;
 pub mod credentials;
 pub mod engine;
 pub mod export;
+pub mod grants;
 pub mod groups;
 pub mod import;
 mod index;

@@ -71,19 +71,20 @@ pub fn list_runs(reads: &dyn Reads, cause: Option<&Cause>, limit: usize) -> Resu
     Ok(runs)
 }
 
-/// How many users the runs of a cause have disabled since then, without those that a person approved.
+/// How many users the runs of a cause have taken out since then, without those that a person approved or took back.
 ///
 /// # Errors
 /// When the store cannot read.
-pub fn disabled_since(reads: &dyn Reads, cause: &Cause, since: Timestamp) -> Result<usize, StoreError> {
-    let mut disabled = 0_usize;
+pub fn lost_since(reads: &dyn Reads, cause: &Cause, since: Timestamp) -> Result<usize, StoreError> {
+    let mut lost = 0_usize;
     each_run(reads, |run| {
-        if run.cause == *cause && run.outcome == Outcome::Applied && run.started_at >= since {
-            disabled = disabled.saturating_add(run.counts.disable);
+        let counts = run.outcome == Outcome::Applied && run.undone_by.is_none() && run.started_at >= since;
+        if run.cause == *cause && counts {
+            lost = lost.saturating_add(run.counts.lost());
         }
         run.started_at >= since
     })?;
-    Ok(disabled)
+    Ok(lost)
 }
 
 /// Ends the plans of a cause that still wait.

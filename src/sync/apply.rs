@@ -1,264 +1,337 @@
-//! Applies a plan, item by item, in batches of one commit each. An item whose user has moved on since the
-//! plan was made is left alone and said so.
+//! Applies plans, item by item, in batches of one commit each. An item whose user has moved on since the plan was made
+//! is left alone and said so. What is noted of the source goes into the commit of the last items.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
-use crate::base::id::{PlanId, SourceId, UserId};
+use crate::base::id::{GroupId, SourceId, UserId};
 use crate::directory::audit::{Author, Target};
-use crate::directory::plan::{Cause, Counts, Plan, PlanItem, PlanStatus, Skipped, Step};
-use crate::directory::user::{NewUser, RuleError};
-use crate::store::audit::{self, Entry};
+use crate::directory::field::Description;
+use crate::directory::group::{Group, Member};
+use crate::directory::plan::{Cause, Counts, MemberRef, PlanItem, Skipped, Step, Then};
+use crate::directory::policy::UserDefaults;
+use crate::directory::user::{NewUser, RuleError, UserChange};
 use crate::store::tx::Tx;
 use crate::store::users::{self, WriteError};
-use crate::store::{Pending, Store, StoreError, runs};
+use crate::store::{Pending, Store, StoreError, groups, readings};
+use crate::sync::live::Live;
 
-/// Users of one commit: readers wait for the length of a batch.
+/// Items of one commit: readers wait for the length of a batch.
 const BATCH: usize = 100;
 /// Batches that are queued at a time: one is made while another is on its way to the disk.
 const UNDER_WAY: usize = 3;
+/// Most refused items that are kept, each with the reason.
+const REFUSED_KEPT: usize = 1_000;
 
 /// What applying came to.
 #[derive(Debug, Default)]
 pub struct Applied {
     /// What was written, of each kind.
     pub written: Counts,
-    /// Items that were not, each with the reason.
+    /// Items that were not, each with the reason; the first thousand.
     pub refused: Vec<Skipped>,
+    /// How many those are.
+    pub refused_count: usize,
+    /// Somebody had moved on since the plan was made: only a complete reading sees whether something is left to do.
+    pub stale: bool,
 }
 
-/// Why a held plan could not be decided.
-#[derive(Debug, thiserror::Error)]
-pub enum DecideError {
-    /// There is no such plan.
-    #[error("there is no such plan")]
-    NotFound,
-    /// It does not wait any more.
-    #[error("the plan does not wait for a decision any more")]
-    Decided,
-    /// The directory has changed since the plan was made.
-    #[error("{0} of its users have changed since the plan was made; run it again for a fresh one")]
-    Stale(usize),
-    /// The store's fault.
-    #[error(transparent)]
-    Store(#[from] StoreError),
+/// Who writes what for whom.
+#[derive(Clone)]
+pub struct Ground {
+    /// The store.
+    pub store: Arc<Store>,
+    /// The author of the changes.
+    pub author: Author,
+    /// Whose users they are.
+    pub source: SourceId,
+    /// What new users and tombstones get.
+    pub defaults: UserDefaults,
+    /// Who watches.
+    pub live: Option<Arc<Live>>,
 }
 
-impl From<WriteError> for DecideError {
-    fn from(error: WriteError) -> Self {
-        match error {
-            WriteError::Store(error) => Self::Store(error),
-            other => Self::Store(StoreError::Record(other.to_string())),
-        }
+/// A batch that is on its way.
+type UnderWay = Pending<Batch, StoreError>;
+
+/// What a batch came to.
+struct Batch {
+    written: Counts,
+    refused: Vec<Skipped>,
+    stale: bool,
+    items: usize,
+}
+
+/// Applies items as they come.
+pub struct Applier {
+    ground: Ground,
+    under_way: VecDeque<UnderWay>,
+    /// The last items, which wait for what is noted with them.
+    waiting: Vec<PlanItem>,
+    applied: Applied,
+}
+
+impl Applier {
+    /// Nothing is written yet.
+    #[must_use]
+    pub fn new(ground: Ground) -> Self {
+        Self { ground, under_way: VecDeque::new(), waiting: Vec::new(), applied: Applied::default() }
     }
-}
 
-/// Writes the items of a plan. `lifetime` is the default one of new users.
-///
-/// # Errors
-/// When the store fails; what was written before stays, and the next run takes it from there.
-pub async fn apply(
-    store: &Store,
-    author: &Author,
-    cause: &Cause,
-    items: Vec<PlanItem>,
-    lifetime: Option<Duration>,
-) -> Result<Applied, StoreError> {
-    let mut applied = Applied::default();
-    let source = match cause {
-        Cause::Source { id } => id.clone(),
-        Cause::Sweep => SourceId::local(),
-    };
-    let items: Arc<[PlanItem]> = items.into();
-    let mut under_way = VecDeque::new();
-    for start in (0..items.len()).step_by(BATCH) {
-        if under_way.len() >= UNDER_WAY {
-            applied.add(under_way.pop_front()).await?;
+    /// Writes items; the last ones wait for the end.
+    ///
+    /// # Errors
+    /// When the store fails; what was written before stays, and the next run takes it from there.
+    pub async fn add(&mut self, items: Vec<PlanItem>) -> Result<(), StoreError> {
+        for item in items {
+            if self.waiting.len() >= BATCH {
+                let batch = std::mem::take(&mut self.waiting);
+                self.send(batch, None).await?;
+            }
+            self.waiting.push(item);
         }
-        let (items, author, source) = (items.clone(), author.clone(), source.clone());
-        let batch = move |tx: &mut Tx<'_>| {
-            let (mut written, mut refused) = (Counts::default(), Vec::new());
-            for item in items.iter().skip(start).take(BATCH) {
-                match tx.attempt(|tx| apply_item(tx, &author, &source, item, lifetime)) {
-                    Ok(()) => written.note(&item.step),
+        Ok(())
+    }
+
+    /// Writes the last items, in one commit with what is noted of the source from then on.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn finish(mut self, then: Option<Then>) -> Result<Applied, StoreError> {
+        while let Some(batch) = self.under_way.pop_front() {
+            self.take(batch).await?;
+        }
+        let items = std::mem::take(&mut self.waiting);
+        if !items.is_empty() || then.is_some() {
+            let stale = self.applied.stale;
+            self.send(items, then.map(|then| (then, stale))).await?;
+        }
+        while let Some(batch) = self.under_way.pop_front() {
+            self.take(batch).await?;
+        }
+        Ok(self.applied)
+    }
+
+    async fn send(&mut self, items: Vec<PlanItem>, then: Option<(Then, bool)>) -> Result<(), StoreError> {
+        if self.under_way.len() >= UNDER_WAY
+            && let Some(batch) = self.under_way.pop_front()
+        {
+            self.take(batch).await?;
+        }
+        let ground = self.ground.clone();
+        let job = move |tx: &mut Tx<'_>| {
+            let mut batch = Batch { written: Counts::default(), refused: Vec::new(), stale: false, items: items.len() };
+            for item in &items {
+                match tx.attempt(|tx| apply_item(tx, &ground, item)) {
+                    Ok(()) => batch.written.note(&item.step),
                     Err(WriteError::Store(error)) => return Err(error),
-                    Err(error) => refused.push(Skipped { label: item.label.clone(), problem: error.to_string() }),
+                    Err(error) => {
+                        batch.stale |= matches!(error, WriteError::Stale { .. } | WriteError::NotFound(_));
+                        batch.refused.push(Skipped { label: item.label.clone(), problem: error.to_string() });
+                    }
                 }
             }
-            Ok((written, refused))
+            if let Some((then, stale)) = &then {
+                note(tx, &ground.source, then, *stale || batch.stale)?;
+            }
+            Ok(batch)
         };
-        under_way.push_back(store.queue_bulk(batch).await?);
+        self.under_way.push_back(self.ground.store.queue_bulk(job).await?);
+        Ok(())
     }
-    while let Some(batch) = under_way.pop_front() {
-        applied.add(Some(batch)).await?;
-    }
-    Ok(applied)
-}
 
-impl Applied {
     /// Waits for a batch, and adds what it came to.
-    async fn add(&mut self, batch: Option<Pending<(Counts, Vec<Skipped>), StoreError>>) -> Result<(), StoreError> {
-        if let Some(batch) = batch {
-            let (written, refused) = batch.done().await?;
-            self.written = self.written.plus(written);
-            self.refused.extend(refused);
+    async fn take(&mut self, batch: UnderWay) -> Result<(), StoreError> {
+        let batch = batch.done().await?;
+        if let Some(live) = &self.ground.live {
+            live.written.fetch_add(batch.items, Ordering::Relaxed);
         }
+        let applied = &mut self.applied;
+        applied.written = applied.written.plus(batch.written);
+        applied.refused_count = applied.refused_count.saturating_add(batch.refused.len());
+        applied.stale |= batch.stale;
+        let room = REFUSED_KEPT.saturating_sub(applied.refused.len());
+        applied.refused.extend(batch.refused.into_iter().take(room));
         Ok(())
     }
 }
 
-fn apply_item(
-    tx: &mut Tx<'_>,
-    author: &Author,
-    source: &SourceId,
-    item: &PlanItem,
-    lifetime: Option<Duration>,
-) -> Result<(), WriteError> {
-    let author = author.clone().because(item.reason.clone());
-    if let Step::Create { username, name, rest, disabled, .. } = &item.step {
-        let new = NewUser {
-            id: UserId::new(tx.now(), tx.rng()),
-            username: username.clone(),
-            name: name.clone(),
-            source: source.clone(),
-            rest: rest.as_ref().clone(),
-            disabled: *disabled,
-        };
-        users::create(tx, &author, new, lifetime)?;
-        return Ok(());
+/// Writes all items of a plan.
+///
+/// # Errors
+/// When the store fails; what was written before stays, and the next run takes it from there.
+pub async fn apply(ground: Ground, items: Vec<PlanItem>, then: Option<Then>) -> Result<Applied, StoreError> {
+    let mut applier = Applier::new(ground);
+    applier.add(items).await?;
+    applier.finish(then).await
+}
+
+/// Notes how far the source was read. A reading of changes keeps what a complete one said.
+fn note(tx: &mut Tx<'_>, source: &SourceId, then: &Then, stale: bool) -> Result<(), StoreError> {
+    let mut reading = readings::get(tx, source)?;
+    reading.bookmark.clone_from(&then.bookmark);
+    if then.complete_at.is_some() {
+        reading.complete_at = then.complete_at;
+        reading.needs_complete = None;
     }
-    let Some(id) = item.user else { return Ok(()) };
+    if stale {
+        reading.needs_complete = Some("somebody was changed here while the last plan was applied".to_owned());
+    }
+    readings::put(tx, source, &reading)
+}
+
+fn apply_item(tx: &mut Tx<'_>, ground: &Ground, item: &PlanItem) -> Result<(), WriteError> {
+    let author = ground.author.clone().because(item.reason.clone());
+    match &item.step {
+        Step::Create { username, name, rest, disabled, .. } => {
+            if let Some(at) = rest.at_source.as_ref().and_then(Option::as_ref) {
+                users::release_entry(tx, &author, &ground.source, &at.entry, None)?;
+            }
+            let new = NewUser {
+                id: UserId::new(tx.now(), tx.rng()),
+                username: username.clone(),
+                name: name.clone(),
+                source: ground.source.clone(),
+                rest: rest.as_ref().clone(),
+                disabled: *disabled,
+            };
+            users::create(tx, &author, new, ground.defaults.lifetime)?;
+            Ok(())
+        }
+        Step::CreateGroup { .. } | Step::UpdateGroup { .. } | Step::Members { .. } | Step::RemoveGroup => {
+            apply_to_group(tx, ground, &author, item)
+        }
+        Step::Conflict { .. } => Ok(()),
+        _ => match item.user {
+            Some(id) => apply_to_user(tx, ground, &author, id, item),
+            None => Ok(()),
+        },
+    }
+}
+
+fn apply_to_user(
+    tx: &mut Tx<'_>,
+    ground: &Ground,
+    author: &Author,
+    id: UserId,
+    item: &PlanItem,
+) -> Result<(), WriteError> {
     users::expect_revision(tx, id, item.revision)?;
     let seen = users::get(tx, id)?.map(|user| user.quiet_since());
     if item.quiet_since.is_some() && item.quiet_since != seen {
         let hint = "they were seen since the plan was made";
         return Err(RuleError::WrongState { state: "not quiet any more", hint }.into());
     }
+    let release = |tx: &mut Tx<'_>, change: &UserChange| match change.at_source.as_ref().and_then(Option::as_ref) {
+        Some(at) => users::release_entry(tx, author, &ground.source, &at.entry, Some(id)),
+        None => Ok(()),
+    };
     let actor = author.actor.clone();
     match item.step.clone() {
-        Step::Update { change, .. } => users::update(tx, &author, id, "user.changed", |user, _| Ok(change.apply(user))),
-        Step::Enable { change, restore } => users::update(tx, &author, id, "user.enabled", |user, now| {
-            let user = if restore { user.restore(now)? } else { user };
-            change.apply(user).enable(now)
-        }),
-        Step::Disable { reason } => {
-            users::update(tx, &author, id, "user.disabled", |user, now| user.disable(reason, actor, now))
+        Step::Update { change, .. } => {
+            release(tx, &change)?;
+            users::update(tx, author, id, "user.changed", |user, _| Ok(change.apply(user)))?;
         }
-        Step::Create { .. } | Step::Conflict { .. } => return Ok(()),
-    }?;
+        Step::Enable { change, restore } => {
+            release(tx, &change)?;
+            users::update(tx, author, id, "user.enabled", |user, now| {
+                let user = if restore { user.restore(now)? } else { user };
+                change.apply(user).enable(now)
+            })?;
+        }
+        Step::Disable { reason } => {
+            users::update(tx, author, id, "user.disabled", |user, now| user.disable(reason, actor, now))?;
+        }
+        Step::Restore => {
+            users::update(tx, author, id, "user.restored", |user, now| user.restore(now))?;
+        }
+        Step::Remove => {
+            let retention = ground.defaults.retention;
+            users::update(tx, author, id, "user.removed", |user, now| Ok(user.remove(actor, now, retention)))?;
+        }
+        _ => {}
+    }
     Ok(())
 }
 
-/// Applies exactly the held plan, if none of its users has moved on.
-///
-/// # Errors
-/// When there is no such plan, it is decided, or the world has moved on.
-pub async fn approve(
-    store: &Store,
-    author: &Author,
-    id: PlanId,
-    lifetime: Option<Duration>,
-) -> Result<Applied, DecideError> {
-    let plan = waiting(store, id)?;
-    let items = runs::items(&store.view(), id, usize::MAX)?;
-    let mut stale = 0_usize;
-    for item in &items {
-        if let Some(user) = item.user
-            && users::expect_revision(&store.view(), user, item.revision).is_err()
-        {
-            stale = stale.saturating_add(1);
+fn apply_to_group(tx: &mut Tx<'_>, ground: &Ground, author: &Author, item: &PlanItem) -> Result<(), WriteError> {
+    if let Step::CreateGroup { external_id, name, rest, again } = &item.step {
+        if let Some(at) = &rest.at_source {
+            groups::release_entry(tx, author, &ground.source, &at.entry, None)?;
+        }
+        let group = Group {
+            id: again.unwrap_or_else(|| GroupId::new(tx.now(), tx.rng())),
+            name: name.clone(),
+            description: Description::default(),
+            source: ground.source.clone(),
+            external_id: Some(external_id.clone()),
+            at_source: None,
+            created_at: tx.now(),
+            modified_at: tx.now(),
+            revision: 1,
+        };
+        groups::create(tx, author, rest.as_ref().clone().apply(group))?;
+        return Ok(());
+    }
+    let Some(id) = group_of(tx, ground, item)? else { return Err(WriteError::NotFound("group")) };
+    if let Some(revision) = item.revision {
+        let found = groups::get(tx, id)?.map(|group| group.revision);
+        if found.is_some_and(|found| found != revision) {
+            return Err(WriteError::Stale { found: found.unwrap_or_default() });
         }
     }
-    if stale > 0 {
-        return Err(DecideError::Stale(stale));
-    }
-    decide(store, author, id, "plan.approved", |at, by| PlanStatus::Applying { at, by }).await?;
-    carry_out(store, author, plan, items, lifetime).await
-}
-
-/// Writes an approved plan to its end. Safe to repeat: what was written before has moved on and is left alone.
-async fn carry_out(
-    store: &Store,
-    author: &Author,
-    plan: Plan,
-    items: Vec<PlanItem>,
-    lifetime: Option<Duration>,
-) -> Result<Applied, DecideError> {
-    let changes = items.into_iter().filter(|item| !matches!(item.step, Step::Conflict { .. })).collect();
-    let applied = apply(store, author, &plan.cause, changes, lifetime).await?;
-    let by = author.actor.clone();
-    let finish = move |tx: &mut Tx<'_>| {
-        let status = PlanStatus::Approved { at: tx.now(), by: by.clone() };
-        runs::drop_items(tx, plan.id)?;
-        runs::put_plan(tx, &Plan { status, ..plan.clone() })
-    };
-    store.write::<_, StoreError>(finish).await?;
-    Ok(applied)
-}
-
-/// Goes on with approved plans that an end of the daemon cut short. Gives their number.
-///
-/// # Errors
-/// When the store fails.
-pub async fn resume(store: &Store, lifetime: Option<Duration>) -> Result<usize, DecideError> {
-    let plans = runs::list_plans(&store.view())?;
-    let mut resumed = 0_usize;
-    for plan in plans {
-        let PlanStatus::Applying { by, .. } = plan.status.clone() else { continue };
-        let items = runs::items(&store.view(), plan.id, usize::MAX)?;
-        tracing::info!(plan.id = %plan.id, "going on with an approved plan");
-        carry_out(store, &Author::of(by), plan, items, lifetime).await?;
-        resumed = resumed.saturating_add(1);
-    }
-    Ok(resumed)
-}
-
-/// Says no to a held plan: nothing of it is ever applied.
-///
-/// # Errors
-/// When there is no such plan, or it is decided.
-pub async fn reject(store: &Store, author: &Author, id: PlanId) -> Result<(), DecideError> {
-    waiting(store, id)?;
-    decide(store, author, id, "plan.rejected", |at, by| PlanStatus::Rejected { at, by }).await
-}
-
-fn waiting(store: &Store, id: PlanId) -> Result<Plan, DecideError> {
-    let plan = runs::get_plan(&store.view(), id)?.ok_or(DecideError::NotFound)?;
-    if plan.status == PlanStatus::Held { Ok(plan) } else { Err(DecideError::Decided) }
-}
-
-async fn decide(
-    store: &Store,
-    author: &Author,
-    id: PlanId,
-    action: &'static str,
-    status: impl Fn(jiff::Timestamp, crate::directory::audit::Actor) -> PlanStatus + Send + 'static,
-) -> Result<(), DecideError> {
-    let author = author.clone();
-    let decide = move |tx: &mut Tx<'_>| {
-        let plan = runs::get_plan(tx, id)?.ok_or(DecideError::NotFound)?;
-        if plan.status != PlanStatus::Held {
-            return Err(DecideError::Decided);
+    match item.step.clone() {
+        Step::UpdateGroup { change, .. } => {
+            if let Some(at) = &change.at_source {
+                groups::release_entry(tx, author, &ground.source, &at.entry, Some(id))?;
+            }
+            groups::update(tx, author, id, |group| change.apply(group))?;
         }
-        let mut entry = Entry::new(action, target(&plan.cause));
-        entry.details.insert("plan".to_owned(), id.to_string().into());
-        let status = status(tx.now(), author.actor.clone());
-        if matches!(status, PlanStatus::Rejected { .. }) {
-            runs::drop_items(tx, id)?;
+        Step::Members { add, remove } => {
+            let (add, remove) = (present(tx, ground, &add)?, present(tx, ground, &remove)?);
+            groups::change_members(tx, author, id, &add, &remove)?;
         }
-        runs::put_plan(tx, &Plan { status, ..plan })?;
-        audit::append(tx, &author, entry)?;
-        Ok(())
-    };
-    store.write(decide).await
+        Step::RemoveGroup => groups::remove(tx, author, id)?,
+        _ => {}
+    }
+    Ok(())
+}
+
+/// The group that an item is about: there already, or made by an item before it.
+fn group_of(tx: &Tx<'_>, ground: &Ground, item: &PlanItem) -> Result<Option<GroupId>, StoreError> {
+    match (item.group, &item.external_id) {
+        (Some(id), _) => Ok(Some(id)),
+        (None, Some(external_id)) => Ok(groups::by_external_id(tx, &ground.source, external_id)?.map(|group| group.id)),
+        (None, None) => Ok(None),
+    }
+}
+
+/// The members as they are now; whoever was not made after all is left out.
+fn present(tx: &Tx<'_>, ground: &Ground, members: &[MemberRef]) -> Result<Vec<Member>, StoreError> {
+    let mut present = Vec::with_capacity(members.len());
+    for member in members {
+        let found = match member {
+            MemberRef::User(id) => users::get(tx, *id)?.map(|_| Member::User(*id)),
+            MemberRef::Group(id) => groups::get(tx, *id)?.map(|_| Member::Group(*id)),
+            MemberRef::NewUser(id) => {
+                let known = users::known(tx, &ground.source, &[id])?.into_iter().flatten().next();
+                known.map(|known| Member::User(known.id))
+            }
+            MemberRef::NewGroup(id) => {
+                groups::by_external_id(tx, &ground.source, id)?.map(|group| Member::Group(group.id))
+            }
+        };
+        present.extend(found);
+    }
+    Ok(present)
 }
 
 /// How the audit trail names what wanted the changes.
 #[must_use]
 pub fn target(cause: &Cause) -> Target {
-    match cause {
-        Cause::Source { id } => Target::Source { id: id.clone() },
-        Cause::Sweep => Target::Directory,
+    match cause.source() {
+        Some(id) => Target::Source { id: id.clone() },
+        None => Target::Directory,
     }
 }

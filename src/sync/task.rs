@@ -1,14 +1,18 @@
-//! The task that keeps one source in step, on its schedule; one pass at a time.
+//! The tasks that keep one source in step: on its schedule, and when the source says that something changed. One pass
+//! at a time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 
+use crate::base::id::RunId;
 use crate::directory::audit::{Actor, Author};
 use crate::directory::plan::{Outcome, Run};
-use crate::sources::Source;
-use crate::store::StoreError;
-use crate::sync::source::Pass;
+use crate::sources::{Bookmark, Source};
+use crate::store::{StoreError, readings};
+use crate::sync::pass::{Pass, Wanted};
+use crate::sync::undo::{self, UndoError};
 use crate::tasks::schedule::Schedule;
 use crate::tasks::{Task, Work};
 
@@ -33,9 +37,28 @@ impl Follower {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn run(&self, by: Author) -> Result<Option<Run>, StoreError> {
+    pub async fn run(&self, wanted: Wanted, by: Author) -> Result<Option<Run>, StoreError> {
         let Ok(_lease) = self.lease.try_lock() else { return Ok(None) };
-        self.pass.run(&*self.source, by).await.map(Some)
+        self.pass.run(&*self.source, wanted, by).await.map(Some)
+    }
+
+    /// Takes a run of the source back, once no pass is under way.
+    ///
+    /// # Errors
+    /// Why it cannot be taken back.
+    pub async fn undo(&self, run: RunId, by: Author) -> Result<Run, UndoError> {
+        let _lease = self.lease.lock().await;
+        undo::undo(&self.pass, self.source.id(), run, by).await
+    }
+
+    /// Waits until the source says that something changed since the last reading; after a failure, for a while.
+    pub async fn changed(&self, pause: Duration) {
+        let bookmark =
+            readings::get(&self.pass.store.view(), self.source.id()).ok().and_then(|reading| reading.bookmark);
+        if let Err(error) = self.source.changed(bookmark.map(Bookmark)).await {
+            tracing::info!(source.id = %self.source.id(), "the source does not tell of changes for now: {error}");
+            tokio::time::sleep(pause).await;
+        }
     }
 }
 
@@ -66,10 +89,10 @@ impl Task for SyncTask {
     fn run(&self) -> Work<'_, Result<String, String>> {
         Box::pin(async {
             let actor = Actor::Source { id: self.follower.source.id().clone(), run: None };
-            match self.follower.run(Author::of(actor)).await.map_err(|error| error.to_string())? {
+            match self.follower.run(Wanted::Due, Author::of(actor)).await.map_err(|error| error.to_string())? {
                 None => Ok("a pass runs already".to_owned()),
                 Some(run) => match run.outcome {
-                    Outcome::Applied => Ok(format!("{} read", run.counts.read)),
+                    Outcome::Applied => Ok(format!("{} read: {}", run.counts.read, run.how)),
                     Outcome::Held { why, .. } => Err(format!("held: {why}")),
                     Outcome::Failed { why } => Err(why),
                 },

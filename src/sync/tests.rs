@@ -4,31 +4,44 @@ use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 
-use super::source::Pass;
+use super::pass::{Pass, Wanted};
+use super::rules::Rules;
 use crate::base::clock::Clock;
 use crate::base::id::{ExternalId, SourceId};
 use crate::base::rng::Rng;
 use crate::base::secret::Secret;
 use crate::directory::audit::Author;
 use crate::directory::plan::{Outcome, Plan, PlanStatus, Run};
-use crate::directory::policy::Budget;
+use crate::directory::policy::UserDefaults;
 use crate::directory::user::{DisabledReason, State, User};
-use crate::sources::{Answer, Person, PullError, Pulled, PulledUser, SkippedEntry, Source, TestReport, Verdict};
+use crate::sources::{
+    Answer, Bookmark, Extent, Output, Person, Piece, PullError, PulledGroup, PulledUser, Read, SkippedEntry, Source,
+    TestReport, Trial, Verdict,
+};
 use crate::store::tx::Tx;
 use crate::store::{Store, runs, users};
-use crate::sync::apply::{self, DecideError};
+use crate::sync::decide::{self, DecideError};
 
 /// A source whose content the test sets.
 struct Fake {
     id: SourceId,
     content: Mutex<Result<Vec<PulledUser>, String>>,
     skipped: Mutex<Vec<SkippedEntry>>,
+    groups: Mutex<Vec<PulledGroup>>,
+    /// What a reading of changes gives; none: it becomes a complete one.
+    changes: Mutex<Option<Vec<Piece>>>,
 }
 
 impl Fake {
     fn new(users: Vec<PulledUser>) -> Self {
         let id = SourceId::parse("corp").unwrap();
-        Self { id, content: Mutex::new(Ok(users)), skipped: Mutex::new(Vec::new()) }
+        Self {
+            id,
+            content: Mutex::new(Ok(users)),
+            skipped: Mutex::default(),
+            groups: Mutex::default(),
+            changes: Mutex::default(),
+        }
     }
 
     fn holds(&self, users: Vec<PulledUser>) {
@@ -41,22 +54,41 @@ impl Source for Fake {
         &self.id
     }
 
-    fn pull(&self) -> Answer<'_, Result<Pulled, PullError>> {
+    fn read(&self, since: Option<Bookmark>, mut output: Output) -> Answer<'_, Result<Read, PullError>> {
         let content = self.content.lock().unwrap().clone();
         let skipped = self.skipped.lock().unwrap().clone();
+        let changes = self.changes.lock().unwrap().clone().filter(|_| since.is_some());
+        let groups = self.groups.lock().unwrap().clone();
         Box::pin(async move {
-            match content {
-                Ok(users) => Ok(Pulled { users, skipped }),
-                Err(why) => Err(PullError::Incomplete { read: 7, why }),
+            let extent = if changes.is_some() { Extent::Changes } else { Extent::Everything };
+            let pieces = match (changes, content) {
+                (Some(changes), _) => changes,
+                (None, Ok(users)) => {
+                    let users = users.into_iter().map(|user| Piece::User(Box::new(user)));
+                    let groups = groups.into_iter().map(|group| Piece::Group(Box::new(group)));
+                    users.chain(skipped.into_iter().map(Piece::Skipped)).chain(groups).collect()
+                }
+                (None, Err(why)) => return Err(PullError::Incomplete { read: 7, why }),
+            };
+            for piece in pieces {
+                output.put(piece).await.map_err(|error| PullError::Unavailable(error.to_string()))?;
             }
+            output.flush().await.map_err(|error| PullError::Unavailable(error.to_string()))?;
+            let next = since.map_or("1".to_owned(), |Bookmark(number)| format!("{number}1"));
+            Ok(Read { extent, next: Some(Bookmark(next)), how: "by the test".to_owned() })
         })
+    }
+
+    fn look_up<'a>(&'a self, id: &'a ExternalId) -> Answer<'a, Result<Option<PulledUser>, PullError>> {
+        let content = self.content.lock().unwrap().clone().unwrap_or_default();
+        Box::pin(async move { Ok(content.into_iter().find(|user| user.external_id == *id)) })
     }
 
     fn verify<'a>(&'a self, _: Person<'a>, _: &'a Secret) -> Answer<'a, Verdict> {
         Box::pin(async { Verdict::Wrong })
     }
 
-    fn test(&self) -> Answer<'_, TestReport> {
+    fn test(&self, _: Trial) -> Answer<'_, TestReport> {
         Box::pin(async { TestReport::default() })
     }
 }
@@ -67,11 +99,13 @@ fn entry(n: usize) -> PulledUser {
         label: format!("uid=u{n}"),
         username: format!("u{n}"),
         name: format!("User {n}"),
-        email: Some(format!("u{n}@example.org")),
+        email: Some(Some(format!("u{n}@example.org"))),
         phone: None,
         description: None,
-        active: true,
+        disabled: None,
         expires_at: None,
+        primary_group: None,
+        passing: None,
     }
 }
 
@@ -82,11 +116,11 @@ fn entries(count: usize) -> Vec<PulledUser> {
 fn pass() -> Pass {
     let clock = Clock::manual(Timestamp::from_second(1_000_000).unwrap());
     let store = Arc::new(Store::in_memory(clock, Rng::seeded(1)).unwrap());
-    Pass { store, budget: Budget::default(), lifetime: None }
+    Pass::new(store, Rules { groups: true, ..Rules::default() })
 }
 
 async fn run(pass: &Pass, source: &Fake) -> Run {
-    pass.run(source, Author::system("test")).await.unwrap()
+    pass.run(source, Wanted::Everything, Author::system("test")).await.unwrap()
 }
 
 fn user(pass: &Pass, username: &str) -> User {
@@ -163,12 +197,18 @@ async fn a_held_plan_is_applied_exactly_or_refused_when_the_world_moved_on() {
         users::update(tx, &Author::system("test"), id, "user.changed", |user, _| Ok(user.end_sessions()))
     });
     touch.await.unwrap();
-    assert!(matches!(apply::approve(&pass.store, &author, plan, None).await, Err(DecideError::Stale(1))));
+    assert!(matches!(
+        decide::approve(&pass.store, &author, plan, &UserDefaults::default()).await,
+        Err(DecideError::Stale(1))
+    ));
     let Outcome::Held { plan: fresh, .. } = run(&pass, &source).await.outcome else { panic!("not held") };
     let Outcome::Held { plan: same, .. } = run(&pass, &source).await.outcome else { panic!("not held") };
     assert_eq!(fresh, same, "the same wish again is the same plan");
-    assert!(matches!(apply::approve(&pass.store, &author, plan, None).await, Err(DecideError::Decided)));
-    let applied = apply::approve(&pass.store, &author, fresh, None).await.unwrap();
+    assert!(matches!(
+        decide::approve(&pass.store, &author, plan, &UserDefaults::default()).await,
+        Err(DecideError::Decided)
+    ));
+    let applied = decide::approve(&pass.store, &author, fresh, &UserDefaults::default()).await.unwrap();
     assert_eq!((applied.written.disable, applied.refused.len()), (20, 0));
     assert!(!user(&pass, "u39").is_active() && user(&pass, "u0").is_active());
     let status = runs::get_plan(&pass.store.view(), fresh).unwrap().unwrap().status;
@@ -181,8 +221,8 @@ async fn a_rejected_plan_is_never_applied() {
     run(&pass, &source).await;
     source.holds(Vec::new());
     let Outcome::Held { plan, .. } = run(&pass, &source).await.outcome else { panic!("not held") };
-    apply::reject(&pass.store, &Author::system("test"), plan).await.unwrap();
-    let late = apply::approve(&pass.store, &Author::system("test"), plan, None).await;
+    decide::reject(&pass.store, &Author::system("test"), plan).await.unwrap();
+    let late = decide::approve(&pass.store, &Author::system("test"), plan, &UserDefaults::default()).await;
     assert!(matches!(late, Err(DecideError::Decided)));
     assert!(user(&pass, "u0").is_active());
 }
@@ -190,7 +230,7 @@ async fn a_rejected_plan_is_never_applied() {
 #[tokio::test]
 async fn what_is_previewed_is_what_is_applied() {
     let (pass, source) = (pass(), Fake::new(entries(30)));
-    let preview = pass.preview(&source).await.unwrap();
+    let preview = pass.preview(&source, Wanted::Everything).await.unwrap();
     assert_eq!(users::by_username(&pass.store.view(), "u0").unwrap(), None);
     assert_eq!(run(&pass, &source).await.counts, preview.draft.counts);
 }
@@ -201,8 +241,8 @@ async fn another_sources_name_or_address_is_a_conflict_and_never_taken() {
     let other = Fake { id: SourceId::parse("other").unwrap(), ..Fake::new(entries(1)) };
     run(&pass, &other).await;
     let mut same_email = entry(5);
-    same_email.email = Some("U0@Example.org".to_owned());
-    let same_name = PulledUser { email: None, ..entry(0) };
+    same_email.email = Some(Some("U0@Example.org".to_owned()));
+    let same_name = PulledUser { email: Some(None), ..entry(0) };
     let source = Fake::new(vec![same_name, same_email, entry(6)]);
     let outcome = run(&pass, &source).await;
     assert_eq!((outcome.counts.conflict, outcome.counts.create), (2, 1));
@@ -230,7 +270,7 @@ async fn a_rename_at_the_source_is_an_update_of_the_same_user() {
     let before = user(&pass, "u1");
     let mut renamed = entries(3);
     renamed[1].username = "Ada".to_owned();
-    renamed[1].email = None;
+    renamed[1].email = Some(None);
     source.holds(renamed);
     assert_eq!(run(&pass, &source).await.counts.update, 1);
     let after = user(&pass, "ada");
@@ -262,7 +302,7 @@ async fn what_an_administrator_disabled_or_removed_the_source_does_not_give_back
 async fn one_bad_entry_never_stops_the_rest() {
     let mut bad = entries(4);
     bad[0].username = "nul\0".to_owned();
-    bad[1].email = Some("no mail".to_owned());
+    bad[1].email = Some(Some("no mail".to_owned()));
     bad[2].username = "U3".to_owned();
     let (pass, source) = (pass(), Fake::new(bad));
     let outcome = run(&pass, &source).await;
@@ -280,7 +320,7 @@ async fn a_plan_that_waits_ends_when_the_world_has_healed() {
     let Outcome::Held { plan, .. } = run(&pass, &source).await.outcome else { panic!("not held") };
     source.holds(entries(40));
     assert_eq!(run(&pass, &source).await.outcome, Outcome::Applied);
-    let late = apply::approve(&pass.store, &Author::system("test"), plan, None).await;
+    let late = decide::approve(&pass.store, &Author::system("test"), plan, &UserDefaults::default()).await;
     assert!(matches!(late, Err(DecideError::Decided)));
     assert!(user(&pass, "u39").is_active());
 }
@@ -298,9 +338,9 @@ async fn an_approved_plan_that_was_cut_short_goes_on_at_the_next_start() {
         runs::put_plan(tx, &Plan { status, ..plan })
     });
     cut.await.unwrap();
-    assert_eq!(apply::resume(&pass.store, None).await.unwrap(), 1);
+    assert_eq!(decide::resume(&pass.store, &UserDefaults::default()).await.unwrap(), 1);
     assert!(!user(&pass, "u39").is_active());
-    assert_eq!(apply::resume(&pass.store, None).await.unwrap(), 0);
+    assert_eq!(decide::resume(&pass.store, &UserDefaults::default()).await.unwrap(), 0);
 }
 
 #[tokio::test]
@@ -321,7 +361,7 @@ async fn whom_the_source_disabled_is_out_whatever_else_is_wrong_with_the_entry()
     run(&pass, &source).await;
     let mut bad = entries(3);
     bad[1].username = "a  b".to_owned();
-    bad[1].active = false;
+    bad[1].disabled = Some("nsAccountLock".to_owned());
     source.holds(bad);
     assert_eq!(run(&pass, &source).await.counts.disable, 1);
     assert!(!user(&pass, "u1").is_active());
@@ -332,8 +372,8 @@ async fn a_malformed_or_doubled_address_leaves_the_good_one_alone() {
     let (pass, source) = (pass(), Fake::new(entries(3)));
     run(&pass, &source).await;
     let mut bad = entries(3);
-    bad[1].email = Some("typo".to_owned());
-    bad[2].email = Some("U0@example.org".to_owned());
+    bad[1].email = Some(Some("typo".to_owned()));
+    bad[2].email = Some(Some("U0@example.org".to_owned()));
     source.holds(bad);
     let outcome = run(&pass, &source).await;
     assert!(outcome.counts.is_quiet(), "{outcome:?}");

@@ -8,12 +8,15 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::base::clock::plus;
+use crate::base::secret::sha256;
 
 /// When a task is due.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     text: String,
     kind: Kind,
+    /// The most that a run comes later than it is due.
+    jitter: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -57,13 +60,28 @@ impl Schedule {
             }
             Kind::Every(interval)
         };
-        Ok(Self { text: trimmed.to_owned(), kind })
+        Ok(Self { text: trimmed.to_owned(), kind, jitter: Duration::ZERO })
+    }
+
+    /// The same, but each run comes up to so much later than it is due: how much depends on the run before, so that it
+    /// is the same whenever it is asked for.
+    #[must_use]
+    pub fn with_jitter(self, jitter: Duration) -> Self {
+        Self { jitter, ..self }
+    }
+
+    fn delay(&self, last: Timestamp) -> Duration {
+        let most = u64::try_from(self.jitter.as_millis()).unwrap_or(u64::MAX);
+        let hash = sha256(format!("{} {}", self.text, last.as_millisecond()).as_bytes());
+        let number = hash.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+        Duration::from_millis(number.checked_rem(most.saturating_add(1)).unwrap_or(0))
     }
 
     /// An interval.
     #[must_use]
     pub fn every(interval: Duration) -> Self {
-        Self { text: format!("{}s", interval.as_secs()), kind: Kind::Every(interval.max(SHORTEST)) }
+        let kind = Kind::Every(interval.max(SHORTEST));
+        Self { text: format!("{}s", interval.as_secs()), kind, jitter: Duration::ZERO }
     }
 
     /// When a task that began its last run at `last` is due; `None` is never.
@@ -74,6 +92,11 @@ impl Schedule {
     pub fn next(&self, last: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
         // A last run in the future is the word of a clock that has been set back since: it must not stop the task.
         let last = last.filter(|last| *last <= now);
+        let delay = last.map_or(Duration::ZERO, |last| self.delay(last));
+        self.due(last, now).map(|due| plus(due, delay))
+    }
+
+    fn due(&self, last: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
         match &self.kind {
             Kind::Never => None,
             Kind::Every(interval) => Some(last.map_or(now, |last| plus(last, *interval))),
@@ -127,6 +150,23 @@ mod tests {
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_run_comes_a_little_later_and_always_by_the_same_time() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let plain = Schedule::every(Duration::from_secs(60));
+        let late = plain.clone().with_jitter(Duration::from_secs(30));
+        let mut delays = std::collections::BTreeSet::new();
+        for last in 0..50 {
+            let (due, next) = (plain.next(Some(at(last)), at(1_000)), late.next(Some(at(last)), at(1_000)));
+            let delay = next.unwrap().duration_since(due.unwrap());
+            assert!(delay.as_millis() <= 30_000 && !delay.is_negative());
+            assert_eq!(next, late.next(Some(at(last)), at(1_001)));
+            delays.insert(delay.as_millis());
+        }
+        assert!(delays.len() > 10, "{delays:?}");
+        assert_eq!(late.next(None, at(5)), Some(at(5)), "the first one does not wait");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::super::section::Section;
 use super::CENTURY;
 use crate::base::id::SourceId;
-use crate::sources::ldap::{Attributes, Settings};
+use crate::sources::ldap::{Attributes, GroupAttributes, ServerKind, Settings, Strategy};
 
 /// Reads the keys of one LDAP source. Without an id there is a fault already.
 pub(super) fn read(section: &mut Section<'_>, id: Option<&SourceId>) -> Settings {
@@ -24,11 +24,18 @@ pub(super) fn read(section: &mut Section<'_>, id: Option<&SourceId>) -> Settings
         bind_dn: section.text("bind_dn", &default.bind_dn),
         bind_password: section.secret("bind_password"),
         base_dn: section.text("base_dn", &default.base_dn),
-        user_filter: section.text("user_filter", &default.user_filter),
-        id_attribute: section.text("id_attribute", &default.id_attribute),
-        attributes: read_attributes(&mut section.section("attributes"), default.attributes),
+        server_kind: section.optional_choice("server_kind", ServerKind::ALL, "auto"),
+        strategy: section.optional_choice("strategy", Strategy::ALL, "auto"),
+        watch: section.boolean("watch", default.watch),
+        user_filter: section.optional_text("user_filter", default.user_filter),
+        id_attribute: section.optional_text("id_attribute", default.id_attribute),
+        attributes: read_attributes(&mut section.section("attributes")),
+        groups: section.boolean("groups", default.groups),
+        group_base_dn: section.optional_text("group_base_dn", default.group_base_dn),
+        group_filter: section.optional_text("group_filter", default.group_filter),
+        group_attributes: read_group_attributes(&mut section.section("group_attributes")),
         disabled_when: section.optional_text("disabled_when", default.disabled_when),
-        ignore_referrals: section.boolean("ignore_referrals", default.ignore_referrals),
+        ignore_referrals: section.optional_choice("ignore_referrals", &[("yes", true), ("no", false)], "auto"),
         page_size: section.integer("page_size", 0..=u16::MAX, default.page_size),
         connect_timeout: section.duration("connect_timeout", any.clone(), default.connect_timeout),
         operation_timeout: section.duration("operation_timeout", any.clone(), default.operation_timeout),
@@ -48,12 +55,22 @@ pub(super) fn read(section: &mut Section<'_>, id: Option<&SourceId>) -> Settings
     settings
 }
 
-fn read_attributes(section: &mut Section<'_>, default: Attributes) -> Attributes {
+fn read_attributes(section: &mut Section<'_>) -> Attributes {
     Attributes {
-        username: section.text("username", &default.username),
-        name: section.text("name", &default.name),
-        email: section.optional_text("email", default.email),
-        phone: section.optional_text("phone", default.phone),
-        description: section.optional_text("description", default.description),
+        username: section.maybe_text("username"),
+        name: section.maybe_text("name"),
+        email: section.maybe_text("email"),
+        phone: section.maybe_text("phone"),
+        description: section.maybe_text("description"),
+    }
+}
+
+fn read_group_attributes(section: &mut Section<'_>) -> GroupAttributes {
+    GroupAttributes {
+        id: section.maybe_text("id"),
+        name: section.maybe_text("name"),
+        description: section.maybe_text("description"),
+        members: section.maybe_text("members"),
+        member_logins: section.maybe_text("member_logins"),
     }
 }

@@ -7,9 +7,13 @@ use jiff::Timestamp;
 use super::super::reader::Reader;
 use super::super::section::Section;
 use super::super::{SourceKind, SourceSettings};
-use super::{HOUR, budget, ldap, schedule};
+use super::{CENTURY, DAY, HOUR, MINUTE, SECOND, budget, ldap, schedule};
 use crate::base::id::SourceId;
-use crate::directory::policy::{Budget, days};
+use crate::directory::conflict::ConflictRule;
+use crate::directory::policy::days;
+use crate::directory::user::KeptAttribute;
+use crate::sync::rules::Rules;
+use crate::tasks::schedule::Schedule;
 
 /// How often an LDAP source is read where nothing is set.
 const PULL: &str = "15m";
@@ -53,7 +57,7 @@ fn local() -> SourceSettings {
         enabled: true,
         login: true,
         schedule: None,
-        budget: Budget::default(),
+        rules: Rules::default(),
         outage_cache: None,
         kind: SourceKind::Local,
     }
@@ -80,8 +84,8 @@ fn read_one(section: &mut Section<'_>, now: Timestamp) -> Option<SourceSettings>
         );
     }
     let login = section.boolean("login", true);
-    let schedule = (kind == Kind::Ldap).then(|| schedule(section, PULL, now));
-    let budget = if kind == Kind::Ldap { budget(section) } else { Budget::default() };
+    let schedule = (kind == Kind::Ldap).then(|| read_schedule(section, now));
+    let rules = if kind == Kind::Ldap { read_rules(section) } else { Rules::default() };
     let outage_cache =
         if kind == Kind::Ldap { section.optional_duration("outage_cache", HOUR..=days(30), None) } else { None };
     let kind = match kind {
@@ -89,7 +93,46 @@ fn read_one(section: &mut Section<'_>, now: Timestamp) -> Option<SourceSettings>
         Kind::Ldap => SourceKind::Ldap(Box::new(ldap::read(section, id.as_ref()))),
         Kind::Scim => SourceKind::Scim { verify_with: read_verifier(section) },
     };
-    Some(SourceSettings { id: id?, enabled, login, schedule, budget, outage_cache, kind })
+    Some(SourceSettings { id: id?, enabled, login, schedule, rules, outage_cache, kind })
+}
+
+/// The schedule, each run of which comes a little later than it says: not all sources of all daemons at once.
+fn read_schedule(section: &mut Section<'_>, now: Timestamp) -> Schedule {
+    let schedule = schedule(section, PULL, now);
+    let jitter = section.optional_duration("jitter", SECOND..=DAY, None);
+    schedule.with_jitter(jitter.unwrap_or_default())
+}
+
+/// What an administrator decides for passes over a source. The defaults of new users come with the whole directory.
+fn read_rules(section: &mut Section<'_>) -> Rules {
+    let default = Rules::default();
+    let rules = [
+        ("inbox", ConflictRule::Inbox),
+        ("link", ConflictRule::Link),
+        ("suffix", ConflictRule::Suffix),
+        ("reject", ConflictRule::Reject),
+    ];
+    let kept = section.list("kept", "the name of an attribute", Vec::<String>::new());
+    for name in kept.iter().filter(|name| KeptAttribute::parse(name).is_none()) {
+        let known: Vec<_> = KeptAttribute::ALL.iter().map(|(name, _)| *name).collect();
+        section.fault("kept", format!("{name:?} is not one of {}", known.join(", ")));
+    }
+    let mut grants = Vec::new();
+    for text in section.list("group_grants", "a text", Vec::<String>::new()) {
+        match text.parse() {
+            Ok(grant) => grants.push(grant),
+            Err(problem) => section.fault("group_grants", problem),
+        }
+    }
+    Rules {
+        budget: budget(section),
+        complete_every: section.duration("complete_every", MINUTE..=days(30), default.complete_every),
+        absent_grace: section.optional_duration("absent_grace", HOUR..=CENTURY, default.absent_grace),
+        conflicts: section.choice("conflicts", &rules, default.conflicts),
+        kept: kept.iter().filter_map(|name| KeptAttribute::parse(name)).collect(),
+        grants,
+        ..Rules::default()
+    }
 }
 
 fn read_id(section: &mut Section<'_>) -> Option<SourceId> {

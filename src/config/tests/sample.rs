@@ -68,9 +68,25 @@ fn the_ldap_example_says_the_defaults() {
     let minimal = good(CORP, &[]);
     desk.write("musterd.toml", &uncommented(&desk, false), 0o600);
     let full = desk.load(&[]).unwrap_or_else(|faults| panic!("{faults}"));
-    let examples = ["urls", "base_dn", "bind_dn", "bind_password", "ca_file"].map(|key| format!("sources.corp.{key}"));
+    let examples = [
+        "urls",
+        "base_dn",
+        "bind_dn",
+        "bind_password",
+        "ca_file",
+        "group_grants",
+        // What these are by default depends on the kind of server: the sample shows OpenLDAP's.
+        "user_filter",
+        "id_attribute",
+        "group_base_dn",
+        "group_filter",
+    ];
+    let is_example = |key: &str| {
+        let key = key.trim_start_matches("sources.corp.");
+        examples.contains(&key) || key.starts_with("attributes.") || key.starts_with("group_attributes.")
+    };
     for (key, value) in shown(&minimal).into_iter().filter(|(key, _)| key.starts_with("sources.corp.")) {
-        assert!(examples.contains(&key) || effective(&full, &key).0 == value, "{key} is not {value} by default");
+        assert!(is_example(&key) || effective(&full, &key).0 == value, "{key} is not {value} by default");
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Prints<'a> {
     pub entry: Option<&'a str>,
     /// The primary group.
     pub primary_group: Option<&'a str>,
+    /// Whether the expiry is the source's word.
+    pub expires: bool,
     /// Whether the user is active.
     pub active: bool,
 }
@@ -32,10 +34,10 @@ impl Prints<'_> {
     /// The first half of the SHA-256 of all of it, each part with its length in front.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        let Self { username, name, email, phone, description, entry, primary_group, active } = *self;
+        let Self { username, name, email, phone, description, entry, primary_group, expires, active } = *self;
         let parts = [Some(username), Some(name), email, phone, Some(description), entry, primary_group];
         let mut bytes = Vec::with_capacity(256);
-        bytes.push(u8::from(active));
+        bytes.extend([u8::from(active), u8::from(expires)]);
         for part in parts {
             let length = part.map_or(u32::MAX, |part| u32::try_from(part.len()).unwrap_or(u32::MAX));
             bytes.extend_from_slice(&length.to_be_bytes());
@@ -58,6 +60,7 @@ impl User {
             description: self.description.as_str(),
             entry: at_source.map(|at| at.entry.as_str()),
             primary_group: at_source.and_then(|at| at.primary_group.as_deref()),
+            expires: at_source.is_some_and(|at| at.expires),
             active: self.is_active(),
         };
         prints.fingerprint()
@@ -76,6 +79,7 @@ mod tests {
         description: "",
         entry: Some("uid=ada"),
         primary_group: None,
+        expires: false,
         active: true,
     };
 
@@ -89,6 +93,7 @@ mod tests {
             Prints { entry: None, ..PRINTS },
             Prints { primary_group: Some("513"), ..PRINTS },
             Prints { active: false, ..PRINTS },
+            Prints { expires: true, ..PRINTS },
         ];
         for other in others {
             assert_ne!(other.fingerprint(), PRINTS.fingerprint(), "{other:?}");

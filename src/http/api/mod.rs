@@ -8,6 +8,8 @@ use crate::directory::permission::Permission as P;
 
 pub mod audit;
 pub mod backup;
+pub mod conflicts;
+mod events;
 pub mod groups;
 pub mod health;
 pub mod login;
@@ -106,10 +108,34 @@ fn running() -> Vec<Route> {
         route(Method::DELETE, "/api/v1/tokens/{token}", holder(P::TokensManage), tokens::revoke),
         route(Method::GET, "/api/v1/sources", holder(P::SourcesView), sources::list),
         route(Method::POST, "/api/v1/sources/{source}/test", holder(P::SourcesSync), sources::test),
+        route(Method::POST, "/api/v1/sources/{source}/doctor", holder(P::SourcesSync), sources::doctor),
+        route(Method::GET, "/api/v1/sources/{source}/progress", holder(P::SourcesView), sources::progress),
         route(Method::POST, "/api/v1/sources/{source}/plan", holder(P::SourcesSync), sources::plan),
         route(Method::POST, "/api/v1/sources/{source}/sync", holder(P::SourcesSync), sources::sync),
         route(Method::GET, "/api/v1/runs", holder(P::SourcesView), sources::runs),
         route(Method::GET, "/api/v1/runs/{run}", holder(P::SourcesView), sources::show_run),
+        route(Method::GET, "/api/v1/runs/{run}/changes", holder(P::SourcesView), sources::run_changes),
+        route(Method::POST, "/api/v1/runs/{run}/undo", holder(P::PlansApprove), sources::undo),
+        route(Method::GET, "/api/v1/conflicts", holder(P::SourcesView), conflicts::list),
+        route(Method::POST, "/api/v1/conflicts/{source}/{entry}/link", holder(P::ConflictsResolve), conflicts::link),
+        route(
+            Method::POST,
+            "/api/v1/conflicts/{source}/{entry}/rename",
+            holder(P::ConflictsResolve),
+            conflicts::rename,
+        ),
+        route(
+            Method::POST,
+            "/api/v1/conflicts/{source}/{entry}/ignore",
+            holder(P::ConflictsResolve),
+            conflicts::ignore,
+        ),
+        route(
+            Method::POST,
+            "/api/v1/conflicts/{source}/{entry}/reopen",
+            holder(P::ConflictsResolve),
+            conflicts::reopen,
+        ),
         route(Method::GET, "/api/v1/plans", holder(P::SourcesView), plans::list),
         route(Method::GET, "/api/v1/plans/{plan}", holder(P::SourcesView), plans::show),
         route(Method::POST, "/api/v1/plans/{plan}/approve", holder(P::PlansApprove), plans::approve),

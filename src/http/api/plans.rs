@@ -10,7 +10,7 @@ use crate::http::error::Problem;
 use crate::http::extract::{Parameters, Segment};
 use crate::http::state::App;
 use crate::store::{StoreError, runs};
-use crate::sync::apply;
+use crate::sync::decide;
 
 /// All plans, newest first.
 pub async fn list(State(app): State<App>) -> Result<Json<Value>, Problem> {
@@ -36,8 +36,8 @@ pub async fn approve(
     Segment(id): Segment<PlanId>,
 ) -> Result<Json<Value>, Problem> {
     // A task of its own: a caller who hangs up does not cut it in half.
-    let (store, author, lifetime) = (app.store.clone(), caller.author(), app.users.lifetime);
-    let applying = tokio::spawn(async move { apply::approve(&store, &author, id, lifetime).await });
+    let (store, author, defaults) = (app.store.clone(), caller.author(), app.users.clone());
+    let applying = tokio::spawn(async move { decide::approve(&store, &author, id, &defaults).await });
     let applied = applying.await.map_err(|_| StoreError::Stopped)??;
     Ok(Json(json!({"written": applied.written.changes(), "refused": applied.refused})))
 }
@@ -48,6 +48,6 @@ pub async fn reject(
     caller: Caller,
     Segment(id): Segment<PlanId>,
 ) -> Result<Json<Value>, Problem> {
-    apply::reject(&app.store, &caller.author(), id).await?;
+    decide::reject(&app.store, &caller.author(), id).await?;
     Ok(Json(json!({"rejected": id})))
 }

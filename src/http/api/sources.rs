@@ -3,31 +3,49 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::events::{Event, events};
 use crate::base::id::{RunId, SourceId};
-use crate::directory::plan::Cause;
+use crate::base::secret::Secret;
+use crate::directory::plan::{Cause, Run};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
-use crate::http::extract::{Parameters, Segment};
+use crate::http::extract::{Body, Parameters, Segment};
 use crate::http::state::App;
-use crate::sources::PulledUser;
-use crate::store::runs;
+use crate::sources::{Instead, PulledUser, TestReport, Trial};
+use crate::store::{StoreError, readings, runs};
+use crate::sync::pass::Wanted;
 use crate::sync::task::Follower;
+use crate::sync::undo::{self, Undo, UndoError};
 
 /// All sources in their order, each with its last run.
 pub async fn list(State(app): State<App>) -> Result<Json<Value>, Problem> {
     let view = app.store.view();
     let mut items = Vec::new();
     for source in &app.sources {
-        let last = runs::list_runs(&view, Some(&Cause::Source { id: source.id.clone() }), 1)?;
+        // A reading of changes that found none leaves no record: the last one is newer than that then.
+        let seen = source.pulled.as_ref().and_then(|pulled| pulled.pass.live.last());
+        let kept = runs::list_runs(&view, Some(&Cause::Source { id: source.id.clone() }), 1)?.pop();
+        let last = [seen, kept].into_iter().flatten().max_by_key(|run| run.started_at);
+        let servers = source.pulled.as_ref().map(|pulled| pulled.source.health()).unwrap_or_default();
+        let servers = servers.iter().map(|server| {
+            let down = server.down.as_ref().map(|(why, since)| json!({"why": why, "seconds": since.as_secs()}));
+            json!({"url": server.url, "down": down})
+        });
+        let reading = readings::get(&view, &source.id)?;
         items.push(json!({
+            "servers": servers.collect::<Vec<_>>(),
+            "complete_at": reading.complete_at,
+            "waits_because_of_undone": reading.undone,
             "id": source.id,
             "kind": source.kind,
             "enabled": source.enabled,
             "login": source.login,
             "keeps_passwords": app.auth.keeps_password(&source.id),
-            "last_run": last.first(),
+            "last_run": last,
         }));
     }
     Ok(Json(json!({"items": items})))
@@ -44,31 +62,77 @@ fn pulled(app: &App, id: &SourceId) -> Result<Follower, Problem> {
     })
 }
 
-/// Tries the source step by step.
-pub async fn test(State(app): State<App>, Segment(id): Segment<SourceId>) -> Result<Json<Value>, Problem> {
-    let report = pulled(&app, &id)?.source.test().await;
+/// What to try instead of what is configured.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct Wish {
+    urls: Option<Vec<String>>,
+    bind_dn: Option<String>,
+    bind_password: Option<Secret>,
+    base_dn: Option<String>,
+    user_filter: Option<String>,
+}
+
+impl From<Wish> for Instead {
+    fn from(wish: Wish) -> Self {
+        let Wish { urls, bind_dn, bind_password, base_dn, user_filter } = wish;
+        Self { urls, bind_dn, bind_password, base_dn, user_filter }
+    }
+}
+
+/// Tries the source step by step, as it is configured or with other settings, which are not kept.
+pub async fn test(
+    State(app): State<App>,
+    Segment(id): Segment<SourceId>,
+    Body(wish): Body<Wish>,
+) -> Result<Json<Value>, Problem> {
+    let trial = Trial { thorough: false, instead: wish.into() };
+    Ok(report(pulled(&app, &id)?.source.test(trial).await))
+}
+
+/// Looks at everything that may be wrong with the source.
+pub async fn doctor(State(app): State<App>, Segment(id): Segment<SourceId>) -> Result<Json<Value>, Problem> {
+    let trial = Trial { thorough: true, ..Trial::default() };
+    Ok(report(pulled(&app, &id)?.source.test(trial).await))
+}
+
+fn report(report: TestReport) -> Json<Value> {
     let steps = report.steps.iter().map(|step| {
         let (passed, text) = match &step.outcome {
             Ok(text) => (true, text),
             Err(text) => (false, text),
         };
-        json!({"step": step.name, "passed": passed, "text": text, "milliseconds": step.took.as_millis()})
+        let milliseconds = step.took.as_millis();
+        json!({"step": step.name, "passed": passed, "text": text, "milliseconds": milliseconds, "setting": step.setting})
     });
     let steps: Vec<_> = steps.collect();
-    let samples: Vec<_> = report.samples.iter().map(sample).collect();
-    Ok(Json(json!({"passed": report.passed(), "steps": steps, "samples": samples})))
+    let samples: Vec<_> = report.samples.iter().map(at_source).collect();
+    Json(json!({"passed": report.passed(), "steps": steps, "samples": samples}))
 }
 
-fn sample(user: &PulledUser) -> Value {
+/// A user as the source has them.
+pub(super) fn at_source(user: &PulledUser) -> Value {
     json!({
         "external_id": user.external_id,
         "entry": user.label,
         "username": user.username,
         "name": user.name,
-        "email": user.email,
-        "phone": user.phone,
-        "active": user.active,
+        "email": user.email.clone().flatten(),
+        "phone": user.phone.clone().flatten(),
+        "active": user.disabled.is_none(),
+        "disabled": user.disabled,
+        "passing": user.passing,
+        "expires_at": user.expires_at.flatten(),
     })
+}
+
+/// Everything is wanted with `?full=true`.
+fn wanted(parameters: &Parameters) -> Result<Wanted, Problem> {
+    match parameters.get("full") {
+        None | Some("false") => Ok(Wanted::Due),
+        Some("true") => Ok(Wanted::Everything),
+        Some(_) => Err(Problem::field("full", "malformed", "must be true or false")),
+    }
 }
 
 /// Reads the source and tells what a pass would change. Writes nothing.
@@ -78,34 +142,39 @@ pub async fn plan(
     parameters: Parameters,
 ) -> Result<Json<Value>, Problem> {
     let pulled = pulled(&app, &id)?;
-    let preview = pulled.pass.preview(&*pulled.source).await;
+    let preview = pulled.pass.preview(&*pulled.source, wanted(&parameters)?).await;
     let preview = preview.map_err(|why| Problem::new(StatusCode::BAD_GATEWAY, "source_failed", why))?;
     let items: Vec<_> = preview.draft.items.iter().take(parameters.limit()?).collect();
     Ok(Json(json!({
         "counts": preview.draft.counts,
+        "how": preview.how,
         "would_be_held": preview.held,
         "items": items,
-        "skipped": preview.draft.skipped.iter().take(1_000).collect::<Vec<_>>(),
+        "skipped": preview.draft.skipped,
     })))
 }
 
-/// Runs a pass now.
+/// Runs a pass now. One that takes longer than a request may goes on, and is told as `202`.
 pub async fn sync(
     State(app): State<App>,
     Segment(id): Segment<SourceId>,
+    parameters: Parameters,
     caller: Caller,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     let pulled = pulled(&app, &id)?;
+    let (wanted, live) = (wanted(&parameters)?, pulled.pass.live.clone());
     // A task of its own: a caller who hangs up does not cut a pass in half.
-    let pass = tokio::spawn(async move { pulled.run(caller.author()).await });
-    match pass.await {
-        Ok(run) => match run? {
-            Some(run) => Ok(Json(json!(run))),
+    let pass = tokio::spawn(async move { pulled.run(wanted, caller.author()).await });
+    let patience = app.settings.request_timeout / 2;
+    match tokio::time::timeout(patience, pass).await {
+        Err(_) => Ok((StatusCode::ACCEPTED, Json(json!({"running": live.progress()}))).into_response()),
+        Ok(Ok(run)) => match run? {
+            Some(run) => Ok(Json(json!(run)).into_response()),
             None => {
                 Err(Problem::new(StatusCode::CONFLICT, "already_running", format!("a pass of {id} is running already")))
             }
         },
-        Err(error) => {
+        Ok(Err(error)) => {
             tracing::error!(source.id = %id, error = %error, "a pass ended in a fault of its own");
             Err(Problem::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -114,6 +183,17 @@ pub async fn sync(
             ))
         }
     }
+}
+
+/// How far the pass under way is, as server-sent events: `progress` while it runs, then `end` with its record. Where
+/// none runs, `end` comes at once, with the last one.
+pub async fn progress(State(app): State<App>, Segment(id): Segment<SourceId>) -> Result<Response, Problem> {
+    let live = pulled(&app, &id)?.pass.live;
+    let next = move || match live.progress() {
+        Some(progress) => Event { name: "progress", data: json!(progress), last: false },
+        None => Event { name: "end", data: json!(live.last()), last: true },
+    };
+    Ok(events(next))
 }
 
 /// The last runs, of one source (`source`) or of all.
@@ -131,4 +211,72 @@ pub async fn runs(State(app): State<App>, parameters: Parameters) -> Result<Json
 pub async fn show_run(State(app): State<App>, Segment(id): Segment<RunId>) -> Result<Json<Value>, Problem> {
     let run = runs::get_run(&app.store.view(), id)?.ok_or_else(|| Problem::not_found("run"))?;
     Ok(Json(json!(run)))
+}
+
+/// What a run changed: its audit lines, oldest first, a page after a line (`cursor`).
+pub async fn run_changes(
+    State(app): State<App>,
+    Segment(id): Segment<RunId>,
+    parameters: Parameters,
+) -> Result<Json<Value>, Problem> {
+    let after = parameters.get("cursor").map(str::parse::<u64>).transpose();
+    let after =
+        after.map_err(|_| Problem::field("cursor", "malformed", "must be the next_cursor of an earlier page"))?;
+    let (limit, after) = (parameters.limit()?, after.unwrap_or_default());
+    let run = runs::get_run(&app.store.view(), id)?.ok_or_else(|| Problem::not_found("run"))?;
+    let read = move || {
+        let mut room = limit.saturating_add(1);
+        undo::lines_of(&app.store.view(), &run, |line| {
+            let wanted = line.seq > after && room > 0;
+            room = room.saturating_sub(usize::from(wanted));
+            wanted
+        })
+    };
+    let mut lines = tokio::task::spawn_blocking(read).await.map_err(|_| StoreError::Stopped)??;
+    let more = lines.len() > limit;
+    lines.truncate(limit);
+    let next = lines.last().filter(|_| more).map(|line| line.seq.to_string());
+    Ok(Json(json!({"items": lines, "next_cursor": next})))
+}
+
+/// How to take a run back.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UndoWish {
+    /// Only tell what would change.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// Takes a run back, given by its id or that of its plan; from then on the source waits for a person.
+pub async fn undo(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(id): Segment<String>,
+    Body(wish): Body<UndoWish>,
+) -> Result<Json<Value>, Problem> {
+    let run = find_run(&app, &id)?;
+    if wish.dry_run {
+        let plan = tokio::task::spawn_blocking(move || undo::plan(&app.store.view(), run.id));
+        let Undo { items, counts, skipped } = plan.await.map_err(|_| StoreError::Stopped)??;
+        let items: Vec<_> = items.into_iter().take(1_000).collect();
+        return Ok(Json(json!({"counts": counts, "items": items, "skipped": skipped})));
+    }
+    let source = run.cause.source().ok_or(UndoError::Nothing)?.clone();
+    let follower = pulled(&app, &source)?;
+    // A task of its own: a caller who hangs up does not cut it in half.
+    let undoing = tokio::spawn(async move { follower.undo(run.id, caller.author()).await });
+    Ok(Json(json!(undoing.await.map_err(|_| StoreError::Stopped)??)))
+}
+
+fn find_run(app: &App, id: &str) -> Result<Run, Problem> {
+    let view = app.store.view();
+    let run = id.parse().ok().map(|id| runs::get_run(&view, id)).transpose()?.flatten();
+    let of_plan = match (&run, id.parse().ok()) {
+        (None, Some(plan)) => {
+            runs::get_plan(&view, plan)?.map(|plan| runs::get_run(&view, plan.run)).transpose()?.flatten()
+        }
+        _ => None,
+    };
+    run.or(of_plan).ok_or_else(|| Problem::not_found("run"))
 }

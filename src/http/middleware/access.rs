@@ -89,7 +89,7 @@ fn identify(app: &App, request: &Request, origin: Origin) -> Result<Caller, Prob
     }
     let Some(token) = bearer(request) else { return Ok(Caller::anonymous(origin)) };
     if let Some((user, session)) = app.auth.session(token)? {
-        let permissions = role::permissions_of(&user.roles);
+        let permissions = role::permissions_of(&app.auth.roles_of(&user)?);
         let actor = Actor::User { id: user.id };
         let owner = Some((user.id, user.session_epoch));
         return Ok(Caller {
@@ -132,7 +132,10 @@ fn api_token(app: &App, text: &str, origin: &Origin) -> Result<Option<Caller>, S
         Grant::Scim(source) => caller.scim = app.source(&source).filter(|source| source.enabled).map(|_| source),
         Grant::Scopes(scopes) => {
             caller.permissions = match &owner {
-                Some(owner) => scopes.intersection(&role::permissions_of(&owner.roles)).copied().collect(),
+                Some(owner) => {
+                    let held = role::permissions_of(&app.auth.roles_of(owner)?);
+                    scopes.intersection(&held).copied().collect()
+                }
                 None => scopes,
             };
         }

@@ -9,6 +9,10 @@ use ldap3::asn1::{PL, StructureTag, TagClass};
 pub const ATTRIBUTE_BYTES_MAX: usize = 64 * 1024;
 /// Most values of one attribute.
 pub const VALUES_MAX: usize = 10_000;
+/// Most bytes in all members of one group: as much as one message can hold.
+pub const MEMBERS_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Most members of one group in one message.
+pub const MEMBERS_MAX: usize = 250_000;
 /// Longest DN in messages, in characters.
 const LABEL_MAX: usize = 1000;
 
@@ -34,8 +38,8 @@ impl Excess {
     #[must_use]
     pub fn text(self) -> &'static str {
         match self {
-            Self::Bytes => "is larger than 64 KiB",
-            Self::Values => "has more than 10,000 values",
+            Self::Bytes => "is larger than 64 KiB (members of a group: 16 MiB)",
+            Self::Values => "has more than 10,000 values (members of a group: 250,000)",
         }
     }
 }
@@ -43,14 +47,34 @@ impl Excess {
 /// The values of one attribute, or why they are not kept.
 type Values = Result<Vec<Vec<u8>>, Excess>;
 
+/// One attribute that was asked for.
+#[derive(Debug)]
+struct Attribute {
+    /// The name as it was asked for.
+    name: String,
+    values: Values,
+    /// The number of the first value that did not come along ([MS-ADTS] 3.1.1.3.1.3.3); none: all came.
+    next: Option<usize>,
+}
+
 /// One entry, reduced to what was asked for.
 #[derive(Debug)]
 pub struct Entry {
     /// The distinguished name as the server sent it; it should be UTF-8.
     pub dn: Vec<u8>,
-    /// Name as asked for, and the values in the server's order.
-    attributes: Vec<(String, Values)>,
+    /// In the server's order.
+    attributes: Vec<Attribute>,
 }
+
+/// What may be in an attribute.
+#[derive(Clone, Copy)]
+struct Bounds {
+    bytes: usize,
+    values: usize,
+}
+
+const PLAIN: Bounds = Bounds { bytes: ATTRIBUTE_BYTES_MAX, values: VALUES_MAX };
+const MEMBERS: Bounds = Bounds { bytes: MEMBERS_BYTES_MAX, values: MEMBERS_MAX };
 
 impl Entry {
     /// Takes the `wanted` attributes out of a decoded message.
@@ -58,21 +82,34 @@ impl Entry {
     /// # Errors
     /// The message is not of the shape of an entry.
     pub fn read(tag: StructureTag, wanted: &[String]) -> Result<Self, Malformed> {
+        Self::read_group(tag, wanted, &[])
+    }
+
+    /// The same, where some attributes hold the members of a group and may be large.
+    ///
+    /// # Errors
+    /// The message is not of the shape of an entry.
+    pub fn read_group(tag: StructureTag, wanted: &[String], members: &[String]) -> Result<Self, Malformed> {
         if tag.id != SEARCH_RESULT_ENTRY || tag.class != TagClass::Application {
             return Err(Malformed);
         }
         let [dn, list] = parts(tag)?;
         let dn = dn.expect_primitive().ok_or(Malformed)?;
-        let mut attributes: Vec<(String, Values)> = Vec::with_capacity(wanted.len());
+        let mut attributes: Vec<Attribute> = Vec::with_capacity(wanted.len());
         for attribute in list.expect_constructed().ok_or(Malformed)? {
             let [name, values] = parts(attribute)?;
             let name = name.expect_primitive().ok_or(Malformed)?;
             let values = values.expect_constructed().ok_or(Malformed)?;
-            let asked = wanted.iter().find(|asked| is_named(&name, asked));
-            if let Some(asked) = asked
-                && !attributes.iter().any(|(known, _)| known == asked)
-            {
-                attributes.push((asked.clone(), bounded(values)?));
+            let Some((asked, option)) = wanted.iter().find_map(|asked| Some((asked, option_of(&name, asked)?))) else {
+                continue;
+            };
+            let bounds = if members.contains(asked) { MEMBERS } else { PLAIN };
+            let read = Attribute { name: asked.clone(), values: bounded(values, bounds)?, next: next_of(option) };
+            match attributes.iter_mut().find(|known| known.name == *asked) {
+                // Active Directory sends an empty attribute beside the one with a range.
+                Some(known) if known.values.as_ref().is_ok_and(Vec::is_empty) => *known = read,
+                Some(_) => {}
+                None => attributes.push(read),
             }
         }
         Ok(Self { dn, attributes })
@@ -89,11 +126,17 @@ impl Entry {
     /// # Errors
     /// The attribute is larger than allowed.
     pub fn values(&self, name: &str) -> Result<&[Vec<u8>], Excess> {
-        match self.attributes.iter().find(|(known, _)| known == name) {
-            Some((_, Ok(values))) => Ok(values),
-            Some((_, Err(excess))) => Err(*excess),
+        match self.attributes.iter().find(|known| known.name == name).map(|known| &known.values) {
+            Some(Ok(values)) => Ok(values),
+            Some(Err(excess)) => Err(*excess),
             None => Ok(&[]),
         }
+    }
+
+    /// The number of the first value of an attribute that did not come along; none: all came.
+    #[must_use]
+    pub fn next_value(&self, name: &str) -> Option<usize> {
+        self.attributes.iter().find(|known| known.name == name).and_then(|known| known.next)
     }
 }
 
@@ -107,20 +150,30 @@ fn parts(tag: StructureTag) -> Result<[StructureTag; 2], Malformed> {
     }
 }
 
-/// Attribute names compare without case (RFC 4512 §2.5); Active Directory may add `;range=0-1499`.
-fn is_named(name: &[u8], asked: &str) -> bool {
-    let (name, rest) = name.split_at_checked(asked.len()).unwrap_or((name, &[]));
-    name.eq_ignore_ascii_case(asked.as_bytes()) && (rest.is_empty() || rest.starts_with(b";range="))
+/// Attribute names compare without case (RFC 4512 §2.5). Gives the range that Active Directory may put behind one.
+fn option_of<'a>(name: &'a [u8], asked: &str) -> Option<&'a [u8]> {
+    // What is asked for may name a range itself.
+    let asked = asked.split_once(";range=").map_or(asked, |(name, _)| name);
+    let (name, rest) = name.split_at_checked(asked.len())?;
+    let is_it = name.eq_ignore_ascii_case(asked.as_bytes()) && (rest.is_empty() || rest.starts_with(b";range="));
+    is_it.then_some(rest)
 }
 
-fn bounded(values: Vec<StructureTag>) -> Result<Values, Malformed> {
-    if values.len() > VALUES_MAX {
+/// `;range=0-1499` goes on at 1500; `;range=1500-*` is the last.
+fn next_of(option: &[u8]) -> Option<usize> {
+    let text = std::str::from_utf8(option).ok()?.strip_prefix(";range=")?;
+    let (_, last) = text.split_once('-')?;
+    last.parse::<usize>().ok()?.checked_add(1)
+}
+
+fn bounded(values: Vec<StructureTag>, bounds: Bounds) -> Result<Values, Malformed> {
+    if values.len() > bounds.values {
         return Ok(Err(Excess::Values));
     }
     let values: Option<Vec<Vec<u8>>> = values.into_iter().map(StructureTag::expect_primitive).collect();
     let values = values.ok_or(Malformed)?;
     let size: usize = values.iter().map(Vec::len).sum();
-    Ok(if size > ATTRIBUTE_BYTES_MAX { Err(Excess::Bytes) } else { Ok(values) })
+    Ok(if size > bounds.bytes { Err(Excess::Bytes) } else { Ok(values) })
 }
 
 #[cfg(test)]
@@ -158,6 +211,19 @@ pub(super) mod tests {
         assert_eq!(entry.values("mail").unwrap(), [b"m"]);
         assert_eq!(entry.attributes.len(), 2);
         assert!(entry.values("cn").unwrap().is_empty());
+        assert_eq!((entry.next_value("mail"), entry.next_value("uid")), (Some(2), None));
+    }
+
+    #[test]
+    fn a_range_of_members_says_where_to_go_on() {
+        let wanted = vec!["member".to_owned()];
+        let first = entry(b"cn=g", &[("member", vec![]), ("member;range=0-1", vec![b"a", b"b"])]);
+        let read = Entry::read_group(first, &wanted, &wanted).unwrap();
+        assert_eq!((read.values("member").unwrap().len(), read.next_value("member")), (2, Some(2)));
+        let wanted = vec!["member;range=2-*".to_owned()];
+        let last = entry(b"cn=g", &[("member;range=2-*", vec![b"c"])]);
+        let read = Entry::read_group(last, &wanted, &wanted).unwrap();
+        assert_eq!((read.values(&wanted[0]).unwrap().len(), read.next_value(&wanted[0])), (1, None));
     }
 
     #[test]
@@ -204,7 +270,7 @@ pub(super) mod tests {
     proptest! {
         #[test]
         fn hostile_entries_are_read_or_refused_without_a_panic(content in anything(), dn: Vec<u8>, values: Vec<Vec<u8>>) {
-            let mapping = super::super::mapping::Mapping::new(&super::super::Settings::default());
+            let mapping = super::super::mapping::tests::mapping(&super::super::Settings::default());
             let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
             let odd = entry(&dn, &[("entryUUID", values.clone()), ("uid", values.clone()), ("cn", values)]);
             for tag in [content.clone(), list(4, TagClass::Application, vec![text(&dn), content]), odd] {

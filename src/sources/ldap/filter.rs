@@ -44,6 +44,16 @@ impl Filter {
         Self(format!("({attribute}=*)"))
     }
 
+    /// A filter that no entry matches: every entry has an object class (RFC 4512 §2.4).
+    pub(super) fn nobody() -> Self {
+        Self("(!(objectClass=*))".to_owned())
+    }
+
+    /// `(attribute>=value)`, the value taken literally.
+    pub(super) fn at_least(attribute: &str, value: &str) -> Self {
+        Self(format!("({attribute}>={})", escape(value.as_bytes())))
+    }
+
     /// `(attribute=value)`, the value taken literally.
     pub(super) fn equals(attribute: &str, value: &[u8]) -> Self {
         Self(format!("({attribute}={})", escape(value)))

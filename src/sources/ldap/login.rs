@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use ldap3::{LdapResult, Scope};
 
+use super::Inner;
 use super::entry::Entry;
 use super::filter::Filter;
 use super::mapping::Mapping;
@@ -19,6 +20,7 @@ use super::wire::error::{LinkError, bounded, explain_code};
 use super::wire::link::{Link, Search};
 use crate::base::id::ExternalId;
 use crate::base::secret::Secret;
+use crate::directory::dn;
 use crate::sources::{Person, PulledUser, Refusal, RefusalReason, SkippedEntry, Verdict};
 
 /// Longest login name or address that is searched for, in bytes.
@@ -64,7 +66,7 @@ struct Wanted<'a> {
 
 /// What the search for a person came to.
 enum Found {
-    One { dn: String, user: Option<Mapped>, disabled: bool },
+    One { dn: String, user: Option<Mapped>, disabled: Option<String> },
     Nobody,
     Several,
 }
@@ -75,32 +77,20 @@ impl Logins {
     }
 
     /// Is this the password of this person? Not bounded in time: the caller sees to that.
-    pub(super) async fn verify(
-        &self,
-        settings: &Settings,
-        servers: &Servers,
-        mapping: &Mapping,
-        whom: &Whom,
-        password: &Secret,
-    ) -> Verdict {
-        if is_never_sent(password) {
+    pub(super) async fn verify(&self, inner: &Inner, whom: &Whom, password: &Secret) -> Verdict {
+        if is_never_sent(password) || whom.is_nobody() {
             return Verdict::Wrong;
         }
-        let wanted = match Wanted::new(settings, mapping, whom) {
-            Ok(Some(wanted)) => wanted,
-            Ok(None) => return Verdict::Wrong,
-            Err(problem) => return Verdict::Unavailable(problem),
-        };
-        let (dn, user, disabled) = match self.find(settings, servers, &wanted).await {
+        let (dn, user, disabled) = match self.find(inner, whom, false).await {
             Ok(Found::One { dn, user, disabled }) => (dn, user, disabled),
             Ok(Found::Nobody) => return Verdict::Wrong,
             Ok(Found::Several) => {
-                tracing::warn!(source.id = %settings.id, "a login name matches several entries and was refused; narrow user_filter");
+                tracing::warn!(source.id = %inner.settings.id, "a login name matches several entries and was refused; narrow user_filter");
                 return Verdict::Wrong;
             }
             Err(error) => return Verdict::Unavailable(error.to_string()),
         };
-        match self.bind(settings, servers, &dn, password).await {
+        match self.bind(&inner.settings, &inner.servers, &dn, password).await {
             Ok(result) => conclude(judge(result.rc, &result.text), user, disabled),
             Err(error) => Verdict::Unavailable(error.to_string()),
         }
@@ -110,11 +100,12 @@ impl Logins {
     ///
     /// A firewall on the way may have forgotten all kept connections without a word: so a kept one gets half
     /// of the login's time, and when it fails no other kept one is tried.
-    async fn find(&self, settings: &Settings, servers: &Servers, wanted: &Wanted<'_>) -> Result<Found, LinkError> {
+    async fn find(&self, inner: &Inner, whom: &Whom, as_user: bool) -> Result<Found, LinkError> {
+        let settings = &inner.settings;
         let _permit = self.searches.enter().await?;
         if let Some(mut link) = self.searches.reuse() {
             let patience = settings.operation_timeout.min(settings.login_timeout / 2);
-            match look_up(&mut link, settings, wanted, patience).await {
+            match look_up(&mut link, inner, whom, as_user, patience).await {
                 Ok(found) => {
                     self.searches.park(link);
                     return Ok(found);
@@ -126,11 +117,22 @@ impl Logins {
                 Err(error) => return Err(error),
             }
         }
-        let mut link = servers.connect_for_login(settings).await?;
+        let mut link = inner.servers.connect_for_login(settings).await?;
         bind_reader(&mut link, settings).await?;
-        let found = look_up(&mut link, settings, wanted, settings.operation_timeout).await?;
+        let found = look_up(&mut link, inner, whom, as_user, settings.operation_timeout).await?;
         self.searches.park(link);
         Ok(found)
+    }
+
+    /// The person of this identity as the server has them now; `None`: it has not, or not among the users.
+    pub(super) async fn person(&self, inner: &Inner, id: &ExternalId) -> Result<Option<PulledUser>, LinkError> {
+        match self.find(inner, &Whom::Known(id.clone(), None), true).await? {
+            Found::One { user: Some(Ok(user)), disabled, .. } => Ok(Some(PulledUser { disabled, ..*user })),
+            Found::One { user: Some(Err(skipped)), .. } => {
+                Err(LinkError::Settings(format!("{}: {}", skipped.label, skipped.problem)))
+            }
+            Found::One { user: None, .. } | Found::Nobody | Found::Several => Ok(None),
+        }
     }
 
     /// Binds on a kept connection; on a fresh one where the kept one turns out to be dead.
@@ -165,19 +167,24 @@ fn is_never_sent(password: &Secret) -> bool {
     text.trim().is_empty() || text.starts_with('\0')
 }
 
+impl Whom {
+    /// Is it a name that cannot be anybody's?
+    fn is_nobody(&self) -> bool {
+        matches!(self, Self::Named(name) if name.trim().is_empty() || name.len() > NAME_MAX)
+    }
+}
+
 impl<'a> Wanted<'a> {
-    /// `None` for a name that cannot be anybody's.
-    fn new(settings: &Settings, mapping: &'a Mapping, whom: &'a Whom) -> Result<Option<Self>, String> {
-        let users = Filter::parse(&settings.user_filter).map_err(|problem| format!("user_filter {problem}"))?;
+    fn new(settings: &Settings, mapping: &'a Mapping, whom: &'a Whom, as_user: bool) -> Self {
+        let users = mapping.profile.users.clone();
         let (person, known) = match whom {
             Whom::Known(id, entry) => {
-                let entry = entry.as_deref().filter(|entry| lies_within(entry, &settings.base_dn));
+                let entry = entry.as_deref().filter(|entry| dn::is_under(entry, &settings.base_dn));
                 (mapping.known(id), entry.map(|entry| (id, entry)))
             }
-            Whom::Named(name) if name.trim().is_empty() || name.len() > NAME_MAX => return Ok(None),
             Whom::Named(name) => (mapping.named(name), None),
         };
-        Ok(Some(Self { mapping, users, person, as_user: matches!(whom, Whom::Named(_)), known }))
+        Self { mapping, users, person, as_user: as_user || matches!(whom, Whom::Named(_)), known }
     }
 
     /// The filter that finds the person among all entries.
@@ -186,30 +193,22 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// Is the entry, by its name, one of those below the base? Where two spellings of a name leave doubt, it is not: then
-/// the whole subtree is searched.
-fn lies_within(entry: &str, base: &str) -> bool {
-    let above = entry.len().checked_sub(base.len()).and_then(|at| entry.split_at_checked(at));
-    above.is_some_and(|(above, end)| {
-        let at_a_comma = above.ends_with(',') && !above.ends_with("\\,");
-        end.eq_ignore_ascii_case(base) && (above.is_empty() || at_a_comma)
-    })
-}
-
 async fn look_up(
     link: &mut Link,
-    settings: &Settings,
-    wanted: &Wanted<'_>,
+    inner: &Inner,
+    whom: &Whom,
+    as_user: bool,
     timeout: Duration,
 ) -> Result<Found, LinkError> {
+    let settings = &inner.settings;
+    let known = inner.known(link).await?;
+    let wanted = &Wanted::new(settings, &known.mapping, whom, as_user);
     if let Some((id, entry)) = wanted.known
-        && let Some(dn) = look_there(link, wanted, id, entry, timeout).await?
+        && let Some(found) = look_there(link, wanted, id, entry, timeout).await?
     {
-        let disabled = is_disabled(link, settings, &dn, timeout).await?;
-        return Ok(Found::One { dn, user: None, disabled });
+        return one(link, wanted, &found, timeout).await;
     }
-    // "1.1" asks for no attributes at all (RFC 4511 §4.5.1.8).
-    let attributes = if wanted.as_user { wanted.mapping.wanted() } else { vec!["1.1".to_owned()] };
+    let attributes = wanted.mapping.wanted();
     let (base, filter) = (settings.base_dn.as_str(), &wanted.filter());
     let search = Search { base, scope: Scope::Subtree, filter, attributes, size_limit: 2, timeout };
     let (entries, result) = link.search_few(&search).await?;
@@ -224,15 +223,28 @@ async fn look_up(
     let Ok(entry) = Entry::read(entry.0, &search.attributes) else {
         return unclear("the server sent a malformed entry".to_owned());
     };
+    one(link, wanted, &entry, timeout).await
+}
+
+/// The one entry that was found.
+async fn one(link: &mut Link, wanted: &Wanted<'_>, entry: &Entry, timeout: Duration) -> Result<Found, LinkError> {
     let Some(dn) = std::str::from_utf8(&entry.dn).ok().filter(|dn| !dn.trim().is_empty()) else {
-        return unclear("the entry's DN is empty or no text".to_owned());
+        return Err(LinkError::Settings(
+            "the search for a login failed: the entry's DN is empty or no text".to_owned(),
+        ));
     };
-    let disabled = is_disabled(link, settings, dn, timeout).await?;
-    let user = wanted.as_user.then(|| wanted.mapping.user(&entry).map(Box::new));
+    let mapped = wanted.mapping.user(entry);
+    // What the entry itself says counts at once, whenever it was read last.
+    let by_itself = mapped.as_ref().ok().and_then(|user| user.disabled.clone());
+    let disabled = match by_itself {
+        Some(why) => Some(why),
+        None => is_disabled(link, wanted.mapping, dn, timeout).await?.then(|| "the rule disabled_when".to_owned()),
+    };
+    let user = wanted.as_user.then(|| mapped.map(Box::new));
     Ok(Found::One { user, dn: dn.to_owned(), disabled })
 }
 
-/// The DN of the entry of this name, if it is a user and has that identifier. Whatever else the server answers, the
+/// The entry of this name, if it is a user and has that identifier. Whatever else the server answers, the
 /// search of the whole subtree decides.
 async fn look_there(
     link: &mut Link,
@@ -240,8 +252,8 @@ async fn look_there(
     id: &ExternalId,
     entry: &str,
     timeout: Duration,
-) -> Result<Option<String>, LinkError> {
-    let attributes = wanted.mapping.wanted_id();
+) -> Result<Option<Entry>, LinkError> {
+    let attributes = wanted.mapping.wanted();
     let search = Search { base: entry, scope: Scope::Base, filter: &wanted.users, attributes, size_limit: 1, timeout };
     let (entries, result) = link.search_few(&search).await?;
     let mut entries = entries.into_iter();
@@ -250,15 +262,14 @@ async fn look_there(
     if wanted.mapping.external_id(&found).as_ref() != Ok(id) {
         return Ok(None);
     }
-    Ok(String::from_utf8(found.dn).ok().filter(|dn| !dn.trim().is_empty()))
+    Ok(Some(found))
 }
 
 /// Does the entry match `disabled_when`?
-async fn is_disabled(link: &mut Link, settings: &Settings, dn: &str, timeout: Duration) -> Result<bool, LinkError> {
-    let Some(text) = &settings.disabled_when else { return Ok(false) };
-    let filter = Filter::parse(text).map_err(|problem| LinkError::Settings(format!("disabled_when {problem}")))?;
+async fn is_disabled(link: &mut Link, mapping: &Mapping, dn: &str, timeout: Duration) -> Result<bool, LinkError> {
+    let Some(filter) = &mapping.profile.disabled else { return Ok(false) };
     let attributes = vec!["1.1".to_owned()];
-    let search = Search { base: dn, scope: Scope::Base, filter: &filter, attributes, size_limit: 1, timeout };
+    let search = Search { base: dn, scope: Scope::Base, filter, attributes, size_limit: 1, timeout };
     let (entries, result) = link.search_few(&search).await?;
     match result.rc {
         0 => Ok(!entries.is_empty()),
@@ -267,10 +278,11 @@ async fn is_disabled(link: &mut Link, settings: &Settings, dn: &str, timeout: Du
 }
 
 /// What becomes of an accepted password: whoever is disabled, or cannot be read as a user, stays out.
-fn conclude(verdict: Verdict, user: Option<Mapped>, disabled: bool) -> Verdict {
+fn conclude(verdict: Verdict, user: Option<Mapped>, disabled: Option<String>) -> Verdict {
     match (verdict, user) {
-        (Verdict::Accepted(_), _) if disabled => {
-            refused(RefusalReason::Disabled, true, "the source has disabled the entry (disabled_when)".to_owned())
+        (Verdict::Accepted(_), _) if disabled.is_some() => {
+            let why = disabled.unwrap_or_default();
+            refused(RefusalReason::Disabled, true, format!("the source has disabled the entry: {why}"))
         }
         (Verdict::Accepted(_), Some(Err(skipped))) => {
             let text = format!("{} cannot be taken as a user: {}", skipped.label, skipped.problem);
@@ -375,37 +387,14 @@ mod tests {
     #[test]
     fn a_person_is_searched_for_within_the_users_only() {
         let settings = Settings::default();
-        let mapping = Mapping::new(&settings);
-        let text = |whom| Wanted::new(&settings, &mapping, &whom).unwrap().map(|one| one.filter().as_str().to_owned());
+        let mapping = super::super::mapping::tests::mapping(&settings);
+        let text = |whom: Whom| Wanted::new(&settings, &mapping, &whom, false).filter().as_str().to_owned();
         assert_eq!(
-            text(Whom::Named("*)(uid=*".to_owned())).unwrap(),
+            text(Whom::Named("*)(uid=*".to_owned())),
             r"(&(objectClass=inetOrgPerson)(|(uid=\2a\29\28uid=\2a)(mail=\2a\29\28uid=\2a)))"
         );
         let id = ExternalId::parse("2f2cd9b4-0000-1000-8000-000000000000").unwrap();
-        assert!(text(Whom::Known(id, None)).unwrap().ends_with("(entryUUID=2f2cd9b4-0000-1000-8000-000000000000))"));
-        assert_eq!(text(Whom::Named(" ".to_owned())), None);
-        assert_eq!(text(Whom::Named("x".repeat(513))), None);
-    }
-
-    #[test]
-    fn only_an_entry_below_the_base_is_looked_at_by_its_name() {
-        let base = "ou=People,dc=example,dc=org";
-        for entry in [
-            "uid=ada,ou=people,dc=example,dc=org",
-            "ou=People,DC=example,dc=org",
-            "uid=ö,ou=x,OU=people,dc=example,dc=org",
-        ] {
-            assert!(lies_within(entry, base), "{entry}");
-        }
-        for entry in [
-            "",
-            "dc=org",
-            "uid=ada,ou=others,dc=example,dc=org",
-            "uid=ada,xou=people,dc=example,dc=org",
-            "uid=ada\\,ou=people,dc=example,dc=org",
-            "öou=people,dc=example,dc=org",
-        ] {
-            assert!(!lies_within(entry, base), "{entry}");
-        }
+        assert!(text(Whom::Known(id, None)).ends_with("(entryUUID=2f2cd9b4-0000-1000-8000-000000000000))"));
+        assert!(Whom::Named(" ".to_owned()).is_nobody() && Whom::Named("x".repeat(513)).is_nobody());
     }
 }

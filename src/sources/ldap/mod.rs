@@ -1,43 +1,59 @@
-//! Users read from an LDAP server or Active Directory, and passwords verified there by bind.
+//! Users and groups read from an LDAP server or Active Directory, and passwords verified there by bind.
 //!
 //! Only this folder may use the LDAP and TLS libraries. Whatever drives the LDAP library runs in a task of
 //! its own, because that library can panic on what a server sends; such a panic is an error here, never a
 //! result. Nothing is written to the server, no referral is followed, and no certificate goes unverified.
 //!
-//! The way of an entry: [`wire`] (TCP, TLS, guard, LDAP library) → [`entry`] (panic-free) → mapping →
-//! [`crate::sources::PulledUser`].
+//! The way of an entry: [`wire`] (TCP, TLS, guard, LDAP library) → `reading` → [`entry`] (panic-free) → mapping →
+//! [`crate::sources::Piece`]. What is asked for and how it is understood follows from the [`kind`] of server.
 
+mod bookmark;
 pub mod entry;
 pub mod filter;
+mod flags;
+mod group;
+pub mod kind;
 mod login;
 mod mapping;
-mod pass;
+mod pages;
 mod pool;
 mod probe;
+mod profile;
+mod reading;
 mod server;
 mod settings;
 pub mod wire;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
-pub use self::settings::{Attributes, Fault, Settings};
+pub use self::kind::ServerKind;
+pub use self::settings::{Attributes, Fault, GroupAttributes, Settings, Strategy};
 pub use self::wire::health::EndpointHealth;
 
+use self::kind::RootDse;
 use self::login::{Logins, Whom};
 use self::mapping::Mapping;
+use self::profile::Profile;
 use self::server::Servers;
-use crate::base::clock::Stopwatch;
-use crate::base::id::SourceId;
+use self::wire::error::LinkError;
+use self::wire::link::Link;
+use crate::base::clock::{Clock, Stopwatch};
+use crate::base::id::{ExternalId, SourceId};
 use crate::base::secret::Secret;
-use crate::sources::{Answer, Person, PullError, Pulled, Source, TestReport, TestStep, Verdict};
+use crate::sources::{
+    Answer, Bookmark, Output, Person, PullError, PulledUser, Read, ServerHealth, Source, TestReport, TestStep, Trial,
+    Verdict,
+};
 
-/// Longest test of a source.
+/// Longest test of a source; a doctor counts everybody.
 const TEST_MAX: Duration = Duration::from_secs(60);
+const DOCTOR_MAX: Duration = Duration::from_secs(300);
 /// The server made the library panic.
 const UNDECODABLE: &str = "the server sent something that cannot be decoded";
 
@@ -46,9 +62,79 @@ pub struct LdapSource(Arc<Inner>);
 
 struct Inner {
     settings: Settings,
-    mapping: Mapping,
     servers: Servers,
     logins: Logins,
+    clock: Clock,
+    /// What was found out about the server last.
+    known: Mutex<Option<Arc<Known>>>,
+}
+
+/// What is known of a server.
+struct Known {
+    root: RootDse,
+    /// How its kind can be told.
+    kind_because: &'static str,
+    mapping: Mapping,
+    clock: Clock,
+}
+
+impl Known {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The ways to read changes, best first, each with the reason; the last is to read everything.
+    fn strategies(&self, settings: &Settings) -> Vec<(Strategy, &'static str)> {
+        let Profile { kind, id, .. } = &self.mapping.profile;
+        if let Some(strategy) = settings.strategy {
+            return vec![
+                (strategy, "the settings say so (strategy)"),
+                (Strategy::Full, "the strategy of the settings cannot be used"),
+            ];
+        }
+        let has_id = |name: &str| id.eq_ignore_ascii_case(name);
+        let mut strategies = Vec::new();
+        match kind {
+            ServerKind::ActiveDirectory if has_id("objectGUID") => {
+                if self.root.offers(kind::DIR_SYNC) {
+                    strategies.push((Strategy::DirSync, "the server offers DirSync"));
+                }
+                strategies.push((Strategy::Usn, "the server counts its changes"));
+            }
+            ServerKind::OpenLdap if self.root.offers(kind::SYNC) && has_id("entryUUID") => {
+                strategies.push((Strategy::Syncrepl, "the server offers content synchronization"));
+            }
+            ServerKind::Ds389 if self.root.offers(kind::SYNC) && has_id("nsUniqueId") => {
+                strategies.push((Strategy::Syncrepl, "the server offers content synchronization"));
+            }
+            _ => {}
+        }
+        strategies.push((Strategy::Timestamps, "entries carry the time of their last change"));
+        strategies.push((Strategy::Full, "entries show no time of their last change"));
+        strategies
+    }
+}
+
+/// Asks a server what it is. A mapping that does not fit the settings is their fault.
+async fn know(inner: &Inner, link: &mut Link) -> Result<Arc<Known>, LinkError> {
+    let root = RootDse::read(link, &inner.settings).await?;
+    let (kind, kind_because) = kind::detect(link, &inner.settings, &root).await?;
+    let profile = Profile::new(&inner.settings, kind).map_err(LinkError::Settings)?;
+    let mapping = Mapping::new(profile, inner.clock.clone());
+    let known = Arc::new(Known { root, kind_because, mapping, clock: inner.clock.clone() });
+    *inner.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(known.clone());
+    Ok(known)
+}
+
+impl Inner {
+    /// What was found out about the server last, or is found out now.
+    async fn known(&self, link: &mut Link) -> Result<Arc<Known>, LinkError> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match known {
+            Some(known) => Ok(known),
+            None => know(self, link).await,
+        }
+    }
 }
 
 impl LdapSource {
@@ -57,22 +143,61 @@ impl LdapSource {
     /// # Errors
     /// Everything that is wrong with the settings.
     pub fn new(settings: Settings) -> Result<Self, Vec<Fault>> {
+        Self::with_clock(settings, Clock::system())
+    }
+
+    /// The same, with a clock.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the settings.
+    pub fn with_clock(settings: Settings, clock: Clock) -> Result<Self, Vec<Fault>> {
         let faults = settings.faults();
         if !faults.is_empty() {
             return Err(faults);
         }
-        Ok(Self(Arc::new(Inner {
-            mapping: Mapping::new(&settings),
-            servers: Servers::new(&settings),
-            logins: Logins::new(&settings),
-            settings,
-        })))
+        Ok(Self(Arc::new(Inner::new(settings, clock))))
+    }
+
+    /// Are the identifiers of its entries the server's own making, and unique for that?
+    #[must_use]
+    pub fn has_unique_ids(&self) -> bool {
+        self.0.settings.id_attribute.as_deref().is_none_or(mapping::is_made_by_server)
     }
 
     /// How each server stands, in the order of the settings: nothing is asked for it.
     #[must_use]
-    pub fn health(&self) -> Vec<EndpointHealth> {
+    pub fn endpoints(&self) -> Vec<EndpointHealth> {
         self.0.servers.health()
+    }
+}
+
+impl Inner {
+    fn new(settings: Settings, clock: Clock) -> Self {
+        let (servers, logins) = (Servers::new(&settings), Logins::new(&settings));
+        Self { settings, servers, logins, clock, known: Mutex::default() }
+    }
+
+    /// The same source with other settings, to try them: no connection, and nothing that is known, is shared.
+    fn instead(&self, instead: crate::sources::Instead) -> Result<Self, String> {
+        let elsewhere = instead.urls.is_some() || instead.bind_dn.is_some();
+        if elsewhere && instead.bind_password.is_none() && !self.settings.bind_dn.is_empty() {
+            return Err("another server or reader needs bind_password again: the configured one is for the \
+                        configured server and reader only"
+                .to_owned());
+        }
+        let settings = self.settings.clone();
+        let settings = Settings {
+            urls: instead.urls.unwrap_or(settings.urls),
+            bind_dn: instead.bind_dn.unwrap_or(settings.bind_dn),
+            bind_password: instead.bind_password.or(settings.bind_password),
+            base_dn: instead.base_dn.unwrap_or(settings.base_dn),
+            user_filter: instead.user_filter.or(settings.user_filter),
+            ..settings
+        };
+        match settings.faults().first() {
+            None => Ok(Self::new(settings, self.clock.clone())),
+            Some((key, problem)) => Err(format!("{key}: {problem}")),
+        }
     }
 }
 
@@ -81,60 +206,105 @@ impl Source for LdapSource {
         &self.0.settings.id
     }
 
-    fn pull(&self) -> Answer<'_, Result<Pulled, PullError>> {
-        Box::pin(pull(Arc::clone(&self.0)))
+    fn read(&self, since: Option<Bookmark>, output: Output) -> Answer<'_, Result<Read, PullError>> {
+        Box::pin(read(Arc::clone(&self.0), since, output))
+    }
+
+    fn look_up<'a>(&'a self, id: &'a ExternalId) -> Answer<'a, Result<Option<PulledUser>, PullError>> {
+        Box::pin(look_up(Arc::clone(&self.0), id.clone()))
+    }
+
+    fn changed(&self, since: Option<Bookmark>) -> Answer<'_, Result<(), PullError>> {
+        if !self.0.settings.watch {
+            return Box::pin(std::future::pending());
+        }
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move {
+            let work = async move { reading::wait(&inner.settings, &inner.servers, &inner, since).await };
+            apart(work).await.unwrap_or_else(|| Err(PullError::Unavailable(UNDECODABLE.to_owned())))
+        })
     }
 
     fn verify<'a>(&'a self, person: Person<'a>, password: &'a Secret) -> Answer<'a, Verdict> {
         Box::pin(verify(Arc::clone(&self.0), person.into(), password.clone()))
     }
 
-    fn test(&self) -> Answer<'_, TestReport> {
-        Box::pin(test(Arc::clone(&self.0)))
+    fn test(&self, trial: Trial) -> Answer<'_, TestReport> {
+        Box::pin(test(Arc::clone(&self.0), trial))
+    }
+
+    fn health(&self) -> Vec<ServerHealth> {
+        let shown = |health: EndpointHealth| ServerHealth {
+            url: health.url,
+            down: health
+                .problem
+                .filter(|_| !health.healthy)
+                .map(|why| (why, Duration::from_secs(health.seconds.unwrap_or_default()))),
+        };
+        self.0.servers.health().into_iter().map(shown).collect()
     }
 }
 
-async fn pull(inner: Arc<Inner>) -> Result<Pulled, PullError> {
+/// Runs it in a task of its own, so that a panic of the library stays there; `None`: it panicked.
+async fn apart<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    AbortOnDropHandle::new(tokio::spawn(work)).await.ok()
+}
+
+async fn read(inner: Arc<Inner>, since: Option<Bookmark>, output: Output) -> Result<Read, PullError> {
     let limit = inner.settings.pass_timeout;
-    let read = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&read);
-    let pass =
-        tokio::spawn(async move { pass::read_all(&inner.settings, &inner.servers, &inner.mapping, &counter).await });
-    let why = match timeout(limit, AbortOnDropHandle::new(pass)).await {
-        Ok(Ok(outcome)) => return outcome,
-        Ok(Err(_)) => UNDECODABLE.to_owned(),
+    let counter = output.counter();
+    let pass = apart(async move { reading::read(&inner.settings, &inner.servers, since, output, &inner).await });
+    let why = match timeout(limit, pass).await {
+        Ok(Some(outcome)) => return outcome,
+        Ok(None) => UNDECODABLE.to_owned(),
         Err(_) => format!("reading did not end within {limit:?} (pass_timeout)"),
     };
-    Err(PullError::Incomplete { read: read.load(Ordering::Relaxed), why })
+    Err(PullError::Incomplete { read: counter.load(std::sync::atomic::Ordering::Relaxed), why })
+}
+
+async fn look_up(inner: Arc<Inner>, id: ExternalId) -> Result<Option<PulledUser>, PullError> {
+    let limit = inner.settings.operation_timeout;
+    let work = apart(async move { inner.logins.person(&inner, &id).await });
+    let why = match timeout(limit, work).await {
+        Ok(Some(found)) => return found.map_err(pages::before_reading),
+        Ok(None) => UNDECODABLE.to_owned(),
+        Err(_) => format!("no answer within {limit:?} (operation_timeout)"),
+    };
+    Err(PullError::Unavailable(why))
 }
 
 async fn verify(inner: Arc<Inner>, whom: Whom, password: Secret) -> Verdict {
     let limit = inner.settings.login_timeout;
-    let login = tokio::spawn(async move {
-        inner.logins.verify(&inner.settings, &inner.servers, &inner.mapping, &whom, &password).await
-    });
-    match timeout(limit, AbortOnDropHandle::new(login)).await {
-        Ok(Ok(verdict)) => verdict,
-        Ok(Err(_)) => Verdict::Unavailable(UNDECODABLE.to_owned()),
+    let login = apart(async move { inner.logins.verify(&inner, &whom, &password).await });
+    match timeout(limit, login).await {
+        Ok(Some(verdict)) => verdict,
+        Ok(None) => Verdict::Unavailable(UNDECODABLE.to_owned()),
         Err(_) => Verdict::Unavailable(format!("no verdict within {limit:?} (login_timeout)")),
     }
 }
 
-async fn test(inner: Arc<Inner>) -> TestReport {
+async fn test(inner: Arc<Inner>, trial: Trial) -> TestReport {
     let watch = Stopwatch::start();
-    let run = tokio::spawn(async move {
+    let failed = |name: &'static str, setting: &'static str, why: String, took: Duration| TestReport {
+        steps: vec![TestStep { name, outcome: Err(why), took, setting }],
+        samples: Vec::new(),
+    };
+    let Trial { thorough, instead } = trial;
+    let is_instead = instead.is_some();
+    let inner = match is_instead.then(|| inner.instead(instead)) {
+        None => inner,
+        Some(Ok(other)) => Arc::new(other),
+        Some(Err(why)) => return failed("settings", "bind_password", why, watch.elapsed()),
+    };
+    let limit = if thorough { DOCTOR_MAX } else { TEST_MAX };
+    let run = apart(async move {
         let mut report = TestReport::default();
-        let steps = probe::run(&inner.settings, &inner.servers, &inner.mapping, &mut report);
         // A step that failed stands in the report.
-        if timeout(TEST_MAX, steps).await.is_err() {
-            let outcome = Err(format!("the test did not end within {TEST_MAX:?}; the server is very slow"));
-            report.steps.push(TestStep { name: "deadline", outcome, took: watch.elapsed() });
+        if timeout(limit, probe::run(&inner, thorough, &mut report)).await.is_err() {
+            let outcome = Err(format!("the test did not end within {limit:?}; the server is very slow"));
+            report.steps.push(TestStep { name: "deadline", outcome, took: watch.elapsed(), setting: "urls" });
         }
         report
     });
-    let undecodable = |_| {
-        let outcome = Err(format!("{UNDECODABLE}: check urls"));
-        TestReport { steps: vec![TestStep { name: "answers", outcome, took: watch.elapsed() }], samples: Vec::new() }
-    };
-    AbortOnDropHandle::new(run).await.unwrap_or_else(undecodable)
+    run.await.unwrap_or_else(|| failed("answers", "urls", format!("{UNDECODABLE}: check urls"), watch.elapsed()))
 }

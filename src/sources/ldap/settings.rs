@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::filter::{Filter, is_attribute};
+use super::kind::ServerKind;
 use super::wire::endpoint::{Endpoint, Protection};
 use super::wire::identity::{self, IdentityFiles};
 use super::wire::pin::Pin;
@@ -13,30 +14,65 @@ use super::wire::tls::{self, TlsSettings};
 use crate::base::id::SourceId;
 use crate::base::secret::Secret;
 
-/// Which attribute of an entry becomes which field of a user.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Which attribute of an entry becomes which field of a user; `None` is what the server's kind has for it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attributes {
-    /// The login name; an entry without it is skipped. `sAMAccountName` in Active Directory.
-    pub username: String,
-    /// The name to show; the login name stands in where an entry has none.
-    pub name: String,
-    /// The email address.
+    /// The login name; an entry without it is skipped.
+    pub username: Option<String>,
+    /// The name to show; `cn` or the login name stands in where an entry has none.
+    pub name: Option<String>,
+    /// The email address; the empty text: it is not read.
     pub email: Option<String>,
-    /// The phone number.
+    /// The phone number; the empty text: it is not read.
     pub phone: Option<String>,
-    /// A description.
+    /// A description; read only where an attribute is named.
     pub description: Option<String>,
 }
 
-impl Default for Attributes {
-    fn default() -> Self {
-        Self {
-            username: "uid".to_owned(),
-            name: "cn".to_owned(),
-            email: Some("mail".to_owned()),
-            phone: Some("telephoneNumber".to_owned()),
-            description: None,
-        }
+/// Which attribute of an entry becomes which field of a group; `None` is what the server's kind has for it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GroupAttributes {
+    /// The attribute that never changes.
+    pub id: Option<String>,
+    /// The name to show.
+    pub name: Option<String>,
+    /// A description; the empty text: it is not read.
+    pub description: Option<String>,
+    /// Members by the names of their entries; the empty text: there are none such.
+    pub members: Option<String>,
+    /// Members by their logins; the empty text: there are none such.
+    pub member_logins: Option<String>,
+}
+
+/// How changes are read between complete readings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    /// By content synchronization (RFC 4533).
+    Syncrepl,
+    /// By Active Directory's DirSync.
+    DirSync,
+    /// By the numbers of changes of one domain controller.
+    Usn,
+    /// By the times of changes, with an overlap.
+    Timestamps,
+    /// Not at all: every reading is a complete one.
+    Full,
+}
+
+impl Strategy {
+    /// Every strategy, with its name in the settings.
+    pub const ALL: &'static [(&'static str, Self)] = &[
+        ("syncrepl", Self::Syncrepl),
+        ("dirsync", Self::DirSync),
+        ("usn", Self::Usn),
+        ("timestamps", Self::Timestamps),
+        ("full", Self::Full),
+    ];
+
+    /// Its name in the settings.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, strategy)| *strategy == self).map_or("", |(name, _)| name)
     }
 }
 
@@ -61,12 +97,26 @@ pub struct Settings {
     pub bind_dn: String,
     /// The password of `bind_dn`.
     pub bind_password: Option<Secret>,
+    /// The kind of server; `None`: it is told by its root DSE.
+    pub server_kind: Option<ServerKind>,
+    /// How changes are read; `None`: as the server allows.
+    pub strategy: Option<Strategy>,
+    /// Keep a connection open on which the server tells of changes, where it can.
+    pub watch: bool,
     /// Where the users are; the whole subtree is read.
     pub base_dn: String,
-    /// Which entries are users (RFC 4515).
-    pub user_filter: String,
+    /// Which entries are users (RFC 4515); `None` is what the server's kind has for it.
+    pub user_filter: Option<String>,
     /// The attribute that never changes: `entryUUID`, `objectGUID`, `nsUniqueId`, `ipaUniqueID`.
-    pub id_attribute: String,
+    pub id_attribute: Option<String>,
+    /// Groups are read too.
+    pub groups: bool,
+    /// Where the groups are; `None`: where the users are.
+    pub group_base_dn: Option<String>,
+    /// Which entries are groups (RFC 4515); `None` is what the server's kind has for it.
+    pub group_filter: Option<String>,
+    /// Which attribute becomes which field of a group.
+    pub group_attributes: GroupAttributes,
     /// Which attribute becomes which field.
     pub attributes: Attributes,
     /// Which of the users are disabled at the source (RFC 4515), such as
@@ -75,8 +125,8 @@ pub struct Settings {
     /// Entries to a page, 1 to 1,000.
     pub page_size: u16,
     /// Whether references to other servers are left alone. Otherwise a reading that meets one is not complete: who
-    /// is behind it cannot be told from who is gone. The root of an Active Directory always gives three.
-    pub ignore_referrals: bool,
+    /// is behind it cannot be told from who is gone. `None`: in Active Directory alone, whose root always gives three.
+    pub ignore_referrals: Option<bool>,
     /// TCP, StartTLS and TLS together, for each URL.
     pub connect_timeout: Duration,
     /// One answer to a bind or a small search.
@@ -106,13 +156,20 @@ impl Default for Settings {
             client_key_file: None,
             bind_dn: String::new(),
             bind_password: None,
+            server_kind: None,
+            strategy: None,
+            watch: false,
             base_dn: String::new(),
-            user_filter: "(objectClass=inetOrgPerson)".to_owned(),
-            id_attribute: "entryUUID".to_owned(),
+            user_filter: None,
+            id_attribute: None,
+            groups: false,
+            group_base_dn: None,
+            group_filter: None,
+            group_attributes: GroupAttributes::default(),
             attributes: Attributes::default(),
             disabled_when: None,
             page_size: 500,
-            ignore_referrals: false,
+            ignore_referrals: None,
             connect_timeout: Duration::from_secs(5),
             operation_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(30),
@@ -208,27 +265,48 @@ impl Settings {
         if self.base_dn.trim().is_empty() {
             faults.push(("base_dn", "must say where the users are, like ou=people,dc=example,dc=org".to_owned()));
         }
-        if let Err(problem) = Filter::parse(&self.user_filter) {
-            faults.push(("user_filter", problem));
+        let filters = [
+            ("user_filter", &self.user_filter),
+            ("disabled_when", &self.disabled_when),
+            ("group_filter", &self.group_filter),
+        ];
+        for (key, text) in filters {
+            if let Some(Err(problem)) = text.as_deref().map(Filter::parse) {
+                faults.push((key, problem));
+            }
         }
-        if let Some(Err(problem)) = self.disabled_when.as_deref().map(Filter::parse) {
-            faults.push(("disabled_when", problem));
+        for (key, dn) in [("base_dn", Some(&self.base_dn)), ("group_base_dn", self.group_base_dn.as_ref())] {
+            if dn.is_some_and(|dn| !dn.trim().is_empty() && !dn.contains('=')) {
+                faults.push((key, "is no DN: it has no part like dc=example".to_owned()));
+            }
         }
     }
 
     fn attribute_faults(&self, faults: &mut Vec<Fault>) {
-        let required = [
-            ("id_attribute", Some(self.id_attribute.as_str())),
-            ("attributes.username", Some(self.attributes.username.as_str())),
-            ("attributes.name", Some(self.attributes.name.as_str())),
-            ("attributes.email", self.attributes.email.as_deref()),
-            ("attributes.phone", self.attributes.phone.as_deref()),
-            ("attributes.description", self.attributes.description.as_deref()),
+        let (users, groups) = (&self.attributes, &self.group_attributes);
+        let must_be_named = ["id_attribute", "attributes.username", "attributes.name"];
+        let must_be_named = [&must_be_named[..], &["group_attributes.id", "group_attributes.name"]].concat();
+        let all = [
+            ("id_attribute", &self.id_attribute),
+            ("attributes.username", &users.username),
+            ("attributes.name", &users.name),
+            ("attributes.email", &users.email),
+            ("attributes.phone", &users.phone),
+            ("attributes.description", &users.description),
+            ("group_attributes.id", &groups.id),
+            ("group_attributes.name", &groups.name),
+            ("group_attributes.description", &groups.description),
+            ("group_attributes.members", &groups.members),
+            ("group_attributes.member_logins", &groups.member_logins),
         ];
-        for (key, attribute) in required {
-            match attribute {
-                Some("") => faults.push((key, "is empty; name an attribute".to_owned())),
-                Some(name) if !is_attribute(name) => faults.push((key, format!("`{name}` is not an attribute's name"))),
+        for (key, attribute) in all {
+            match attribute.as_deref() {
+                Some("") if must_be_named.contains(&key) => {
+                    faults.push((key, "is empty; name an attribute".to_owned()))
+                }
+                Some(name) if !name.is_empty() && !is_attribute(name) => {
+                    faults.push((key, format!("`{name}` is not an attribute's name")))
+                }
                 _ => {}
             }
         }
@@ -282,10 +360,10 @@ mod tests {
             ca_file: Some("/nonexistent/ca.pem".into()),
             bind_dn: "cn=reader".to_owned(),
             bind_password: Some(Secret::new("")),
-            user_filter: "(uid=".to_owned(),
+            user_filter: Some("(uid=".to_owned()),
             disabled_when: Some("x".to_owned()),
-            id_attribute: "a)(b".to_owned(),
-            attributes: Attributes { username: String::new(), ..Attributes::default() },
+            id_attribute: Some("a)(b".to_owned()),
+            attributes: Attributes { username: Some(String::new()), ..Attributes::default() },
             page_size: 1001,
             max_entries: 0,
             login_connections: 0,

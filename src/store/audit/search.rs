@@ -1,5 +1,7 @@
 //! Finding lines: by whom they are about, who did it, what happened and when.
 
+use std::ops::Bound;
+
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -141,6 +143,42 @@ pub fn each<E: From<StoreError>>(
         }
         Ok(true)
     })
+}
+
+/// Shows the lines after one number and up to another, oldest first, until `visit` says no more.
+///
+/// # Errors
+/// When the store cannot read; those of `visit`.
+pub fn between<E: From<StoreError>>(
+    reads: &dyn Reads,
+    after: u64,
+    upto: u64,
+    mut visit: impl FnMut(AuditLine) -> Result<bool, E>,
+) -> Result<(), E> {
+    let prefix = Space::Audit.key(&[]);
+    // The page that may hold the first of them begins at it or before.
+    let before = KeyRange::prefix_before(&prefix, page::key(after.saturating_add(2)));
+    let start = reads.scan(&before, Order::Descending, 1)?.into_iter().next();
+    let mut range = match &start {
+        Some((key, _)) => KeyRange { start: Bound::Included(key.clone()), ..KeyRange::prefix(&prefix) },
+        None => KeyRange::prefix(&prefix),
+    };
+    loop {
+        let rows = reads.scan(&range, Order::Ascending, CHUNK)?;
+        let Some((last, _)) = rows.last() else { return Ok(()) };
+        range = KeyRange::prefix_after(&prefix, last.clone());
+        for row in &rows {
+            for line in Page::read(row)?.lines()? {
+                let line: AuditLine = parse(line)?;
+                if line.seq > upto {
+                    return Ok(());
+                }
+                if line.seq > after && !visit(line)? {
+                    return Ok(());
+                }
+            }
+        }
+    }
 }
 
 fn parse<T: DeserializeOwned>(line: Value) -> Result<T, StoreError> {

@@ -1,16 +1,15 @@
 //! The LDAP source against a 389 Directory Server.
 
-use musterd::sources::Source;
 use musterd::sources::ldap::Settings;
 
-use super::{settings, source, verdict};
+use super::{Pull, settings, source, verdict};
 use crate::harness::ds389::Ds389;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "nightly: needs 389-ds and root; tests/run --deep"]
 async fn a_389_directory_is_read_followed_and_asked_for_passwords() {
     let mut server = Ds389::start(2500);
-    let settings = Settings { id_attribute: "nsUniqueId".to_owned(), ..settings(&server.ldap_url(), None) };
+    let settings = Settings { id_attribute: Some("nsUniqueId".to_owned()), ..settings(&server.ldap_url(), None) };
     let source = source(settings);
     let before = source.pull().await.unwrap();
     assert_eq!((before.users.len(), before.skipped.len()), (2500, 0));
@@ -24,7 +23,7 @@ async fn a_389_directory_is_read_followed_and_asked_for_passwords() {
     server.restart();
     let after = source.pull().await.unwrap();
     assert_eq!(after.users.len(), 2499);
-    let id = |pulled: &musterd::sources::Pulled, name: &str| {
+    let id = |pulled: &super::Pulled, name: &str| {
         pulled.users.iter().find(|user| user.username == name).map(|user| user.external_id.clone())
     };
     assert_eq!(id(&before, "u0000001").unwrap(), id(&after, "ada").unwrap());

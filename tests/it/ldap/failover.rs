@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use musterd::sources::Source;
 use musterd::sources::ldap::Settings;
 
-use super::{over_tls, source, verdict};
+use super::{Pull, over_tls, source, verdict};
 use crate::harness::fault_proxy::{Fault, FaultProxy};
 use crate::harness::slapd::Slapd;
 
@@ -17,12 +16,12 @@ async fn the_health_of_each_server_is_known_with_its_certificate() {
     let good = over_tls(&slapd);
     let urls = vec![format!("ldaps://{}", proxy.address()), slapd.ldaps_url()];
     let source = source(Settings { urls: urls.clone(), connect_timeout: Duration::from_millis(700), ..good });
-    assert!(source.health().iter().all(|health| health.healthy && health.seconds.is_none()));
+    assert!(source.endpoints().iter().all(|health| health.healthy && health.seconds.is_none()));
     for _ in 0..3 {
         assert_eq!(source.pull().await.unwrap().users.len(), 1);
     }
     assert_eq!(proxy.accepted(), 1, "only the first reading waits for a dead server");
-    let health = source.health();
+    let health = source.endpoints();
     assert_eq!(health.iter().map(|health| health.url.clone()).collect::<Vec<_>>(), urls);
     assert_eq!(health.iter().map(|health| health.healthy).collect::<Vec<_>>(), [false, true]);
     assert!(health[0].problem.as_ref().unwrap().contains("connect_timeout"), "{health:?}");
@@ -40,7 +39,7 @@ async fn a_server_that_takes_connections_and_never_answers_costs_one_login() {
     let source = source(Settings { urls, login_timeout: Duration::from_millis(1200), ..over_tls(&slapd) });
     assert_eq!(verdict(&source, "u0000001", "pw-1").await.0, "unavailable");
     // The task of the login that was given up ends a moment later.
-    while source.health()[0].healthy {
+    while source.endpoints()[0].healthy {
         tokio::task::yield_now().await;
     }
     for _ in 0..3 {
@@ -57,8 +56,8 @@ async fn where_all_servers_failed_all_are_tried_and_the_first_that_is_back_is_us
     let source = source(Settings { urls, ..over_tls(&slapd) });
     slapd.stop();
     assert_eq!(verdict(&source, "u0000001", "pw-1").await.0, "unavailable");
-    assert!(source.health().iter().all(|health| !health.healthy));
+    assert!(source.endpoints().iter().all(|health| !health.healthy));
     slapd.restart();
     assert_eq!(verdict(&source, "u0000001", "pw-1").await.0, "accepted");
-    assert_eq!(source.health().iter().map(|health| health.healthy).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(source.endpoints().iter().map(|health| health.healthy).collect::<Vec<_>>(), [true, false]);
 }

@@ -4,11 +4,11 @@ use ldap3::controls::{Control, ControlType, MakeCritical, RawControl, RefreshMod
 use ldap3::{LdapConnAsync, Scope, SearchEntry};
 use ldap3_proto::LdapResultCode;
 use ldap3_proto::control::LdapControl;
+use musterd::sources::PullError;
 use musterd::sources::ldap::Settings;
-use musterd::sources::{PullError, Source};
 use uuid::Uuid;
 
-use super::{settings, source, verdict};
+use super::{Pull, settings, source, verdict};
 use crate::harness::fake_ldap::{
     Bind, DirSyncAnswer, Entry, Failure, FakeDirectory, FakeLdap, SyncAnswer, SyncMessage,
 };

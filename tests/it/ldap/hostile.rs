@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use musterd::base::clock::Stopwatch;
+use musterd::sources::PullError;
 use musterd::sources::ldap::Settings;
-use musterd::sources::{PullError, Source};
 
-use super::{settings, source};
+use super::{Pull, settings, source};
 use crate::harness::hostile::{Hostile, element, message};
 
 /// Settings for plain LDAP to a port, without a bind: the first request is the search.

@@ -8,7 +8,7 @@ use musterd::base::secret::Secret;
 use musterd::sources::ldap::Settings;
 use musterd::sources::{Person, Source};
 
-use super::{over_tls, settings, shown, source, verdict};
+use super::{Pull, over_tls, settings, shown, source, verdict};
 use crate::harness::fault_proxy::{Fault, FaultProxy};
 use crate::harness::slapd::{BASE, READER, READER_PASSWORD, Slapd};
 

@@ -12,12 +12,15 @@ mod slapd;
 mod tls;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use musterd::base::id::SourceId;
 use musterd::base::secret::Secret;
 use musterd::sources::ldap::{LdapSource, Settings};
-use musterd::sources::{Person, Source, Verdict};
+use musterd::sources::{
+    Bookmark, Output, Person, Piece, PullError, PulledGroup, PulledUser, Read, SkippedEntry, Source, Verdict,
+};
 
 use crate::harness::slapd::{BASE, READER, READER_PASSWORD, Slapd};
 
@@ -42,6 +45,74 @@ fn over_tls(slapd: &Slapd) -> Settings {
 
 fn source(settings: Settings) -> LdapSource {
     LdapSource::new(settings).unwrap_or_else(|faults| panic!("{faults:?}"))
+}
+
+/// What a reading gave.
+#[derive(Debug)]
+struct Pulled {
+    users: Vec<PulledUser>,
+    groups: Vec<PulledGroup>,
+    skipped: Vec<SkippedEntry>,
+    gone: Vec<String>,
+    read: Read,
+}
+
+impl Pulled {
+    fn user(&self, username: &str) -> &PulledUser {
+        self.users.iter().find(|user| user.username == username).unwrap_or_else(|| panic!("{username} in {self:?}"))
+    }
+
+    fn group(&self, name: &str) -> &PulledGroup {
+        self.groups.iter().find(|group| group.name == name).unwrap_or_else(|| panic!("{name} in {self:?}"))
+    }
+
+    fn usernames(&self) -> Vec<&str> {
+        let mut names: Vec<_> = self.users.iter().map(|user| user.username.as_str()).collect();
+        names.sort_unstable();
+        names
+    }
+}
+
+/// Readings, gathered.
+trait Pull {
+    /// Reads everything.
+    async fn pull(&self) -> Result<Pulled, PullError>;
+    /// Reads what changed since an earlier reading.
+    async fn since(&self, before: &Pulled) -> Result<Pulled, PullError>;
+}
+
+impl Pull for LdapSource {
+    async fn pull(&self) -> Result<Pulled, PullError> {
+        gather(self, None).await
+    }
+
+    async fn since(&self, before: &Pulled) -> Result<Pulled, PullError> {
+        gather(self, before.read.next.clone()).await
+    }
+}
+
+async fn gather(source: &LdapSource, since: Option<Bookmark>) -> Result<Pulled, PullError> {
+    let (to, mut from) = tokio::sync::mpsc::channel(4);
+    let taking = tokio::spawn(async move {
+        let mut pieces = Vec::new();
+        while let Some(batch) = from.recv().await {
+            pieces.extend(batch);
+        }
+        pieces
+    });
+    let read = source.read(since, Output::new(to, Arc::default())).await;
+    let pieces = taking.await.unwrap();
+    let read = read?;
+    let mut pulled = Pulled { users: Vec::new(), groups: Vec::new(), skipped: Vec::new(), gone: Vec::new(), read };
+    for piece in pieces {
+        match piece {
+            Piece::User(user) => pulled.users.push(*user),
+            Piece::Group(group) => pulled.groups.push(*group),
+            Piece::Skipped(skipped) => pulled.skipped.push(skipped),
+            Piece::Gone(id) => pulled.gone.push(id.as_str().to_owned()),
+        }
+    }
+    Ok(pulled)
 }
 
 /// A verdict as one word and its text.

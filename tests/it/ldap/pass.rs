@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use musterd::base::clock::Stopwatch;
+use musterd::sources::PullError;
 use musterd::sources::ldap::Settings;
-use musterd::sources::{PullError, Pulled, Source};
 
-use super::{over_tls, settings, source};
+use super::{Pull, Pulled, over_tls, settings, source};
 use crate::harness::fault_proxy::{Fault, FaultProxy};
 use crate::harness::slapd::Slapd;
 
@@ -34,8 +34,8 @@ async fn a_full_pass_reads_everyone_over_ldaps_and_over_start_tls() {
         assert_eq!(ids.len(), 1200);
         let user = pulled.users.iter().find(|user| user.username == "u0000007").unwrap();
         assert_eq!(user.name, "User u0000007");
-        assert_eq!(user.email.as_deref(), Some("u0000007@example.org"));
-        assert_eq!(user.phone.as_deref(), Some("+49 30 0000007"));
+        assert_eq!(user.email.clone().flatten().as_deref(), Some("u0000007@example.org"));
+        assert_eq!(user.phone.clone().flatten().as_deref(), Some("+49 30 0000007"));
         assert_eq!(user.label, "uid=u0000007,ou=people,dc=example,dc=org");
         assert_eq!(user.external_id.as_str().len(), 36);
     }
@@ -69,7 +69,7 @@ async fn entries_that_cannot_be_users_are_skipped_and_told() {
     slapd.modify("u0000002", "delete: mail");
     let pulled = pull(over_tls(&slapd)).await.unwrap();
     assert_eq!(pulled.users.len(), 2);
-    assert!(pulled.users.iter().any(|user| user.email.is_none()));
+    assert!(pulled.users.iter().any(|user| user.email == Some(None)));
     assert_eq!(pulled.skipped.len(), 1);
     assert!(pulled.skipped[0].external_id.is_some());
     assert!(pulled.skipped[0].problem.contains("attributes.username"), "{}", pulled.skipped[0].problem);
@@ -81,14 +81,15 @@ async fn users_whom_the_source_disabled_are_read_as_inactive() {
     slapd.modify("u0000002", "replace: title\ntitle: gone");
     let settings = Settings { disabled_when: Some("(title=gone)".to_owned()), ..over_tls(&slapd) };
     let pulled = pull(settings).await.unwrap();
-    let inactive: Vec<_> = pulled.users.iter().filter(|user| !user.active).map(|user| user.username.as_str()).collect();
+    let inactive: Vec<_> =
+        pulled.users.iter().filter(|user| user.disabled.is_some()).map(|user| user.username.as_str()).collect();
     assert_eq!((pulled.users.len(), inactive), (3, vec!["u0000002"]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_filter_that_matches_nobody_gives_an_empty_but_complete_reading() {
     let slapd = Slapd::start(2);
-    let pulled = pull(Settings { user_filter: "(uid=nobody)".to_owned(), ..over_tls(&slapd) }).await.unwrap();
+    let pulled = pull(Settings { user_filter: Some("(uid=nobody)".to_owned()), ..over_tls(&slapd) }).await.unwrap();
     assert!(pulled.users.is_empty() && pulled.skipped.is_empty());
 }
 
@@ -102,7 +103,7 @@ async fn a_reference_to_another_server_makes_the_pass_incomplete_unless_it_is_to
         Err(PullError::Incomplete { why, .. }) => assert!(why.contains("ignore_referrals"), "{why}"),
         other => panic!("{other:?}"),
     }
-    let pulled = pull(Settings { ignore_referrals: true, ..over_tls(&slapd) }).await.unwrap();
+    let pulled = pull(Settings { ignore_referrals: Some(true), ..over_tls(&slapd) }).await.unwrap();
     assert_eq!(pulled.users.len(), 3);
 }
 

@@ -2,7 +2,7 @@
 
 use musterd::base::secret::Secret;
 use musterd::sources::ldap::Settings;
-use musterd::sources::{Source, TestReport};
+use musterd::sources::{Source, TestReport, Trial};
 
 use super::{over_tls, source};
 use crate::harness::slapd::Slapd;
@@ -16,14 +16,14 @@ fn last(report: &TestReport) -> (&'static str, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_test_goes_from_the_connection_to_three_samples() {
     let slapd = Slapd::start(30);
-    let report = source(over_tls(&slapd)).test().await;
+    let report = source(over_tls(&slapd)).test(Trial::default()).await;
     assert!(report.passed(), "{report:?}");
     let names: Vec<_> = report.steps.iter().map(|step| step.name).collect();
     assert_eq!(names, ["connection", "TLS", "bind", "server", "paging", "base", "id attribute", "samples", "users"]);
     assert_eq!(report.samples.len(), 3);
     assert_eq!(last(&report), ("users", "30".to_owned()));
     assert!(report.steps[1].outcome.as_ref().unwrap().contains("TLSv1_3"), "{report:?}");
-    assert_eq!(report.steps[3].outcome.as_deref(), Ok("OpenLDAP"));
+    assert_eq!(report.steps[3].outcome.as_deref(), Ok("openldap: the root DSE is one of OpenLDAP"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -34,13 +34,13 @@ async fn a_test_names_the_step_that_fails_and_the_setting() {
         (Settings { ca_file: Some(slapd.other_ca_file()), ..good.clone() }, "TLS", "ca_file"),
         (Settings { bind_password: Some(Secret::new("x")), ..good.clone() }, "bind", "bind_password"),
         (Settings { base_dn: "ou=gone,dc=example,dc=org".to_owned(), ..good.clone() }, "base", "base_dn"),
-        (Settings { id_attribute: "employeeNumber".to_owned(), ..good.clone() }, "id attribute", "id_attribute"),
-        (Settings { user_filter: "(uid=x)".to_owned(), ..good.clone() }, "samples", "user_filter"),
+        (Settings { id_attribute: Some("employeeNumber".to_owned()), ..good.clone() }, "id attribute", "id_attribute"),
+        (Settings { user_filter: Some("(uid=x)".to_owned()), ..good.clone() }, "samples", "user_filter"),
         (good, "users", "size limit"),
         (Settings { urls: vec!["ldaps://127.0.0.1:9".to_owned()], ..over_tls(&slapd) }, "connection", "urls"),
     ];
     for (settings, step, hint) in cases {
-        let report = source(settings).test().await;
+        let report = source(settings).test(Trial::default()).await;
         let (name, text) = last(&report);
         assert!(!report.passed() && name == step && text.contains(hint), "{step} {hint}: {report:?}");
     }

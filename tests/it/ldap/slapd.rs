@@ -2,10 +2,9 @@
 
 use std::process::Command;
 
-use musterd::sources::Source;
 use musterd::sources::ldap::Settings;
 
-use super::{over_tls, source, verdict};
+use super::{Pull, over_tls, source, verdict};
 use crate::harness::slapd::{BASE, READER, READER_PASSWORD, Slapd, SlapdOptions, Syncprov, certificates};
 
 /// The `dn:` lines of a search.

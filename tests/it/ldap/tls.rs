@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use musterd::sources::ldap::Settings;
-use musterd::sources::{PullError, Source};
+use musterd::sources::{PullError, Source, Trial};
 
-use super::{settings, source, verdict};
+use super::{Pull, settings, source, verdict};
 use crate::harness::tls_slapd::{TlsSlapd, file, sha256};
 
 /// Settings that read by the certificate `name.pem` and nothing else.
@@ -37,7 +37,7 @@ async fn a_client_certificate_reads_the_users_and_passwords_are_verified_as_ever
         assert_eq!(pulled.users.len(), 1);
         assert_eq!(verdict(&source, "u0000001", "pw-1").await, ("accepted", "u0000001".to_owned()));
         assert_eq!(verdict(&source, "u0000001", "pw-2").await.0, "wrong");
-        assert!(source.test().await.passed());
+        assert!(source.test(Trial::default()).await.passed());
     }
 }
 

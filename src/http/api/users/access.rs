@@ -101,8 +101,16 @@ pub async fn end_sessions(
 pub async fn explain(State(app): State<App>, Segment(name): Segment<String>) -> Result<Json<Value>, Problem> {
     let user = find(&app, &name)?;
     let now = app.store.clock().now();
-    let reads = app.store.view();
     let source = app.source(&user.source);
+    let at_source = match (source.and_then(|source| source.pulled.as_ref()), &user.external_id) {
+        (Some(follower), Some(id)) => Some(match follower.source.look_up(id).await {
+            Ok(Some(found)) => crate::http::api::sources::at_source(&found),
+            Ok(None) => json!({"absent": true}),
+            Err(why) => json!({"unknown": why.to_string()}),
+        }),
+        _ => None,
+    };
+    let reads = app.store.view();
     let mut gates = Vec::new();
     if !user.is_active() {
         gates.push("account_disabled");
@@ -134,6 +142,7 @@ pub async fn explain(State(app): State<App>, Segment(name): Segment<String>) -> 
         "waits_until": app.auth.throttle.waits_until(Key::Password(user.id), now),
         "remote_backends": backends.collect::<Vec<_>>(),
         "only_from_source": app.auth.settings.only_from_source,
+        "at_source": at_source,
         "quiet_since": user.quiet_since(),
     })))
 }

@@ -1,12 +1,14 @@
 //! Changing a user's attributes: a merge patch (RFC 7396) of what is written.
 
+use std::collections::BTreeSet;
+
 use axum::extract::State;
 use axum::response::Response;
 
 use super::fields::Fields;
 use super::{answer, find_to_change, not_oneself};
 use crate::directory::field::FieldError;
-use crate::directory::user::User;
+use crate::directory::user::{KeptAttribute, User};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, IfMatch, Segment};
@@ -46,13 +48,19 @@ fn owned(user: &User, fields: &Fields) -> Result<(), Problem> {
         };
     }
     let written = [
-        ("username", fields.username.is_some()),
-        ("name", fields.name.is_some()),
-        ("email", fields.email.is_some()),
-        ("phone", fields.phone.is_some()),
+        ("username", KeptAttribute::Username, fields.username.is_some()),
+        ("name", KeptAttribute::Name, fields.name.is_some()),
+        ("email", KeptAttribute::Email, fields.email.is_some()),
+        ("phone", KeptAttribute::Phone, fields.phone.is_some()),
     ];
-    let message = format!("belongs to the source {}: change it there", user.source);
-    let faults = written.into_iter().filter(|(_, written)| *written);
-    let faults: Vec<_> = faults.map(|(field, _)| FieldError::new(field, "owned_by_source", message.clone())).collect();
+    let kept: BTreeSet<KeptAttribute> = match &fields.kept {
+        Some(kept) => kept.iter().flatten().copied().collect(),
+        None => user.kept.clone(),
+    };
+    let written = written.into_iter().filter(|(_, attribute, written)| *written && !kept.contains(attribute));
+    let message =
+        format!("belongs to the source {}: change it there, or put it into kept to keep it here", user.source);
+    let faults: Vec<_> =
+        written.map(|(field, ..)| FieldError::new(field, "owned_by_source", message.clone())).collect();
     if faults.is_empty() { Ok(()) } else { Err(Problem::fields(faults)) }
 }

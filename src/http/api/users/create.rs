@@ -55,7 +55,7 @@ pub async fn duplicate(
     Body(wish): Body<Wish>,
 ) -> Result<Response, Problem> {
     let original = find(&app, &name)?;
-    if !role::may_manage(&caller.permissions, &original.roles) {
+    if !role::may_manage(&caller.permissions, &app.auth.roles_of(&original)?) {
         return Err(Problem::forbidden("this user holds permissions that you do not: they are not yours to give"));
     }
     let Wish { password, password_link, fields, .. } = wish;

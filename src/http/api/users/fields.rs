@@ -10,7 +10,7 @@ use crate::base::id::{GroupId, OrganizationId, RoleId};
 use crate::directory::field::{Description, DisplayName, Email, FieldError, Phone, Username};
 use crate::directory::permission::Permission;
 use crate::directory::role::{self, Scope};
-use crate::directory::user::{MfaPolicy, UserChange, double_option};
+use crate::directory::user::{KeptAttribute, MfaPolicy, UserChange, double_option};
 use crate::http::api::groups::find_group;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
@@ -51,6 +51,9 @@ pub struct Fields {
     /// The second-factor policy; null is the default one.
     #[serde(with = "double_option")]
     pub mfa: Option<Option<MfaPolicy>>,
+    /// Attributes of a source's user that are kept here, whatever the source says; null is none.
+    #[serde(with = "double_option")]
+    pub kept: Option<Option<Vec<KeptAttribute>>>,
     /// Whether a new password is asked for; null is no.
     #[serde(with = "double_option")]
     pub must_change_password: Option<Option<bool>>,
@@ -193,6 +196,7 @@ impl Fields {
             expires_at: parser.expiry(self.expires_at),
             roles: self.roles.map(|names| parser.roles("roles", &names.unwrap_or_default(), Scope::System)),
             organizations: self.organizations.map(|wish| parser.organizations(wish.unwrap_or_default())).transpose()?,
+            kept: self.kept.map(|kept| kept.unwrap_or_default().into_iter().collect()),
             mfa: self.mfa.map(Option::unwrap_or_default),
             must_change_password: self.must_change_password.map(Option::unwrap_or_default),
             ..UserChange::default()

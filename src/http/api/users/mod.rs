@@ -41,7 +41,7 @@ pub fn find(app: &App, name: &str) -> Result<User, Problem> {
 /// 404, or 403.
 pub fn find_to_change(app: &App, caller: &Caller, name: &str) -> Result<User, Problem> {
     let user = find(app, name)?;
-    if role::may_manage(&caller.permissions, &user.roles) {
+    if role::may_manage(&caller.permissions, &app.auth.roles_of(&user)?) {
         Ok(user)
     } else {
         Err(Problem::forbidden("this user holds permissions that you do not"))

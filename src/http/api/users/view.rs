@@ -9,7 +9,7 @@ use crate::directory::user::{State, User};
 use crate::http::error::Problem;
 use crate::http::state::App;
 use crate::scim::schema::{Attribute, AttributeType, ResourceType, Schema};
-use crate::store::{credentials, groups};
+use crate::store::{credentials, grants, groups};
 
 /// A user with everything: groups, and whether there is a password and a factor, beside the record.
 ///
@@ -34,6 +34,10 @@ pub fn users(app: &App, users: &[User]) -> Result<Vec<Value>, Problem> {
             |(group, direct)| json!({"id": group.id, "name": group.name, "source": group.source, "direct": direct}),
         );
         shown.insert("groups".to_owned(), groups.collect());
+        let granted = grants::of(&view, &app.auth.grants, user)?;
+        shown.insert("roles_by_groups".to_owned(), json!(granted.roles));
+        let places = granted.organizations.iter().map(|(id, roles)| json!({"id": id, "roles": roles}));
+        shown.insert("organizations_by_groups".to_owned(), places.collect());
         shown.insert("has_password".to_owned(), has_password.into());
         let factors = credentials::factors(&view, user.id)?;
         shown.insert("has_factor".to_owned(), factors.iter().any(|factor| factor.confirmed).into());
@@ -55,6 +59,8 @@ pub fn attributes(user: &User, now: Timestamp) -> Map<String, Value> {
         "description": user.description,
         "source": user.source,
         "external_id": user.external_id,
+        "entry": user.at_source.as_ref().map(|at| &at.entry),
+        "kept": user.kept,
         "state": user.state_name(),
         "active": user.is_valid(now),
         "expired": user.is_expired(now),
@@ -90,6 +96,8 @@ pub static FILTERABLE: LazyLock<ResourceType> = LazyLock::new(|| {
     let flag = |name| Attribute::boolean(name, "");
     let attributes = vec![
         exact("id"),
+        text("entry"),
+        exact("kept"),
         text("username"),
         text("name"),
         text("email"),

@@ -125,6 +125,11 @@ impl Link {
             && self.unused.elapsed() < IDLE_MAX
     }
 
+    /// The server at the other end.
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
     /// Notes that the link was used just now.
     pub(crate) fn touch(&mut self) {
         self.unused = Stopwatch::start();

@@ -1,0 +1,381 @@
+//! Takes a whole run back, by what the audit trail says it changed: newest first, each attribute that still has the
+//! value which the run gave it. Whoever the run made becomes a tombstone. The run that takes it back can be taken back
+//! itself; and from then on every run of the source waits for a person until one is approved, so that the next pass
+//! does not do it all again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::apply::{self, Ground};
+use super::pass::{Ended, Pass};
+use crate::base::id::{ExternalId, GroupId, RunId, SourceId, UserId};
+use crate::directory::audit::{Actor, AuditLine, Author, Change, Target};
+use crate::directory::field::DisplayName;
+use crate::directory::group::GroupChange;
+use crate::directory::plan::{Cause, Counts, MemberRef, PlanItem, Run, Skipped, Step};
+use crate::directory::user::{State, User, UserChange};
+use crate::store::audit::{self, Entry};
+use crate::store::readings::{self, Reading};
+use crate::store::tx::{Reads, Tx};
+use crate::store::{Store, StoreError, runs, users};
+
+/// Why a run cannot be taken back.
+#[derive(Debug, thiserror::Error)]
+pub enum UndoError {
+    /// There is no such run.
+    #[error("there is no such run")]
+    NotFound,
+    /// It changed nothing, or it is none of a source.
+    #[error("the run changed nothing that could be taken back")]
+    Nothing,
+    /// It was taken back already.
+    #[error("the run was taken back already, by the run {0}")]
+    Done(RunId),
+    /// The audit lines of its changes are not kept any more.
+    #[error(
+        "the audit lines of the run were dropped because their time was over: what it changed is not known any more"
+    )]
+    Forgotten,
+    /// The store's fault.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What taking a run back would change.
+#[derive(Debug, Default)]
+pub struct Undo {
+    /// The changes, in the order in which they are made.
+    pub items: Vec<PlanItem>,
+    /// How many of what.
+    pub counts: Counts,
+    /// What cannot be taken back, and why.
+    pub skipped: Vec<Skipped>,
+}
+
+/// Plans to take a run back. Writes nothing.
+///
+/// # Errors
+/// Why it cannot be taken back.
+pub fn plan(reads: &dyn Reads, id: RunId) -> Result<Undo, UndoError> {
+    let (_, lines) = changes_of(reads, id)?;
+    let mut planner = Planner { reads, undo: Undo::default(), users: HashMap::new() };
+    for line in lines.into_iter().rev() {
+        planner.line(&line)?;
+    }
+    let mut undo = planner.undo;
+    undo.items.iter().for_each(|item| undo.counts.note(&item.step));
+    undo.counts.skipped = undo.skipped.len();
+    if undo.items.is_empty() && undo.skipped.is_empty() { Err(UndoError::Nothing) } else { Ok(undo) }
+}
+
+/// The audit lines of the changes that a run of a source made, oldest first.
+///
+/// # Errors
+/// When there is no such run, or its lines are not kept any more.
+pub fn changes_of(reads: &dyn Reads, id: RunId) -> Result<(Run, Vec<AuditLine>), UndoError> {
+    let run = runs::get_run(reads, id)?.ok_or(UndoError::NotFound)?;
+    if let Some(by) = run.undone_by {
+        return Err(UndoError::Done(by));
+    }
+    let lines = lines_of(reads, &run, |_| true)?;
+    Ok((run, lines))
+}
+
+/// The audit lines of a run's changes that `wanted` wants, oldest first.
+///
+/// # Errors
+/// When they are not kept any more.
+pub fn lines_of(
+    reads: &dyn Reads,
+    run: &Run,
+    mut wanted: impl FnMut(&AuditLine) -> bool,
+) -> Result<Vec<AuditLine>, UndoError> {
+    let Some((after, upto)) = run.trail else { return Ok(Vec::new()) };
+    if upto > after && audit::dropped(reads)? > after {
+        return Err(UndoError::Forgotten);
+    }
+    let mut lines = Vec::new();
+    audit::between::<StoreError>(reads, after, upto, |line| {
+        let is_its = matches!(&line.actor, Actor::Source { run: Some(by), .. } if *by == run.id);
+        if is_its && wanted(&line) {
+            lines.push(line);
+        }
+        Ok(true)
+    })?;
+    Ok(lines)
+}
+
+struct Planner<'a> {
+    reads: &'a dyn Reads,
+    undo: Undo,
+    /// Users as they will be when what is planned so far is done.
+    users: HashMap<UserId, User>,
+}
+
+impl Planner<'_> {
+    fn line(&mut self, line: &AuditLine) -> Result<(), StoreError> {
+        match &line.target {
+            Target::User { id, username } => {
+                let known = match self.users.remove(id) {
+                    Some(user) => Some(user),
+                    None => users::get(self.reads, *id)?,
+                };
+                match known {
+                    Some(user) => self.user(line, user),
+                    None => self.skip(username, "the user is gone"),
+                }
+            }
+            Target::Group { id, name } => self.group(line, *id, name),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn skip(&mut self, label: &str, problem: &str) {
+        self.undo.skipped.push(Skipped { label: label.to_owned(), problem: problem.to_owned() });
+    }
+
+    fn user(&mut self, line: &AuditLine, user: User) {
+        let id = user.id;
+        let after = match line.action.as_str() {
+            "user.created" => {
+                if !user.is_removed() {
+                    self.push(&user, Step::Remove, line);
+                }
+                user
+            }
+            _ => self.revert(line, user),
+        };
+        self.users.insert(id, after);
+    }
+
+    /// Sets back what still is as the line left it.
+    fn revert(&mut self, line: &AuditLine, user: User) -> User {
+        let mut change = UserChange::default();
+        let mut shows = Vec::new();
+        let record = serde_json::to_value(&user).unwrap_or_default();
+        for one in &line.changes {
+            if one.attribute == "state" {
+                continue;
+            }
+            if record.get(&one.attribute).cloned().unwrap_or_default() != one.new {
+                self.skip(user.username.as_str(), &format!("{} was changed since; it stays", one.attribute));
+            } else if set(&mut change, one) {
+                let Change { attribute, old, new } = one.clone();
+                shows.push(Change { attribute, old: new, new: old });
+            }
+        }
+        let state = line.changes.iter().find(|one| one.attribute == "state");
+        let after = change.clone().apply(user.clone());
+        let step = state.and_then(|state| self.state_step(&user, state, &change));
+        match step {
+            Some(step) => self.push(&user, step, line),
+            None if change != UserChange::default() => {
+                self.push(&user, Step::Update { change: Box::new(change), shows }, line);
+            }
+            None => {}
+        }
+        User { state: old_state(state).unwrap_or_else(|| after.state.clone()), ..after }
+    }
+
+    /// How the user gets back into the state of before.
+    fn state_step(&mut self, user: &User, state: &Change, change: &UserChange) -> Option<Step> {
+        let record = serde_json::to_value(&user.state).unwrap_or_default();
+        if record != state.new {
+            self.skip(user.username.as_str(), "the state was changed since; it stays");
+            return None;
+        }
+        match (&user.state, parse::<State>(&state.old)?) {
+            (State::Disabled(_), State::Active) => {
+                Some(Step::Enable { change: Box::new(change.clone()), restore: false })
+            }
+            (State::Active, State::Disabled(disabled)) => Some(Step::Disable { reason: disabled.reason }),
+            (State::Active, State::Removed { .. }) => Some(Step::Remove),
+            (State::Removed { .. }, State::Disabled(_)) => Some(Step::Restore),
+            _ => None,
+        }
+    }
+
+    fn push(&mut self, user: &User, step: Step, line: &AuditLine) {
+        self.undo.items.push(PlanItem {
+            label: user.username.as_str().to_owned(),
+            user: Some(user.id),
+            group: None,
+            external_id: user.external_id.clone(),
+            revision: None,
+            quiet_since: None,
+            step,
+            reason: taken_back(line),
+        });
+    }
+
+    fn group(&mut self, line: &AuditLine, id: GroupId, name: &str) {
+        let step = match line.action.as_str() {
+            "group.created" => Some(Step::RemoveGroup),
+            "group.changed" => group_change(&line.changes)
+                .map(|change| Step::UpdateGroup { change: Box::new(change), shows: Vec::new() }),
+            "group.members_changed" => Some(members(&line.changes)),
+            "group.removed" => again(&line.changes, id),
+            _ => None,
+        };
+        let Some(step) = step else {
+            self.skip(&format!("group {name}"), "what it was before is not known");
+            return;
+        };
+        self.undo.items.push(PlanItem {
+            label: format!("group {name}"),
+            user: None,
+            group: Some(id),
+            external_id: None,
+            revision: None,
+            quiet_since: None,
+            step,
+            reason: taken_back(line),
+        });
+    }
+}
+
+fn taken_back(line: &AuditLine) -> String {
+    format!("taken back: {}", line.reason.as_deref().unwrap_or(&line.action))
+}
+
+fn parse<T: DeserializeOwned>(value: &Value) -> Option<T> {
+    serde_json::from_value(value.clone()).ok()
+}
+
+fn old_state(state: Option<&Change>) -> Option<State> {
+    parse(&state?.old)
+}
+
+/// The value of before into the change; `false`: a run of a source does not set such an attribute.
+fn set(change: &mut UserChange, one: &Change) -> bool {
+    fn optional<T: DeserializeOwned>(field: &mut Option<Option<T>>, old: &Value) -> bool {
+        let value = if old.is_null() { Some(None) } else { parse(old).map(Some) };
+        field.clone_from_option(value)
+    }
+    match one.attribute.as_str() {
+        "username" => change.username.clone_from_option(parse(&one.old)),
+        "name" => change.name.clone_from_option(parse(&one.old)),
+        "email" => optional(&mut change.email, &one.old),
+        "phone" => optional(&mut change.phone, &one.old),
+        "expires_at" => optional(&mut change.expires_at, &one.old),
+        "at_source" => optional(&mut change.at_source, &one.old),
+        "roles" => change.roles.clone_from_option(parse(&one.old)),
+        "organizations" => change.organizations.clone_from_option(parse(&one.old)),
+        "description" if one.old.is_null() => change.description.clone_from_option(Some(Default::default())),
+        "description" => change.description.clone_from_option(parse(&one.old)),
+        _ => false,
+    }
+}
+
+/// Takes a value, if there is one.
+trait TakeOption<T> {
+    fn clone_from_option(&mut self, value: Option<T>) -> bool;
+}
+
+impl<T> TakeOption<T> for Option<T> {
+    fn clone_from_option(&mut self, value: Option<T>) -> bool {
+        let is_some = value.is_some();
+        if is_some {
+            *self = value;
+        }
+        is_some
+    }
+}
+
+fn group_change(changes: &[Change]) -> Option<GroupChange> {
+    let mut change = GroupChange::default();
+    for one in changes {
+        match one.attribute.as_str() {
+            "name" => change.name = parse(&one.old),
+            "description" => change.description = parse(&one.old),
+            "at_source" => change.at_source = parse(&one.old),
+            _ => {}
+        }
+    }
+    (change != GroupChange::default()).then_some(change)
+}
+
+fn members(changes: &[Change]) -> Step {
+    let member = |value: &Value| {
+        let (kind, id) = value.as_str()?.split_once(' ')?;
+        match kind {
+            "user" => id.parse().ok().map(MemberRef::User),
+            _ => id.parse().ok().map(MemberRef::Group),
+        }
+    };
+    Step::Members {
+        add: changes.iter().filter_map(|one| member(&one.old)).collect(),
+        remove: changes.iter().filter_map(|one| member(&one.new)).collect(),
+    }
+}
+
+/// The group of before, under the id of before.
+fn again(changes: &[Change], id: GroupId) -> Option<Step> {
+    let old = |name: &str| changes.iter().find(|one| one.attribute == name).map(|one| &one.old);
+    let name: DisplayName = parse(old("name")?)?;
+    let external_id: ExternalId = parse(old("external_id")?)?;
+    let rest = GroupChange {
+        name: None,
+        description: old("description").and_then(parse),
+        at_source: old("at_source").and_then(parse),
+    };
+    Some(Step::CreateGroup { external_id, name, rest: Box::new(rest), again: Some(id) })
+}
+
+/// Takes a run back.
+///
+/// # Errors
+/// Why it cannot be taken back.
+pub async fn undo(pass: &Pass, source: &SourceId, id: RunId, by: Author) -> Result<Run, UndoError> {
+    let started_at = pass.store.clock().now();
+    let own = RunId::new(started_at, pass.store.rng());
+    let (store, reading) = (pass.store.clone(), move |store: Arc<Store>| plan(&store.view(), id));
+    let Undo { items, counts, skipped } =
+        tokio::task::spawn_blocking(move || reading(store)).await.map_err(|_| StoreError::Stopped)??;
+    let before = audit::last(&pass.store.view())?;
+    // First of all: no pass does it again meanwhile.
+    hold_back(&pass.store, source, id, own, &by).await?;
+    let ground = Ground {
+        store: pass.store.clone(),
+        author: Author { actor: Actor::Source { id: source.clone(), run: Some(own) }, ..by.clone() },
+        source: source.clone(),
+        defaults: pass.rules.users.clone(),
+        live: None,
+    };
+    let applied = apply::apply(ground, items, None).await?;
+    let mut skipped = skipped;
+    skipped.extend(applied.refused);
+    let counts = Counts { skipped: counts.skipped.saturating_add(applied.refused_count), ..counts };
+    let counts = counts.with_changes_of(applied.written);
+    let cause = Cause::Undo { id: source.clone(), run: id };
+    let ended = Ended { counts, skipped, trail: Some(before), ..Ended::default() };
+    Ok(pass.keep(own, cause, started_at, ended, by).await?)
+}
+
+async fn hold_back(
+    store: &Arc<Store>,
+    source: &SourceId,
+    run: RunId,
+    own: RunId,
+    by: &Author,
+) -> Result<(), StoreError> {
+    let (source, by) = (source.clone(), by.clone());
+    let write = move |tx: &mut Tx<'_>| {
+        let reading = readings::get(tx, &source)?;
+        let needs_complete = Some("a run was taken back".to_owned());
+        readings::put(tx, &source, &Reading { undone: Some(run), needs_complete, ..reading })?;
+        if let Some(record) = runs::get_run(tx, run)? {
+            runs::put_run(tx, &Run { undone_by: Some(own), ..record })?;
+        }
+        runs::supersede(tx, &Cause::Source { id: source.clone() }, tx.now())?;
+        let mut entry = Entry::new("run.undone", Target::Source { id: source.clone() });
+        entry.details.insert("run".to_owned(), run.to_string().into());
+        entry.details.insert("by_run".to_owned(), own.to_string().into());
+        audit::append(tx, &by, entry)
+    };
+    store.write::<_, StoreError>(write).await
+}
