@@ -217,7 +217,7 @@ impl Samba {
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
-            .expect("samba runs; install the packages samba and samba-ad-dc");
+            .expect("samba runs; install the package samba");
         self.child = Some(child);
         for _ in 0..1000 {
             let answers = TcpStream::connect((self.address.as_str(), 636)).is_ok();
@@ -258,7 +258,7 @@ fn template() -> PathBuf {
     static MAKING: Mutex<()> = Mutex::new(());
     let _one = MAKING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let version = Command::new("samba").arg("--version").output();
-    let version = version.expect("samba runs; install the packages samba and samba-ad-dc");
+    let version = version.expect("samba runs; install the package samba");
     let version = String::from_utf8(version.stdout).unwrap().trim().replace(' ', "-");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let template = folder.join(format!("samba-{version}"));
