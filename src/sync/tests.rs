@@ -22,6 +22,10 @@ use crate::store::tx::Tx;
 use crate::store::{Store, runs, users};
 use crate::sync::decide::{self, DecideError};
 
+mod changes;
+mod groups;
+mod inbox;
+
 /// A source whose content the test sets.
 struct Fake {
     id: SourceId,

@@ -9,7 +9,9 @@ use super::client::{Client, encode};
 use super::output;
 
 mod audit;
+mod conflict;
 mod group;
+mod plan;
 mod source;
 mod token;
 mod user;
@@ -27,7 +29,10 @@ pub(super) enum Remote {
     Source(source::Source),
     /// Plans that wait for a person
     #[command(subcommand)]
-    Plan(source::Plan),
+    Plan(plan::Plan),
+    /// Entries of sources that wait because another user holds their name
+    #[command(subcommand)]
+    Conflict(conflict::Conflict),
     /// Disable who has expired or gone quiet
     Sweep {
         /// Only tell who would be disabled
@@ -66,7 +71,8 @@ pub(super) async fn run(remote: Remote, client: &Client, json: bool) -> anyhow::
         Remote::User(user) => user::run(user, client, json).await,
         Remote::Group(group) => group::run(group, client, json).await,
         Remote::Source(source) => source::run(source, client, json).await,
-        Remote::Plan(plan) => source::run_plan(plan, client, json).await,
+        Remote::Plan(plan) => plan::run(plan, client, json).await,
+        Remote::Conflict(conflict) => conflict::run(conflict, client, json).await,
         Remote::Token(token) => token::run(token, client, json).await,
         Remote::Sweep { dry_run, at } => sweep(client, json, dry_run, at).await,
         Remote::Explain { user } => {

@@ -161,7 +161,7 @@ impl Create {
 }
 
 /// A password from standard input, up to the end of the line. It never stands among the arguments.
-fn read_password() -> anyhow::Result<Secret> {
+pub(super) fn read_password() -> anyhow::Result<Secret> {
     if std::io::stdin().is_terminal() {
         output::complain("type the password, then Enter and Ctrl-D (it is shown as you type)");
     }

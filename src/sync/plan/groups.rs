@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Planner;
-use crate::base::id::{ExternalId, GroupId};
+use crate::base::id::{ExternalId, GroupId, UserId};
 use crate::directory::audit::Change;
 use crate::directory::dn::{self, EntryKey};
 use crate::directory::field::{Description, DisplayName};
@@ -32,6 +32,8 @@ pub(super) struct Groups {
     logins: HashMap<String, MemberRef>,
     /// Who names which primary group.
     primaries: BTreeMap<String, Vec<MemberRef>>,
+    /// The primary group that a user who is there already names in this reading.
+    primary_of: HashMap<UserId, String>,
     /// Groups whose members are settled when all groups are known.
     open: Vec<Open>,
     wanted: bool,
@@ -61,6 +63,9 @@ impl Groups {
         }
         if let Some(key) = &entry.primary_group {
             self.primaries.entry(key.clone()).or_default().push(member.clone());
+            if let MemberRef::User(id) = member {
+                self.primary_of.insert(*id, key.clone());
+            }
         }
         // Whoever is there already is found through the directory, unless the entry's name is new; that costs a read
         // of the record to know, and this costs a few bytes.
@@ -315,8 +320,10 @@ impl Planner<'_> {
                 gone.push(member);
                 continue;
             };
-            let user = self.directory.user(id)?;
-            let primary = user.and_then(|user| user.at_source).and_then(|at| at.primary_group);
+            let primary = match self.groups.primary_of.get(&id) {
+                Some(primary) => Some(primary.clone()),
+                None => self.directory.user(id)?.and_then(|user| user.at_source?.primary_group),
+            };
             if primary.as_deref() != key {
                 gone.push(member);
             }

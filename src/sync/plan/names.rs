@@ -7,7 +7,7 @@ use super::{Planner, of_user};
 use crate::base::id::{SourceId, UserId};
 use crate::directory::audit::Change;
 use crate::directory::field::{Description, DisplayName, Email, Phone, Username};
-use crate::directory::plan::{Claim, PlanItem, Step};
+use crate::directory::plan::{Claim, Step};
 use crate::directory::user::{User, UserChange};
 use crate::sources::PulledUser;
 use crate::store::StoreError;
@@ -182,44 +182,37 @@ impl Planner<'_> {
             if !ids.contains(&clash.holder) || !gives_up || self.names.left.contains(&(user.id, clash.field)) {
                 continue;
             }
-            let Some(change) = self.aside(&user, clash.field)? else { continue };
-            self.names.left.insert((user.id, clash.field));
-            self.steps_aside(&user, clash.field, change);
+            let Some(change) = self.aside(&user, &username, email.as_ref())? else { continue };
+            self.names.leaves(&user, &change);
+            self.steps_aside(&user, change);
             return Ok(true);
         }
         Ok(false)
     }
 
-    /// What the user gives up for the moment.
-    fn aside(&self, user: &User, field: &str) -> Result<Option<UserChange>, StoreError> {
-        if field == "email" {
-            return Ok(Some(UserChange { email: Some(None), ..UserChange::default() }));
+    /// The user without the names that they will not keep.
+    fn aside(&self, user: &User, username: &Username, email: Option<&Email>) -> Result<Option<UserChange>, StoreError> {
+        let mut change = UserChange::default();
+        if user.username.folded() != username.folded() {
+            let Some(free) = self.free_username(&user.username)? else { return Ok(None) };
+            change.username = Some(free);
         }
-        let username = self.free_username(&user.username)?;
-        Ok(username.map(|username| UserChange { username: Some(username), ..UserChange::default() }))
+        if user.email.is_some() && user.email.as_ref() != email {
+            change.email = Some(None);
+        }
+        Ok(Some(change))
     }
 
-    fn steps_aside(&mut self, user: &User, field: &str, change: UserChange) {
-        let new = change.username.as_ref().map_or(serde_json::Value::Null, |name| name.as_str().into());
-        let old = if field == "email" { user.email.as_ref().map(Email::as_str) } else { Some(user.username.as_str()) };
-        let old = old.map_or(serde_json::Value::Null, Into::into);
-        let shows = vec![Change { attribute: field.to_owned(), old, new }];
+    fn steps_aside(&mut self, user: &User, change: UserChange) {
+        let after = change.clone().apply(user.clone());
+        let shows: Vec<Change> = after.changes_from(Some(user));
         let step = Step::Update { change: Box::new(change), shows };
-        self.draft.items.push(of_user(user, step, format!("the {field} goes to somebody else of the source first")));
+        self.draft.items.push(of_user(user, step, "the name goes to somebody else of the source first"));
         // What follows for this user comes after it.
+        let after = User { revision: user.revision.saturating_add(1), ..after };
         for waiting in &mut self.names.waiting {
             if let Some(other) = waiting.user.as_mut().filter(|other| other.id == user.id) {
-                other.revision = other.revision.saturating_add(1);
-                match field {
-                    "email" => other.email = None,
-                    _ => {
-                        if let Some(PlanItem { step: Step::Update { change, .. }, .. }) = self.draft.items.last()
-                            && let Some(name) = &change.username
-                        {
-                            other.username = name.clone();
-                        }
-                    }
-                }
+                *other = after.clone();
             }
         }
     }
