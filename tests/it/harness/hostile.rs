@@ -1,4 +1,4 @@
-//! A server that answers the first request of each connection with fixed bytes, whatever they are.
+//! A server that answers the first requests of each connection with fixed bytes, whatever they are.
 
 use std::sync::{Arc, Mutex};
 
@@ -17,22 +17,27 @@ pub(crate) struct Hostile {
 impl Hostile {
     /// Answers the first request with these bytes and then only listens.
     pub(crate) async fn answering(bytes: Vec<u8>) -> Self {
+        Self::answering_each(vec![bytes]).await
+    }
+
+    /// Answers as many requests with these bytes, one after the other, and then only listens.
+    pub(crate) async fn answering_each(answers: Vec<Vec<u8>>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let received = Arc::new(Mutex::new(Vec::new()));
-        let (sink, bytes) = (Arc::clone(&received), Arc::new(bytes));
+        let (sink, answers) = (Arc::clone(&received), Arc::new(answers));
         let task = tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
-                let (sink, bytes) = (Arc::clone(&sink), Arc::clone(&bytes));
+                let (sink, answers) = (Arc::clone(&sink), Arc::clone(&answers));
                 tokio::spawn(async move {
                     let mut chunk = vec![0; 4096];
-                    let mut answered = false;
+                    let mut answers = answers.iter();
                     while let Ok(count @ 1..) = client.read(&mut chunk).await {
                         sink.lock().unwrap().extend_from_slice(&chunk[..count]);
-                        if !answered && client.write_all(&bytes).await.is_err() {
+                        let Some(answer) = answers.next() else { continue };
+                        if client.write_all(answer).await.is_err() {
                             return;
                         }
-                        answered = true;
                     }
                 });
             }
@@ -55,5 +60,10 @@ pub(crate) fn element(tag: u8, content: &[u8]) -> Vec<u8> {
 
 /// An LDAP message with message id 1.
 pub(crate) fn message(operation: Vec<u8>) -> Vec<u8> {
-    element(0x30, &[element(0x02, &[1]), operation].concat())
+    numbered(1, operation)
+}
+
+/// An LDAP message with another message id.
+pub(crate) fn numbered(id: u8, operation: Vec<u8>) -> Vec<u8> {
+    element(0x30, &[element(0x02, &[id]), operation].concat())
 }

@@ -26,7 +26,7 @@ async fn the_health_of_each_server_is_known_with_its_certificate() {
     assert_eq!(health.iter().map(|health| health.healthy).collect::<Vec<_>>(), [false, true]);
     assert!(health[0].problem.as_ref().unwrap().contains("connect_timeout"), "{health:?}");
     let certificate = health[1].certificate.as_ref().unwrap();
-    assert_eq!((certificate.subject.as_str(), certificate.issuer.as_str()), ("CN=ldap", "CN=musterd test ca"));
+    assert_eq!((certificate.subject.as_str(), certificate.issuer.as_str()), ("CN=localhost", "CN=musterd test ca"));
     assert_eq!(certificate.names, ["localhost", "127.0.0.1"]);
 }
 

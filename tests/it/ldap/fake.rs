@@ -5,7 +5,7 @@ use ldap3::{LdapConnAsync, Scope, SearchEntry};
 use ldap3_proto::LdapResultCode;
 use ldap3_proto::control::LdapControl;
 use musterd::sources::PullError;
-use musterd::sources::ldap::Settings;
+use musterd::sources::ldap::{Settings, Strategy};
 use uuid::Uuid;
 
 use super::{Pull, settings, source, verdict};
@@ -32,7 +32,7 @@ async fn with_users(count: usize) -> FakeLdap {
 }
 
 fn plain(fake: &FakeLdap) -> Settings {
-    settings(&fake.url(), None)
+    Settings { strategy: Some(Strategy::Full), ..settings(&fake.url(), None) }
 }
 
 #[tokio::test(flavor = "multi_thread")]
