@@ -6,11 +6,11 @@ use super::profile::GroupProfile;
 use crate::base::id::ExternalId;
 use crate::sources::{MemberName, PulledGroup, SkippedEntry};
 
-/// A group, and where the rest of its members begins, if not all came along.
+/// A group, and where the rest of its members begins.
 pub(super) struct Mapped {
     pub(super) group: PulledGroup,
-    /// The attribute and the number of its first value that is missing.
-    pub(super) rest: Option<(String, usize)>,
+    /// The attributes that are not whole, and the number of the first value that is missing.
+    pub(super) rest: Vec<(String, usize)>,
 }
 
 impl GroupProfile {
@@ -52,7 +52,8 @@ impl GroupProfile {
         for attribute in &self.logins {
             members.extend(named(entry, attribute)?.map(|name| MemberName::Login(name.to_owned())));
         }
-        let rest = self.members.iter().find_map(|name| Some((name.clone(), entry.next_value(name)?)));
+        let rest = self.large().into_iter().filter_map(|name| entry.next_value(&name).map(|next| (name, next)));
+        let rest = rest.collect();
         let primary_key = self.primary_key.as_deref().and_then(|name| primary_key(entry, name));
         let description = said(entry, self.description.as_ref())?;
         let external_id = external_id.clone();
@@ -117,7 +118,7 @@ mod tests {
         let Mapped { group, rest } = read(&profile(ServerKind::OpenLdap), &attributes).unwrap();
         let entries = ["uid=a,dc=x", "uid=b#'x,dc=x"].map(|name| MemberName::Entry(name.to_owned()));
         assert_eq!(group.members, [&entries[..], &[MemberName::Login("ada".to_owned())]].concat());
-        assert_eq!((group.name.as_str(), group.primary_key.as_deref(), rest), ("devs", Some("500"), None));
+        assert_eq!((group.name.as_str(), group.primary_key.as_deref(), rest), ("devs", Some("500"), Vec::new()));
     }
 
     #[test]
@@ -131,7 +132,7 @@ mod tests {
             ("objectSid", vec![&sid]),
         ];
         let Mapped { group, rest } = read(&profile(ServerKind::ActiveDirectory), &attributes).unwrap();
-        assert_eq!(rest, Some(("member".to_owned(), 1500)));
+        assert_eq!(rest, [("member".to_owned(), 1500)]);
         assert_eq!(group.primary_key.as_deref(), Some("513"));
     }
 

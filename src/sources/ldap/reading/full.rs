@@ -57,7 +57,7 @@ impl Reader<'_> {
             let entry = Entry::read_group(entry.0, &wanted, &large)?;
             match profile.group(&entry) {
                 // The rest of its members is another search, which must wait for the end of this one.
-                Ok(mapped) if mapped.rest.is_some() => in_ranges.push(mapped),
+                Ok(mapped) if !mapped.rest.is_empty() => in_ranges.push(mapped),
                 Ok(mapped) => self.output.put(Piece::Group(Box::new(mapped.group))).await?,
                 Err(skipped) => self.output.put(Piece::Skipped(skipped)).await?,
             }

@@ -24,7 +24,7 @@ use super::wire::error::explain_code;
 use super::wire::link::{Link, Search};
 use super::{Known, know};
 use crate::base::id::ExternalId;
-use crate::sources::{Extent, Output, Piece, PullError, PulledUser, Read};
+use crate::sources::{Extent, MemberName, Output, Piece, PullError, PulledUser, Read};
 
 mod again;
 mod dirsync;
@@ -174,10 +174,12 @@ impl Reader<'_> {
         })
     }
 
-    /// The rest of a group's members, range by range ([MS-ADTS] 3.1.1.3.1.3.3).
+    /// The rest of a group's members, range by range ([MS-ADTS] 3.1.1.3.1.3.3). A group is never taken without some of
+    /// its members.
     async fn complete(&mut self, mut mapped: super::group::Mapped) -> Result<Piece, PageFault> {
-        while let Some((attribute, next)) = mapped.rest.take() {
-            let asked = format!("{attribute};range={next}-*");
+        let endless = |label: &str| PageFault::Untrusted(format!("the members of {label} do not come to an end"));
+        while let Some((attribute, first)) = mapped.rest.pop() {
+            let asked = format!("{attribute};range={first}-*");
             let filter = Filter::present("objectClass");
             let search = Search {
                 base: &mapped.group.label,
@@ -196,18 +198,35 @@ impl Reader<'_> {
             })?;
             let wanted = [asked.clone()];
             let entry = Entry::read_group(entry.0, &wanted, &wanted)?;
+            let next = entry.next_value(&asked);
             let before = mapped.group.members.len();
-            let names = super::group::named(&entry, &asked).map_err(PageFault::Untrusted)?;
-            mapped.group.members.extend(names.map(|name| crate::sources::MemberName::Entry(name.to_owned())));
-            mapped.rest = entry.next_value(&asked).filter(|then| *then > next).map(|then| (attribute, then));
-            if mapped.group.members.len() == before && mapped.rest.is_some() {
-                return Err(PageFault::Untrusted(format!(
-                    "the members of {} do not come to an end",
-                    mapped.group.label
-                )));
+            self.name_members(&mut mapped.group.members, &entry, (&attribute, &asked))?;
+            let count = mapped.group.members.len();
+            if count == before || count > self.settings.max_entries || next.is_some_and(|next| next <= first) {
+                return Err(endless(&mapped.group.label));
             }
+            mapped.rest.extend(next.map(|next| (attribute, next)));
         }
         Ok(Piece::Group(Box::new(mapped.group)))
+    }
+}
+
+impl Reader<'_> {
+    /// The members in one range of an attribute.
+    fn name_members(
+        &self,
+        members: &mut Vec<MemberName>,
+        entry: &Entry,
+        (attribute, asked): (&String, &str),
+    ) -> Result<(), PageFault> {
+        let groups = self.mapping().profile.groups.as_ref();
+        let are_logins = groups.is_some_and(|groups| groups.logins.contains(attribute));
+        let names = super::group::named(entry, asked).map_err(PageFault::Untrusted)?;
+        members.extend(names.map(|name| match are_logins {
+            true => MemberName::Login(name.to_owned()),
+            false => MemberName::Entry(super::group::without_uid(name).to_owned()),
+        }));
+        Ok(())
     }
 }
 
@@ -225,5 +244,8 @@ fn told(refused: &[String]) -> String {
 
 /// What the server says when it refuses a way to read changes.
 fn refusal(code: u32, text: &str) -> String {
-    explain_code(code, text)
+    match code {
+        12 => "the server does not offer it for this base (unavailableCriticalExtension, result code 12)".to_owned(),
+        _ => explain_code(code, text),
+    }
 }
