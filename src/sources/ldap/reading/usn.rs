@@ -14,6 +14,7 @@ use super::super::pages::{PageFault, Pages, below};
 use super::dirsync::SHOW_DELETED;
 use super::{CHANGES_MAX, Changes, Mark, Reader, Stop};
 use crate::base::id::ExternalId;
+use crate::directory::dn::is_under;
 
 /// The container of the objects that were deleted ([MS-ADTS] 6.1.1.4.2).
 const DELETED: &str = "CN=Deleted Objects";
@@ -47,7 +48,7 @@ impl Reader<'_> {
         let since = Filter::at_least("uSNChanged", &usn.saturating_add(1).to_string());
         let filter = Filter::all(&[self.objects(), since]);
         let mut ids = BTreeSet::new();
-        for base in self.bases() {
+        for base in self.bases_and_context() {
             self.changed(&base, &filter, None, &mut ids).await?;
         }
         if let Some(context) = self.root().default_naming_context.clone() {
@@ -68,6 +69,16 @@ impl Reader<'_> {
     pub(super) fn bases(&self) -> BTreeSet<String> {
         let groups = self.known.mapping.profile.groups.as_ref().map(|groups| groups.base.clone());
         [Some(self.settings.base_dn.clone()), groups].into_iter().flatten().collect()
+    }
+
+    /// Where users and groups are and may have been: who was moved away changed where they are now.
+    fn bases_and_context(&self) -> BTreeSet<String> {
+        let mut bases = self.bases();
+        if let Some(context) = &self.root().default_naming_context {
+            bases.retain(|base| !is_under(base, context));
+            bases.insert(context.clone());
+        }
+        bases
     }
 
     /// The identifiers of the entries below a base that a filter finds.
