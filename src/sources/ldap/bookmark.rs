@@ -53,8 +53,8 @@ impl Bookmark {
     /// Everything that decides what a reading gives, as a hash.
     pub(super) fn scope(settings: &Settings, profile: &Profile) -> String {
         let all = format!(
-            "{:?}\n{}\n{}\n{:?}\n{:?}",
-            settings.urls, settings.base_dn, settings.bind_dn, settings.strategy, profile
+            "{:?}\n{}\n{}\n{:?}\n{:?}\n{:?}",
+            settings.urls, settings.base_dn, settings.bind_dn, settings.client_cert_file, settings.strategy, profile
         );
         HEXLOWER.encode(&sha256(all.as_bytes()))
     }

@@ -69,6 +69,14 @@ impl Filter {
         Self(format!("(|{})", Joined(parts)))
     }
 
+    /// The attributes that it looks at. A parenthesis in a value is escaped (RFC 4515 §3).
+    pub(super) fn attributes(&self) -> Vec<String> {
+        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ';');
+        let parts = self.0.split('(').map(|part| part.trim_start());
+        let names = parts.map(|part| part.split(|c| !is_name(c)).next().unwrap_or_default());
+        names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    }
+
     /// The filter as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -147,6 +155,13 @@ mod tests {
         }
         let nested = format!("{}(uid=x){}", "(!".repeat(40), ")".repeat(40));
         assert!(Filter::parse(&nested).unwrap_err().contains("32"));
+    }
+
+    #[test]
+    fn the_attributes_of_a_filter_are_known() {
+        let filter =
+            "(&(objectClass=user)(!(memberOf:1.2.840.113556.1.4.1941:=cn=a,dc=x))(|(cn=a\\28b)( title>=2))(:dn:=x))";
+        assert_eq!(Filter(filter.to_owned()).attributes(), ["objectClass", "memberOf", "cn", "title"]);
     }
 
     #[test]

@@ -85,14 +85,19 @@ impl Known {
 
     /// The ways to read changes, best first, each with the reason; the last is to read everything.
     fn strategies(&self, settings: &Settings) -> Vec<(Strategy, &'static str)> {
-        let Profile { kind, id, .. } = &self.mapping.profile;
+        let profile = &self.mapping.profile;
+        let kind = profile.kind;
         if let Some(strategy) = settings.strategy {
             return vec![
                 (strategy, "the settings say so (strategy)"),
                 (Strategy::Full, "the strategy of the settings cannot be used"),
             ];
         }
-        let has_id = |name: &str| id.eq_ignore_ascii_case(name);
+        if profile.filters().any(looks_at_groups) && !matches!(kind, ServerKind::Ds389 | ServerKind::FreeIpa) {
+            let why = "a filter looks at memberOf, and no user's entry changes with that: name strategy to read changes all the same";
+            return vec![(Strategy::Full, why)];
+        }
+        let has_id = |name: &str| profile.is_identified_by(name);
         let mut strategies = Vec::new();
         match kind {
             ServerKind::ActiveDirectory if has_id("objectGUID") => {
@@ -113,6 +118,11 @@ impl Known {
         strategies.push((Strategy::Full, "entries show no time of their last change"));
         strategies
     }
+}
+
+/// Does a filter look at the groups of a user? Servers compute that from the groups; 389 writes it.
+fn looks_at_groups(filter: &filter::Filter) -> bool {
+    filter.attributes().iter().any(|name| name.eq_ignore_ascii_case("memberOf"))
 }
 
 /// Asks a server what it is. A mapping that does not fit the settings is their fault.

@@ -130,6 +130,20 @@ impl Profile {
     }
 }
 
+impl Profile {
+    /// The filters that decide who is a user or a group, and who is disabled.
+    pub(super) fn filters(&self) -> impl Iterator<Item = &Filter> {
+        let groups = self.groups.iter().map(|groups| &groups.filter);
+        std::iter::once(&self.users).chain(&self.disabled).chain(groups)
+    }
+
+    /// Are users, and groups where they are read, identified by this attribute?
+    pub(super) fn is_identified_by(&self, attribute: &str) -> bool {
+        let mut ids = std::iter::once(&self.id).chain(self.groups.iter().map(|groups| &groups.id));
+        ids.all(|id| id.eq_ignore_ascii_case(attribute))
+    }
+}
+
 /// An attribute that is read unless the settings name another, or none by the empty text.
 fn optional(set: Option<&String>, default: &str) -> Option<String> {
     Some(set.map_or(default, String::as_str)).filter(|name| !name.is_empty()).map(str::to_owned)

@@ -86,7 +86,8 @@ fn any(attribute: &str, ids: &[ExternalId]) -> Filter {
     Filter::any(&ids.iter().map(|id| identified_by(attribute, id)).collect::<Vec<_>>())
 }
 
-fn identity(piece: &Piece) -> Option<ExternalId> {
+/// Whose piece it is, as far as it says.
+pub(super) fn identity(piece: &Piece) -> Option<ExternalId> {
     match piece {
         Piece::User(user) => Some(user.external_id.clone()),
         Piece::Group(group) => Some(group.external_id.clone()),

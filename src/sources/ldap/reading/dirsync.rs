@@ -26,6 +26,9 @@ const ROUNDS_MAX: usize = 100_000;
 /// LDAP_SERVER_SHOW_DELETED_OID ([MS-ADTS] 3.1.1.3.4.1.14).
 pub(super) const SHOW_DELETED: &str = "1.2.840.113556.1.4.417";
 
+/// What every object is told by.
+const IDENTITY: &str = "objectGUID";
+
 /// What came back with one round.
 struct Round {
     more: bool,
@@ -53,10 +56,13 @@ impl Reader<'_> {
         let Some(base) = self.root().default_naming_context.clone() else {
             return Ok(Err("the server names no default naming context".to_owned()));
         };
-        let nobody = Filter::equals("objectGUID", &[0; 16]);
+        if !self.known.mapping.profile.is_identified_by(IDENTITY) {
+            return Ok(Err(format!("entries are not identified by {IDENTITY} (id_attribute)")));
+        }
+        let nobody = Filter::equals(IDENTITY, &[0; 16]);
         let mut cookie = Vec::new();
         for _ in 0..ROUNDS_MAX {
-            let search = self.dirsync_search(&base, &nobody, Vec::new());
+            let search = self.dirsync_search(&base, &nobody, self.watched());
             let (_, result) = self.link.search_entries(&search, controls(&cookie), 10).await?;
             if result.rc != 0 {
                 return Ok(Err(refusal(result.rc, &result.text)));
@@ -129,12 +135,13 @@ impl Reader<'_> {
         }
     }
 
-    /// Attributes whose changes matter. Without `name` no rename and no move would be told.
+    /// Attributes whose changes matter, also those that decide who is a user. Without `name` no rename and no move would be told.
     fn watched(&self) -> Vec<String> {
         let profile = &self.known.mapping.profile;
         let mut watched = self.known.mapping.wanted();
         watched.extend(profile.groups.iter().flat_map(super::super::profile::GroupProfile::wanted));
-        watched.extend(["objectGUID", "name", "isDeleted"].map(str::to_owned));
+        watched.extend(profile.filters().flat_map(Filter::attributes));
+        watched.extend([IDENTITY, "name", "isDeleted"].map(str::to_owned));
         // Computed when asked for: it never changes by itself.
         watched.retain(|name| name != "msDS-User-Account-Control-Computed");
         watched.sort();
@@ -147,7 +154,7 @@ impl Reader<'_> {
     }
 
     fn changed_object(&self, entry: Entry) -> Result<ExternalId, Stop> {
-        let id = identifier(&entry, "objectGUID", "id_attribute");
+        let id = identifier(&entry, IDENTITY, "id_attribute");
         let id = id.map_err(|problem| PageFault::Untrusted(format!("{}: {problem}", entry.label())))?;
         tracing::trace!(source.id = %self.settings.id, deleted = ?texts(&entry, "isDeleted"), "an object changed");
         Ok(id)

@@ -21,12 +21,16 @@ use super::super::server::{Servers, bind_reader};
 use super::super::settings::Settings;
 use super::super::wire::error::LinkError;
 use super::super::wire::link::{Link, Search};
+use super::again::identity;
 use super::{Bookmark, CHANGES_MAX, Changes, Known, Mark, Reader, Stop, before_reading, incomplete, refusal};
 use crate::base::id::ExternalId;
 use crate::sources::{Piece, PullError};
 
 /// Result code e-syncRefreshRequired (RFC 4533 §2.3): the cookie is worth nothing.
 const REFRESH_REQUIRED: u32 = 4096;
+
+/// With more entries that may be gone, a complete reading is cheaper than to look for each.
+const GONE_MAX: usize = 1000;
 
 /// Whose changes one search is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -161,18 +165,35 @@ impl Reader<'_> {
             Some(cookie) => self.delta(Whose::Groups, cookie).await?,
             None => Delta::default(),
         };
-        let mut gone = of_users.gone;
-        gone.extend(of_groups.gone);
         let mut changes = Changes::default();
         changes.pieces.extend(of_users.pieces);
         changes.pieces.extend(of_groups.pieces);
-        changes.pieces.extend(gone.into_iter().map(Piece::Gone));
+        let mut gone = of_users.gone;
+        gone.extend(of_groups.gone);
+        self.put_gone(&mut changes.pieces, gone).await?;
         if of_users.cookie.is_some() || of_groups.cookie.is_some() {
             let users = of_users.cookie.unwrap_or_else(|| users.to_vec());
             let groups = groups.map(|before| of_groups.cookie.unwrap_or_else(|| before.to_vec()));
             changes.next = Some(Mark::Syncrepl { users, groups });
         }
         Ok(changes)
+    }
+
+    /// Adds those who are gone. The server names for one search whatever changed and does not match it: for that of the
+    /// groups each changed user. So who is said to be gone is looked for as a user and as a group.
+    async fn put_gone(&mut self, pieces: &mut Vec<Piece>, mut gone: BTreeSet<ExternalId>) -> Result<(), Stop> {
+        let there: HashSet<ExternalId> = pieces.iter().filter_map(identity).collect();
+        gone.retain(|id| !there.contains(id));
+        if gone.len() > GONE_MAX {
+            return Err(Stop::Complete(format!("more than {GONE_MAX} entries may be gone")));
+        }
+        pieces.extend(self.again(&gone).await?.pieces);
+        pieces.sort_by_key(|piece| match piece {
+            Piece::User(_) | Piece::Skipped(_) => 0,
+            Piece::Group(_) => 1,
+            Piece::Gone(_) => 2,
+        });
+        Ok(())
     }
 
     async fn delta(&mut self, whose: Whose, cookie: &[u8]) -> Result<Delta, Stop> {
@@ -290,10 +311,13 @@ pub(in super::super) async fn wait(
     let Some(Mark::Syncrepl { users, .. }) = mark else {
         return Err(PullError::Misconfigured("the server does not tell of changes (watch)".to_owned()));
     };
-    // One search for both, so that one connection is enough: whoever was not told of a change reads it by schedule.
+    // One search for both, so that one connection is enough: whoever was not told of a change reads it by schedule. The
+    // cookie of 389 is for the very search of the users.
     let filter = match &profile.groups {
-        Some(groups) => Filter::any(&[profile.users.clone(), groups.filter.clone()]),
-        None => profile.users.clone(),
+        Some(groups) if profile.kind != ServerKind::Ds389 => {
+            Filter::any(&[profile.users.clone(), groups.filter.clone()])
+        }
+        _ => profile.users.clone(),
     };
     watch(&mut link, settings, &filter, users).await.map_err(|fault| incomplete(fault, 0))
 }
