@@ -171,6 +171,15 @@ impl Slapd {
         assert!(self.run(), "slapd does not start again");
     }
 
+    /// The same, but it ends as an administrator ends it.
+    pub(crate) fn restart_in_order(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let ended = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+            assert!(ended.success() && child.wait().is_ok());
+        }
+        self.restart();
+    }
+
     /// Adds `uid=NAME` with the password and further lines of LDIF.
     pub(crate) fn add_user(&self, name: &str, password: &str, more: &str) {
         self.ldif("ldapadd", &person(name, password, &format!("{name}@example.org"), more));

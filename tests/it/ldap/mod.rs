@@ -1,10 +1,12 @@
 //! The LDAP source against a real server, a failing network and a hostile server.
 
+mod changes;
 mod ds389;
 mod failover;
 mod fake;
 mod hostile;
 mod login;
+mod openldap;
 mod pass;
 mod probe;
 mod samba;
