@@ -1,9 +1,11 @@
 //! The LDAP source against a real server, a failing network and a hostile server.
 
+mod bad_input;
 mod changes;
 mod ds389;
 mod failover;
 mod fake;
+mod groups;
 mod hostile;
 mod login;
 mod openldap;
