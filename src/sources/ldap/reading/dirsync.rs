@@ -24,7 +24,7 @@ const BYTES_MAX: i64 = 1 << 20;
 /// Rounds after which a server that has always more to say is not believed.
 const ROUNDS_MAX: usize = 100_000;
 /// LDAP_SERVER_SHOW_DELETED_OID ([MS-ADTS] 3.1.1.3.4.1.14).
-pub(super) const SHOW_DELETED: &str = "1.2.840.113556.1.4.417";
+const SHOW_DELETED: &str = "1.2.840.113556.1.4.417";
 
 /// What every object is told by.
 const IDENTITY: &str = "objectGUID";
@@ -38,7 +38,12 @@ struct Round {
 fn controls(cookie: &[u8]) -> Vec<RawControl> {
     let value = ber::sequence(&[ber::integer(OBJECT_SECURITY), ber::integer(BYTES_MAX), ber::octet_string(cookie)]);
     let dir_sync = RawControl { ctype: DIR_SYNC.to_owned(), crit: true, val: Some(value) };
-    vec![dir_sync, RawControl { ctype: SHOW_DELETED.to_owned(), crit: true, val: None }]
+    vec![dir_sync, show_deleted()]
+}
+
+/// Deleted objects are to be found too, by whoever may see them.
+pub(super) fn show_deleted() -> RawControl {
+    RawControl { ctype: SHOW_DELETED.to_owned(), crit: true, val: None }
 }
 
 /// `SEQUENCE { moreResults INTEGER, unused INTEGER, cookie OCTET STRING }`.

@@ -138,7 +138,12 @@ impl Reader<'_> {
             };
             match mark {
                 Ok(mark) => {
-                    return Ok((Some(mark), format!("changes by {}: {why}{}", strategy.name(), told(&refused))));
+                    let deletions = match strategy {
+                        Strategy::DirSync | Strategy::Usn => self.deletions().await?,
+                        _ => "",
+                    };
+                    let how = format!("changes by {}: {why}{deletions}{}", strategy.name(), told(&refused));
+                    return Ok((Some(mark), how));
                 }
                 Err(problem) => refused.push(format!("{}: {problem}", strategy.name())),
             }

@@ -4,14 +4,16 @@
 
 use std::collections::BTreeSet;
 
+use ldap3::Scope;
 use ldap3::controls::RawControl;
 
 use super::super::entry::Entry;
 use super::super::filter::Filter;
-use super::super::kind::{RootDse, one};
+use super::super::kind::{RootDse, one, texts};
 use super::super::mapping::identifier;
 use super::super::pages::{PageFault, Pages, below};
-use super::dirsync::SHOW_DELETED;
+use super::super::wire::link::Search;
+use super::dirsync::show_deleted;
 use super::{CHANGES_MAX, Changes, Mark, Reader, Stop};
 use crate::base::id::ExternalId;
 use crate::directory::dn::is_under;
@@ -52,10 +54,9 @@ impl Reader<'_> {
             self.changed(&base, &filter, None, &mut ids).await?;
         }
         if let Some(context) = self.root().default_naming_context.clone() {
-            let control = RawControl { ctype: SHOW_DELETED.to_owned(), crit: true, val: None };
             // An ordinary reader of Active Directory may not look there: then the next complete reading tells.
             let deleted = format!("{DELETED},{context}");
-            match self.changed(&deleted, &filter, Some(control), &mut ids).await {
+            match self.changed(&deleted, &filter, Some(show_deleted()), &mut ids).await {
                 Err(Stop::Fault(PageFault::Refused(32 | 50, _))) | Ok(()) => {}
                 Err(stop) => return Err(stop),
             }
@@ -63,6 +64,27 @@ impl Reader<'_> {
         let mut changes = self.again(&ids).await?;
         changes.next = Some(Mark::Usn { service: now_service, invocation: now_invocation, usn: now });
         Ok(changes)
+    }
+
+    /// Whether, and why not, deletions are told between complete readings: an ordinary reader of Active Directory may
+    /// not look where the deleted objects are.
+    pub(super) async fn deletions(&mut self) -> Result<&'static str, PageFault> {
+        let Some(context) = &self.known.root.default_naming_context else { return Ok("") };
+        let (deleted, filter) = (format!("{DELETED},{context}"), Filter::present("objectClass"));
+        let search = Search {
+            base: &deleted,
+            scope: Scope::Base,
+            filter: &filter,
+            attributes: vec!["isDeleted".to_owned()],
+            size_limit: 1,
+            timeout: self.settings.operation_timeout,
+        };
+        let (entries, _) = self.link.search_entries(&search, vec![show_deleted()], 2).await?;
+        let entry = entries.into_iter().next().map(|entry| Entry::read(entry.0, &search.attributes)).transpose()?;
+        Ok(match entry.is_some_and(|entry| !texts(&entry, "isDeleted").is_empty()) {
+            true => "",
+            false => "; deletions by complete readings only: the reader may not see CN=Deleted Objects",
+        })
     }
 
     /// Where users and groups are.
