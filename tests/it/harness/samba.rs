@@ -23,8 +23,9 @@ pub(crate) const BASE: &str = "DC=example,DC=test";
 /// An ordinary user of the domain, who is in `CN=Users` and may read what ordinary users may.
 pub(crate) const READER: &str = "reader@example.test";
 pub(crate) const READER_PASSWORD: &str = "Reader-1!x";
-const ADMIN: &str = "Administrator@example.test";
-const ADMIN_PASSWORD: &str = "Passw0rd!x";
+/// Who may do and see everything, also what was deleted.
+pub(crate) const ADMIN: &str = "Administrator@example.test";
+pub(crate) const ADMIN_PASSWORD: &str = "Passw0rd!x";
 /// What fills a copy of the domain.
 const SEED: &str = include_str!("samba_seed.py");
 /// Bound on the address of a running server: whoever has it, has the address.
