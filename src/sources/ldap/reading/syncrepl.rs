@@ -29,8 +29,8 @@ use crate::sources::{Piece, PullError};
 /// Result code e-syncRefreshRequired (RFC 4533 §2.3): the cookie is worth nothing.
 const REFRESH_REQUIRED: u32 = 4096;
 
-/// With more entries that may be gone, a complete reading is cheaper than to look for each.
-const GONE_MAX: usize = 1000;
+/// With more entries to look for by their identifiers, a complete reading is cheaper.
+const UNCLEAR_MAX: usize = 2000;
 
 /// Whose changes one search is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,8 @@ enum Whose {
 #[derive(Default)]
 struct Delta {
     pieces: Vec<Piece>,
-    gone: BTreeSet<ExternalId>,
+    /// Those of whom the server says that they are gone, or that they changed, and no more than that.
+    unclear: BTreeSet<ExternalId>,
     /// A new cookie; none: the old one stays good.
     cookie: Option<Vec<u8>>,
 }
@@ -168,9 +169,9 @@ impl Reader<'_> {
         let mut changes = Changes::default();
         changes.pieces.extend(of_users.pieces);
         changes.pieces.extend(of_groups.pieces);
-        let mut gone = of_users.gone;
-        gone.extend(of_groups.gone);
-        self.put_gone(&mut changes.pieces, gone).await?;
+        let mut unclear = of_users.unclear;
+        unclear.extend(of_groups.unclear);
+        self.put_unclear(&mut changes.pieces, unclear).await?;
         if of_users.cookie.is_some() || of_groups.cookie.is_some() {
             let users = of_users.cookie.unwrap_or_else(|| users.to_vec());
             let groups = groups.map(|before| of_groups.cookie.unwrap_or_else(|| before.to_vec()));
@@ -179,15 +180,16 @@ impl Reader<'_> {
         Ok(changes)
     }
 
-    /// Adds those who are gone. The server names for one search whatever changed and does not match it: for that of the
-    /// groups each changed user. So who is said to be gone is looked for as a user and as a group.
-    async fn put_gone(&mut self, pieces: &mut Vec<Piece>, mut gone: BTreeSet<ExternalId>) -> Result<(), Stop> {
+    /// Adds what became of those of whom it is not clear. The server names for one search whatever changed and does not
+    /// match it: for that of the groups each changed user. So who is said to be gone is looked for as a user and as a
+    /// group.
+    async fn put_unclear(&mut self, pieces: &mut Vec<Piece>, mut ids: BTreeSet<ExternalId>) -> Result<(), Stop> {
         let there: HashSet<ExternalId> = pieces.iter().filter_map(identity).collect();
-        gone.retain(|id| !there.contains(id));
-        if gone.len() > GONE_MAX {
-            return Err(Stop::Complete(format!("more than {GONE_MAX} entries may be gone")));
+        ids.retain(|id| !there.contains(id));
+        if ids.len() > UNCLEAR_MAX {
+            return Err(Stop::Complete(format!("more than {UNCLEAR_MAX} entries changed or are gone")));
         }
-        pieces.extend(self.again(&gone).await?.pieces);
+        pieces.extend(self.again(&ids).await?.pieces);
         pieces.sort_by_key(|piece| match piece {
             Piece::User(_) | Piece::Skipped(_) => 0,
             Piece::Group(_) => 1,
@@ -210,7 +212,7 @@ impl Reader<'_> {
             if entry.is_intermediate() {
                 match parse_syncinfo(entry) {
                     SyncInfo::SyncIdSet { refresh_deletes: true, sync_uuids, .. } => {
-                        delta.gone.extend(sync_uuids.iter().filter_map(|uuid| identifier(kind, uuid)));
+                        delta.unclear.extend(sync_uuids.iter().filter_map(|uuid| identifier(kind, uuid)));
                     }
                     SyncInfo::SyncIdSet { .. } | SyncInfo::RefreshPresent { .. } => return Err(present_phase()),
                     SyncInfo::NewCookie(_) | SyncInfo::RefreshDelete { .. } => {}
@@ -219,13 +221,17 @@ impl Reader<'_> {
             }
             match state_of(&entry).map(|state| (state.state, state.entry_uuid)) {
                 Some((EntryState::Present, _)) => return Err(present_phase()),
-                Some((EntryState::Delete, uuid)) => delta.gone.extend(identifier(kind, &uuid)),
+                Some((EntryState::Delete, uuid)) => delta.unclear.extend(identifier(kind, &uuid)),
+                // The changes of 389 come without operational attributes, also without the one that identifies them.
+                Some((EntryState::Add | EntryState::Modify, uuid)) if kind == ServerKind::Ds389 => {
+                    delta.unclear.extend(identifier(kind, &uuid));
+                }
                 Some((EntryState::Add | EntryState::Modify, _)) => changed.push(entry),
                 None => {
                     return Err(PageFault::Untrusted("the server sent an entry without its state".to_owned()).into());
                 }
             }
-            if changed.len().saturating_add(delta.gone.len()) > CHANGES_MAX {
+            if changed.len().saturating_add(delta.unclear.len()) > CHANGES_MAX {
                 return Err(Stop::Complete(format!("more than {CHANGES_MAX} entries changed")));
             }
         }
