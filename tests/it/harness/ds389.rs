@@ -103,6 +103,12 @@ impl Ds389 {
         self.ldif("ldapmodify", &format!("dn: {dn}\nchangetype: modrdn\n{rdn}"));
     }
 
+    /// Moves `uid=NAME` from there back to `ou=people`.
+    pub(crate) fn move_back(&self, name: &str, from: &str) {
+        let rdn = format!("newrdn: uid={name}\ndeleteoldrdn: 0\nnewsuperior: ou=people,{BASE}\n");
+        self.ldif("ldapmodify", &format!("dn: uid={name},{from},{BASE}\nchangetype: modrdn\n{rdn}"));
+    }
+
     /// Runs any LDIF as the administrator.
     pub(crate) fn ldif(&self, tool: &str, ldif: &str) {
         let mut child = Command::new(tool)
