@@ -57,8 +57,12 @@ fn request(cookie: Option<Vec<u8>>, mode: RefreshMode) -> Vec<RawControl> {
 fn done(result: &LdapResult) -> (Option<Vec<u8>>, bool) {
     let raw = result.ctrls.iter().find(|control| matches!(control.0, Some(ControlType::SyncDone)));
     let parsed = raw.map(|control| control.1.parse::<SyncDone>());
-    // An empty cookie says that the server lost its place: it is never kept.
-    parsed.map_or((None, false), |done| (done.cookie.filter(|cookie| !cookie.is_empty()), done.refresh_deletes))
+    parsed.map_or((None, false), |done| (done.cookie, done.refresh_deletes))
+}
+
+/// The cookie to keep. An empty one says that the server lost its place.
+fn cookie_of(result: &LdapResult) -> Option<Vec<u8>> {
+    done(result).0.filter(|cookie| !cookie.is_empty())
 }
 
 fn state_of(entry: &ResultEntry) -> Option<SyncState> {
@@ -99,7 +103,7 @@ impl Reader<'_> {
             };
             let control = request(None, RefreshMode::RefreshOnly);
             let (_, result) = self.link.search_entries(&search, control, 10).await?;
-            match (result.rc, done(&result).0) {
+            match (result.rc, cookie_of(&result)) {
                 (0, Some(cookie)) => cookies.push(cookie),
                 (0, None) => return Ok(Err("the server gives no cookie".to_owned())),
                 (32, _) => return Err(PageFault::Refused(32, result.text)),
@@ -154,8 +158,7 @@ impl Reader<'_> {
             return Err(PageFault::Refused(result.rc, result.text));
         }
         self.references(references)?;
-        done(&result)
-            .0
+        cookie_of(&result)
             .ok_or_else(|| PageFault::Untrusted("the server gave no cookie with a complete reading".to_owned()))
     }
 
@@ -245,6 +248,9 @@ impl Reader<'_> {
             code => return Err(PageFault::Refused(code, result.text).into()),
         }
         let (next, refresh_deletes) = done(&result);
+        if next.as_ref().is_some_and(Vec::is_empty) {
+            return Err(Stop::Complete("the server does not know the cookie of the last reading".to_owned()));
+        }
         // OpenLDAP means it: everything that was not named is gone. 389 always says so and does not.
         if !refresh_deletes && kind != ServerKind::Ds389 && (!changed.is_empty() || next.is_some()) {
             return Err(present_phase());
