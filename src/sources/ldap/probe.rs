@@ -19,7 +19,7 @@ use super::wire::endpoint::Endpoint;
 use super::wire::error::{LinkError, explain_code};
 use super::wire::link::{Link, Search};
 use super::wire::transport::{self, Connected};
-use super::{Inner, Known, know};
+use super::{Inner, Known, know, reading};
 use crate::base::clock::Stopwatch;
 use crate::sources::{TestReport, TestStep};
 
@@ -44,7 +44,7 @@ pub(super) async fn run(inner: &Inner, thorough: bool, report: &mut TestReport) 
     let known = probe.server(&mut link).await?;
     probe.base(&mut link).await?;
     if thorough {
-        probe.changes(&known)?;
+        link = probe.changes(link, &known).await?;
         probe.clocks(&mut link, &known).await?;
         probe.schema(&mut link, &known).await?;
     }
@@ -168,11 +168,11 @@ impl Probe<'_> {
         Ok(())
     }
 
-    /// How changes are read between complete readings, and why so.
-    fn changes(&mut self, known: &Known) -> Result<(), Failed> {
-        let strategies = known.strategies(&self.inner.settings);
-        let shown = strategies.first().map(|(strategy, why)| format!("{}: {why}", strategy.name()));
-        self.note(("changes", "strategy"), Duration::ZERO, Ok(shown.unwrap_or_default()))
+    /// How changes are read between complete readings, and why so: the server is asked for it.
+    async fn changes(&mut self, link: Link, known: &Known) -> Result<Link, Failed> {
+        let watch = Stopwatch::start();
+        let (link, how) = reading::changes_by(link, &self.inner.settings, known).await;
+        self.note(("changes", "strategy"), watch.elapsed(), how.map_err(worded)).map(|()| link)
     }
 
     /// The difference of the clocks, where the server tells its own.
@@ -302,12 +302,16 @@ async fn first(
         }
         Ok(())
     };
-    work.await.map_err(|fault| match fault {
+    work.await.map_err(worded)
+}
+
+fn worded(fault: PageFault) -> String {
+    match fault {
         PageFault::Link(error) => error.to_string(),
         PageFault::Refused(code, text) => explain_code(code, &text),
         PageFault::Untrusted(why) => why,
         PageFault::Enough => "reading was given up".to_owned(),
-    })
+    }
 }
 
 async fn first_that_connects(

@@ -94,6 +94,14 @@ pub(super) async fn read(
     Ok(Read { extent: Extent::Everything, next, how: format!("{why}; {strategy}") })
 }
 
+/// How changes would be read after a complete reading; nothing is read.
+pub(super) async fn changes_by(link: Link, settings: &Settings, known: &Known) -> (Link, Result<String, PageFault>) {
+    let output = Output::new(tokio::sync::mpsc::channel(1).0, std::sync::Arc::default());
+    let mut reader = Reader { link, settings, known, output };
+    let how = reader.mark().await.map(|(_, how)| how);
+    (reader.link, how)
+}
+
 impl Reader<'_> {
     fn mapping(&self) -> &Mapping {
         &self.known.mapping
