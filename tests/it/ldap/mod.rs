@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod changes;
+mod deltas;
 mod ds389;
 mod failover;
 mod fake;

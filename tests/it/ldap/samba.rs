@@ -201,7 +201,7 @@ async fn a_doctor_finds_its_way(samba: &Samba) {
         step.outcome.clone().unwrap()
     };
     assert!(said("server").starts_with("active-directory"), "{}", said("server"));
-    assert!(said("changes").starts_with("dirsync"), "{}", said("changes"));
+    assert!(said("changes").starts_with("changes by dirsync"), "{}", said("changes"));
     assert!(said("clock").contains("differ by"), "{}", said("clock"));
     assert!(said("mapping").contains("that the schema knows"), "{}", said("mapping"));
     assert_eq!((said("users").as_str(), said("groups").as_str()), ("30", "6"));

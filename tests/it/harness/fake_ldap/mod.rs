@@ -40,6 +40,8 @@ pub(crate) struct FakeDirectory {
     pub(crate) size_limit: Option<usize>,
     /// The most values of an attribute in one answer; the rest is had by asking for ranges.
     pub(crate) value_limit: Option<usize>,
+    /// Every range of values is said to be the first one, with more to come.
+    pub(crate) stuck_ranges: bool,
     /// What searches with a synchronisation control get, in order; without one left, code 12.
     pub(crate) sync: VecDeque<SyncAnswer>,
     /// What searches with a DirSync control get, in order; without one left, code 12.
@@ -139,6 +141,7 @@ impl Default for FakeDirectory {
             binds: BTreeMap::new(),
             size_limit: None,
             value_limit: None,
+            stuck_ranges: false,
             sync: VecDeque::new(),
             dirsync: VecDeque::new(),
             failures: BTreeMap::new(),
@@ -512,9 +515,14 @@ impl FakeDirectory {
     }
 
     fn sent(&self, entry: &Entry, wanted: &[String]) -> Answer {
-        let attributes = search::selected(entry, wanted, self.value_limit)
-            .into_iter()
-            .map(|(atype, vals)| LdapPartialAttribute { atype, vals });
+        let attributes = search::selected(entry, wanted, self.value_limit).into_iter().map(|(atype, vals)| match atype
+            .split_once(";range=")
+        {
+            Some((name, _)) if self.stuck_ranges => {
+                LdapPartialAttribute { atype: format!("{name};range=0-{}", vals.len() - 1), vals }
+            }
+            _ => LdapPartialAttribute { atype, vals },
+        });
         let sent = LdapSearchResultEntry { dn: entry.dn.clone(), attributes: attributes.collect() };
         (LdapOp::SearchResultEntry(sent), Vec::new())
     }
