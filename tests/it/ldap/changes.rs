@@ -1,7 +1,9 @@
 //! What changed at an OpenLDAP that keeps a log is told, and nothing else.
 
-use musterd::sources::Extent;
+use std::sync::Arc;
+
 use musterd::sources::ldap::{LdapSource, Settings};
+use musterd::sources::{Bookmark, Extent, Output, Source};
 
 use super::{Pull, Pulled, over_tls, source};
 use crate::harness::slapd::{BASE, Slapd, SlapdOptions, Syncprov};
@@ -93,20 +95,25 @@ async fn a_user_who_was_deleted_and_made_again_is_somebody_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_changes_while_everything_is_read_is_told_with_the_next_changes() {
     let slapd = with_log(1500);
-    let source = std::sync::Arc::new(source(Settings { page_size: 5, ..over_tls(&slapd) }));
+    let source = Arc::new(source(Settings { page_size: 50, ..over_tls(&slapd) }));
+    let (to, mut from) = tokio::sync::mpsc::channel(1);
     let reading = tokio::spawn({
-        let source = std::sync::Arc::clone(&source);
-        async move { source.pull().await }
+        let source = Arc::clone(&source);
+        async move { source.read(None, Output::new(to, Arc::default())).await }
     });
-    // Somewhere in between; those at the beginning have been read by then, those at the end have not.
-    tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+    // The reading waits for us: of those who change, the first has been read by now and the last has not.
+    let first = from.recv().await.unwrap();
     for name in ["u0000001", "u0000700", "u0001500"] {
         slapd.modify(name, "replace: cn\ncn: Changed");
     }
     slapd.delete_user("u0000002");
-    let is_under_way = !reading.is_finished();
-    let before = reading.await.unwrap().unwrap();
-    assert!(is_under_way, "the reading took longer than the changes");
+    let mut count = first.len();
+    while let Some(pieces) = from.recv().await {
+        count += pieces.len();
+    }
+    assert!((1499..=1500).contains(&count), "{count}");
+    let read = reading.await.unwrap().unwrap();
+    let before = Pulled { users: Vec::new(), groups: Vec::new(), skipped: Vec::new(), gone: Vec::new(), read };
     let after = changes(&source, &before).await;
     assert_eq!(after.usernames(), ["u0000001", "u0000700", "u0001500"]);
     assert_eq!(after.gone.len(), 1);
@@ -220,7 +227,7 @@ async fn a_bookmark_of_other_settings_is_worth_nothing() {
         assert!(after.read.how.contains("changed"), "{}", after.read.how);
     }
     let mut nonsense = source(settings.clone()).pull().await.unwrap();
-    nonsense.read.next = Some(musterd::sources::Bookmark("nonsense".to_owned()));
+    nonsense.read.next = Some(Bookmark("nonsense".to_owned()));
     assert_eq!(complete(&source(settings), &nonsense).await.users.len(), 4);
 }
 
@@ -244,11 +251,11 @@ async fn a_filter_on_memberships_is_read_as_a_whole_because_no_user_changes_with
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_ends_the_wait_for_one_and_nothing_else_does() {
     let slapd = with_log(3);
-    let source = std::sync::Arc::new(source(Settings { watch: true, ..over_tls(&slapd) }));
+    let source = Arc::new(source(Settings { watch: true, ..over_tls(&slapd) }));
     let before = source.pull().await.unwrap();
-    let waits = |since: Option<musterd::sources::Bookmark>| {
-        let source = std::sync::Arc::clone(&source);
-        tokio::spawn(async move { musterd::sources::Source::changed(&*source, since).await })
+    let waits = |since: Option<Bookmark>| {
+        let source = Arc::clone(&source);
+        tokio::spawn(async move { source.changed(since).await })
     };
     let waiting = waits(before.read.next.clone());
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;

@@ -66,7 +66,6 @@ async fn changes_are_told_and_nobody_is_gone_who_is_there(server: &Ds389) {
     assert_eq!(after.group("devs").members.len(), 4);
     let known: Vec<_> = before.users.iter().map(|user| user.external_id.as_str()).collect();
     let gone: Vec<_> = after.gone.iter().filter(|id| known.contains(&id.as_str())).cloned().collect();
-    eprintln!("gone {gone:?}; deleted {}, moved {}", of("u0000013"), of("u0000016"));
     assert!(gone.contains(&of("u0000013")));
     assert!(gone.iter().all(|id| [of("u0000013"), of("u0000016")].contains(id)), "{gone:?}");
     let later = changes(&source, &after).await;

@@ -57,7 +57,7 @@ async fn a_primary_group_is_named_by_its_number_and_a_unique_member_may_carry_bi
     slapd.modify(
         "u0000005",
         "add: objectClass\nobjectClass: posixAccount\n-\nadd: uidNumber\nuidNumber: 7\n-\nadd: gidNumber\ngidNumber: 5000\n-\n\
-         add: homeDirectory\nhomeDirectory: /home/x",
+         add: homeDirectory\nhomeDirectory: /srv/x",
     );
     let pulled = source(settings).pull().await.unwrap();
     assert!(members(&pulled, "uniq").contains(&user.to_owned()), "{:?}", members(&pulled, "uniq"));
