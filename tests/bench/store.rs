@@ -13,16 +13,18 @@ use musterd::base::text;
 use musterd::directory::audit::Author;
 use musterd::directory::field::{Description, DisplayName};
 use musterd::directory::group::{Group, Member};
-use musterd::directory::policy::Budget;
 use musterd::directory::user::UserChange;
-use musterd::sources::{Answer, Person, PullError, Pulled, PulledUser, Source, TestReport, Verdict};
+use musterd::sources::{
+    Answer, Bookmark, Extent, Output, Person, Piece, PullError, PulledUser, Read, Source, TestReport, Trial, Verdict,
+};
 use musterd::store::engine::sled::{Options, SledEngine};
 use musterd::store::keys::Space;
 use musterd::store::seal::Sealer;
 use musterd::store::tx::Tx;
 use musterd::store::users::WriteError;
 use musterd::store::{Settings, Store, groups, list, users};
-use musterd::sync::source::Pass;
+use musterd::sync::pass::{Pass, Wanted};
+use musterd::sync::rules::Rules;
 
 use crate::Figure;
 use crate::daemon::Daemon;
@@ -72,7 +74,7 @@ fn options() -> Options {
     Options { cache_bytes: CACHE, reserve_bytes: 0 }
 }
 
-fn open(folder: &Path) -> (Arc<Store>, Arc<Recorder>) {
+pub(crate) fn open(folder: &Path) -> (Arc<Store>, Arc<Recorder>) {
     let rng = Rng::system();
     std::fs::create_dir_all(folder.join("data")).unwrap();
     let sealer = Sealer::from_file(&folder.join("data/seal.key"), true, &rng).unwrap();
@@ -93,43 +95,54 @@ impl Source for Many {
         &self.0
     }
 
-    fn pull(&self) -> Answer<'_, Result<Pulled, PullError>> {
+    fn read(&self, _: Option<Bookmark>, mut output: Output) -> Answer<'_, Result<Read, PullError>> {
         let user = |n: usize| PulledUser {
             external_id: ExternalId::parse(&format!("{:032x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).unwrap(),
             label: format!("uid={},ou=people,dc=example,dc=org", name(n)),
             username: name(n),
             name: format!("Ada Number {n}"),
-            email: Some(format!("{}@example.org", name(n))),
-            phone: Some(format!("+3120{n:07}")),
+            email: Some(Some(format!("{}@example.org", name(n)))),
+            phone: Some(Some(format!("+3120{n:07}"))),
             description: None,
-            active: true,
+            disabled: None,
             expires_at: None,
+            primary_group: None,
+            passing: None,
         };
-        let users = (0..self.1).map(user).collect();
-        Box::pin(async move { Ok(Pulled { users, skipped: Vec::new() }) })
+        Box::pin(async move {
+            for n in 0..self.1 {
+                output.put(Piece::User(Box::new(user(n)))).await.unwrap();
+            }
+            output.flush().await.unwrap();
+            Ok(Read { extent: Extent::Everything, next: None, how: "everything".to_owned() })
+        })
+    }
+
+    fn look_up<'a>(&'a self, _: &'a ExternalId) -> Answer<'a, Result<Option<PulledUser>, PullError>> {
+        Box::pin(async { Ok(None) })
     }
 
     fn verify<'a>(&'a self, _: Person<'a>, _: &'a Secret) -> Answer<'a, Verdict> {
         Box::pin(async { Verdict::Wrong })
     }
 
-    fn test(&self) -> Answer<'_, TestReport> {
+    fn test(&self, _: Trial) -> Answer<'_, TestReport> {
         Box::pin(async { TestReport::default() })
     }
 }
 
-/// A first pass over a source: planned, looked at by the guard, applied.
+/// A first pass over a source whose identifiers are unique: planned, looked at by the guard and applied while it is read.
 async fn import(users: usize, figures: &mut Vec<Figure>) -> Site {
     let folder = tempfile::tempdir().unwrap();
     let (store, recorder) = open(folder.path());
-    let pass = Pass { store: store.clone(), budget: Budget::default(), lifetime: None };
+    let pass = Pass::new(store.clone(), Rules { unique_ids: true, ..Rules::default() });
     let source = Many(SourceId::parse("corp").unwrap(), users);
     let start = Instant::now();
-    pass.preview(&source).await.unwrap();
+    pass.preview(&source, Wanted::Everything).await.unwrap();
     println!("reading and planning {users} users alone: {:.1} s", start.elapsed().as_secs_f64());
     recorder.start();
     let start = Instant::now();
-    let run = pass.run(&source, Author::system("bench")).await.unwrap();
+    let run = pass.run(&source, Wanted::Everything, Author::system("bench")).await.unwrap();
     let took = start.elapsed();
     assert_eq!(run.counts.create, users, "{run:?}");
     let recorded = recorder.stop();
