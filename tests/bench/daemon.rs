@@ -64,8 +64,22 @@ impl Daemon {
 
     /// Memory that it holds, in megabytes.
     pub(crate) fn memory_mb(&self) -> f64 {
+        self.megabytes("VmRSS:")
+    }
+
+    /// The most memory that it held since the start, or since [`Daemon::forget_peak`], in megabytes.
+    pub(crate) fn peak_mb(&self) -> f64 {
+        self.megabytes("VmHWM:")
+    }
+
+    /// From now on the peak is another.
+    pub(crate) fn forget_peak(&self) {
+        std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").unwrap();
+    }
+
+    fn megabytes(&self, what: &str) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        let line = status.lines().find(|line| line.starts_with(what)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1_024.0
     }
 

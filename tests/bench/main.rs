@@ -1,7 +1,7 @@
 //! The figures, each a ratio with both sides measured in one run: `cargo bench`, or `cargo bench -- NAME`.
 //!
 //! Figures: `logins`, `scim`, `ldap`, `store`. They need `slapd` (see `tests/run`) and print a table; they are not
-//! tests. A number is of how many users those of the store are taken, 100,000 where none is given:
+//! tests. A number is of how many users those of `ldap` and `store` are taken, 100,000 where none is given:
 //! `cargo bench -- store 1000000`.
 
 #![expect(
@@ -43,6 +43,7 @@ fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let (numbers, wanted): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|one| one.parse::<usize>().is_ok());
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|one| one == name);
+    let users = numbers.first().map_or(100_000, |number| number.parse().unwrap());
     let mut figures = Vec::new();
     if is_wanted("logins") {
         figures.extend(logins::figures());
@@ -51,10 +52,9 @@ fn main() {
         figures.extend(scim::figures());
     }
     if is_wanted("ldap") {
-        figures.extend(ldap::figures());
+        figures.extend(ldap::figures(users));
     }
     if is_wanted("store") {
-        let users = numbers.first().map_or(100_000, |number| number.parse().unwrap());
         figures.extend(store::figures(users));
     }
     println!("\n| figure | musterd | against | ratio | goal | met |\n|---|---|---|---|---|---|");

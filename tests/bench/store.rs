@@ -31,8 +31,8 @@ use crate::daemon::Daemon;
 use bare::Bare;
 use recorder::Recorder;
 
-mod bare;
-mod recorder;
+pub(crate) mod bare;
+pub(crate) mod recorder;
 mod served;
 
 /// Writers that wait for an answer each before they write again.
@@ -42,7 +42,7 @@ const CHANGES: usize = 300;
 const LOOKUPS: usize = 200_000;
 const PAGES: usize = 2_000;
 const PAGE: usize = 100;
-const CACHE: u64 = 256 << 20;
+pub(crate) const CACHE: u64 = 256 << 20;
 const LARGE_GROUP: usize = 100_000;
 const MEMBER_CHANGES: usize = 300;
 
@@ -171,7 +171,7 @@ async fn import(users: usize, figures: &mut Vec<Figure>) -> Site {
 }
 
 /// Waits until the disk has what was written: one side must not pay for what was done before.
-fn settle() {
+pub(crate) fn settle() {
     assert!(std::process::Command::new("sync").status().unwrap().success());
 }
 
@@ -180,12 +180,12 @@ fn scattered(count: usize, below: usize) -> impl Iterator<Item = usize> {
     (0..count).map(move |n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20) % below)
 }
 
-fn percentile(times: &mut [Duration], part: f64) -> Duration {
+pub(crate) fn percentile(times: &mut [Duration], part: f64) -> Duration {
     times.sort_unstable();
     times[((times.len() - 1) as f64 * part) as usize]
 }
 
-fn ms(time: Duration) -> f64 {
+pub(crate) fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
@@ -249,7 +249,7 @@ fn due(site: &Site) -> Figure {
 }
 
 /// A figure with a limit, and nothing beside it.
-fn limit(what: String, ours: f64, goal: f64, unit: &str) -> Figure {
+pub(crate) fn limit(what: String, ours: f64, goal: f64, unit: &str) -> Figure {
     Figure {
         what,
         ours: format!("{ours:.2} {unit}"),
