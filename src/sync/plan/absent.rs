@@ -72,7 +72,8 @@ impl Planner<'_> {
         if self.inbox.contains_key(id) {
             self.resolved.push(id.clone());
         }
-        if let Some(group) = self.group_before(id)? {
+        // A search for users calls a group gone that has changed; the search for groups has it.
+        if let Some(group) = self.group_before(id)?.filter(|_| !self.group_is_met(id)) {
             self.group_is_gone(&group, "the source says that the group is gone")?;
         }
         Ok(())

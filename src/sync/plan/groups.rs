@@ -256,6 +256,11 @@ impl Planner<'_> {
         Ok(())
     }
 
+    /// Was the group in this reading?
+    pub(super) fn group_is_met(&self, id: &ExternalId) -> bool {
+        self.groups.met.contains(id)
+    }
+
     /// The group of this identity, as it was.
     pub(super) fn group_before(&mut self, id: &ExternalId) -> Result<Option<Group>, StoreError> {
         Ok(self.groups_before()?.get(id).cloned())
