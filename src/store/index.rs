@@ -229,15 +229,50 @@ pub(super) const KINDS: &[Kind] = &[
 pub(super) fn write<T: Indexed>(tx: &mut Tx<'_>, key: Bytes, old: Option<&T>, new: &T) -> Result<(), WriteError> {
     let had = rows_of(old, &key);
     let rows = new.rows(&key);
-    for (index, value) in &rows {
-        if !has(&had, index)
+    check_free(tx, &had, &rows)?;
+    Ok(replace(tx, key, had, rows, new)?)
+}
+
+/// A new record with its index rows, as they will be written.
+pub(super) struct Prepared {
+    key: Bytes,
+    rows: Vec<Row>,
+    record: Bytes,
+}
+
+impl Prepared {
+    /// Computes and encodes. Reads nothing.
+    ///
+    /// # Errors
+    /// When the record cannot be encoded.
+    pub(super) fn new<T: Indexed>(key: Bytes, record: &T) -> Result<Self, StoreError> {
+        let (rows, record) = (record.rows(&key), codec::encode(record)?);
+        Ok(Self { key, rows, record })
+    }
+
+    /// Writes it, if it may have its rows.
+    ///
+    /// # Errors
+    /// [`WriteError::Taken`] when another record holds a value that must be unique.
+    pub(super) fn write(self, tx: &mut Tx<'_>) -> Result<(), WriteError> {
+        check_free(tx, &[], &self.rows)?;
+        self.rows.into_iter().for_each(|(index, value)| tx.put(index, value));
+        tx.put(self.key, self.record);
+        Ok(())
+    }
+}
+
+/// Refuses rows that must be unique and are another record's; `had` are the record's own before.
+fn check_free(tx: &Tx<'_>, had: &[Row], rows: &[Row]) -> Result<(), WriteError> {
+    for (index, value) in rows {
+        if !has(had, index)
             && let Some(field) = unique_field(index)
             && (held_by_another(tx, index, value)? || held_as_login(tx, index, value)?)
         {
             return Err(WriteError::Taken { field });
         }
     }
-    Ok(replace(tx, key, had, rows, new)?)
+    Ok(())
 }
 
 /// Writes a record of which nothing must be unique with its index rows; `old` is what it was.

@@ -1,6 +1,7 @@
 //! User records and their indexes. [`update`] is the only way to change a user.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -224,18 +225,41 @@ fn trailing_ids(rows: Vec<Row>) -> Vec<UserId> {
 ///
 /// # Errors
 /// When a unique value is taken.
-pub fn create(
-    tx: &mut Tx<'_>,
-    author: &Author,
-    new: NewUser,
-    lifetime: Option<std::time::Duration>,
-) -> Result<User, WriteError> {
-    let user = new.build(author.actor.clone(), tx.now(), lifetime);
-    index::write(tx, index::user_key(user.id), None, &user)?;
-    let mut entry = Entry::new("user.created", target(&user));
-    entry.changes = user.changes_from(None);
-    audit::append(tx, author, entry)?;
-    Ok(user)
+pub fn create(tx: &mut Tx<'_>, author: &Author, new: NewUser, lifetime: Option<Duration>) -> Result<User, WriteError> {
+    let prepared = Prepared::new(author, new, tx.now(), lifetime)?;
+    prepared.create(tx, author)
+}
+
+/// A new user with everything that is written of them. It is made without reading: a reading waits where a commit is
+/// under way, and whoever makes many users does this work meanwhile.
+pub struct Prepared {
+    user: User,
+    record: index::Prepared,
+    entry: Entry,
+}
+
+impl Prepared {
+    /// Makes the user, with indexes and audit line, for a transaction at `now`.
+    ///
+    /// # Errors
+    /// When the record cannot be encoded.
+    pub fn new(author: &Author, new: NewUser, now: Timestamp, lifetime: Option<Duration>) -> Result<Self, StoreError> {
+        let user = new.build(author.actor.clone(), now, lifetime);
+        let record = index::Prepared::new(index::user_key(user.id), &user)?;
+        let mut entry = Entry::new("user.created", target(&user));
+        entry.changes = user.changes_from(None);
+        Ok(Self { user, record, entry })
+    }
+
+    /// Writes the user.
+    ///
+    /// # Errors
+    /// When a unique value is taken.
+    pub fn create(self, tx: &mut Tx<'_>, author: &Author) -> Result<User, WriteError> {
+        self.record.write(tx)?;
+        audit::append(tx, author, self.entry)?;
+        Ok(self.user)
+    }
 }
 
 /// Changes a user by a pure rule: reads, applies, and writes record, indexes and audit line in this transaction.

@@ -122,8 +122,19 @@ impl Applier {
         let ground = self.ground.clone();
         let job = move |tx: &mut Tx<'_>| {
             let mut batch = Batch { written: Counts::default(), refused: Vec::new(), stale: false, items: items.len() };
-            for item in &items {
-                match tx.attempt(|tx| apply_item(tx, &ground, item)) {
+            let authors: Vec<Author> =
+                items.iter().map(|item| ground.author.clone().because(item.reason.clone())).collect();
+            // All that needs no reading comes first: the readings wait for the commit that is under way.
+            let mut prepared = Vec::with_capacity(items.len());
+            for (item, author) in items.iter().zip(&authors) {
+                prepared.push(prepare(tx, &ground, author, item)?);
+            }
+            for ((item, author), prepared) in items.iter().zip(&authors).zip(prepared) {
+                let applied = tx.attempt(|tx| match prepared {
+                    Some(new) => create(tx, &ground, author, item, new),
+                    None => apply_item(tx, &ground, author, item),
+                });
+                match applied {
                     Ok(()) => batch.written.note(&item.step),
                     Err(WriteError::Store(error)) => return Err(error),
                     Err(error) => {
@@ -181,30 +192,48 @@ fn note(tx: &mut Tx<'_>, source: &SourceId, then: &Then, stale: bool) -> Result<
     readings::put(tx, source, &reading)
 }
 
-fn apply_item(tx: &mut Tx<'_>, ground: &Ground, item: &PlanItem) -> Result<(), WriteError> {
-    let author = ground.author.clone().because(item.reason.clone());
+/// The user that an item makes.
+fn prepare(
+    tx: &Tx<'_>,
+    ground: &Ground,
+    author: &Author,
+    item: &PlanItem,
+) -> Result<Option<users::Prepared>, StoreError> {
+    let Step::Create { username, name, rest, disabled, .. } = &item.step else { return Ok(None) };
+    let new = NewUser {
+        id: UserId::new(tx.now(), tx.rng()),
+        username: username.clone(),
+        name: name.clone(),
+        source: ground.source.clone(),
+        rest: rest.as_ref().clone(),
+        disabled: *disabled,
+    };
+    users::Prepared::new(author, new, tx.now(), ground.defaults.lifetime).map(Some)
+}
+
+fn create(
+    tx: &mut Tx<'_>,
+    ground: &Ground,
+    author: &Author,
+    item: &PlanItem,
+    new: users::Prepared,
+) -> Result<(), WriteError> {
+    if let Step::Create { rest, .. } = &item.step
+        && let Some(at) = rest.at_source.as_ref().and_then(Option::as_ref)
+    {
+        users::release_entry(tx, author, &ground.source, &at.entry, None)?;
+    }
+    new.create(tx, author).map(drop)
+}
+
+fn apply_item(tx: &mut Tx<'_>, ground: &Ground, author: &Author, item: &PlanItem) -> Result<(), WriteError> {
     match &item.step {
-        Step::Create { username, name, rest, disabled, .. } => {
-            if let Some(at) = rest.at_source.as_ref().and_then(Option::as_ref) {
-                users::release_entry(tx, &author, &ground.source, &at.entry, None)?;
-            }
-            let new = NewUser {
-                id: UserId::new(tx.now(), tx.rng()),
-                username: username.clone(),
-                name: name.clone(),
-                source: ground.source.clone(),
-                rest: rest.as_ref().clone(),
-                disabled: *disabled,
-            };
-            users::create(tx, &author, new, ground.defaults.lifetime)?;
-            Ok(())
-        }
         Step::CreateGroup { .. } | Step::UpdateGroup { .. } | Step::Members { .. } | Step::RemoveGroup => {
-            apply_to_group(tx, ground, &author, item)
+            apply_to_group(tx, ground, author, item)
         }
-        Step::Conflict { .. } => Ok(()),
+        Step::Conflict { .. } | Step::Create { .. } => Ok(()),
         _ => match item.user {
-            Some(id) => apply_to_user(tx, ground, &author, id, item),
+            Some(id) => apply_to_user(tx, ground, author, id, item),
             None => Ok(()),
         },
     }
