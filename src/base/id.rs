@@ -32,6 +32,13 @@ macro_rules! uuid_ids {
                 Self(uuid::Builder::from_unix_timestamp_millis(millis, &rng.bytes()).into_uuid())
             }
 
+            /// Was it made after that time, to the millisecond?
+            #[must_use]
+            pub fn is_after(&self, at: Timestamp) -> bool {
+                let at = u64::try_from(at.as_millisecond()).unwrap_or(0).to_be_bytes();
+                self.as_bytes().get(..6) > at.get(2..)
+            }
+
             /// The sixteen bytes as they stand in a key.
             #[must_use]
             pub fn as_bytes(&self) -> &[u8; 16] {

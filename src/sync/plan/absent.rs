@@ -12,8 +12,9 @@ impl Planner<'_> {
     /// Plans what becomes of those whom a complete reading did not have.
     pub(super) fn absent(&mut self) -> Result<(), StoreError> {
         let mut missing = Vec::new();
+        // Who was made since the reading began is none of them: in a first reading that is everybody.
         self.directory.each(|id| {
-            if !self.met.contains(&id) {
+            if !self.met.contains(&id) && !id.is_after(self.began) {
                 missing.push(id);
             }
         })?;
