@@ -64,7 +64,12 @@ pub fn optional_line(text: &str, max: usize) -> Result<String, TextFault> {
     if text.chars().any(|c| c.is_control() || is_deceptive(c)) {
         return Err(TextFault::Control);
     }
-    let line: String = text.trim().nfc().collect();
+    let line = text.trim();
+    // ASCII is NFC, and not longer than the whole text was.
+    if line.is_ascii() {
+        return Ok(line.to_owned());
+    }
+    let line: String = line.nfc().collect();
     if line.chars().count() > max { Err(TextFault::TooLong(max)) } else { Ok(line) }
 }
 

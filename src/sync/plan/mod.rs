@@ -90,12 +90,12 @@ impl<'a> Planner<'a> {
     /// # Errors
     /// When the directory cannot be read.
     pub fn take(&mut self, pieces: Vec<Piece>) -> Result<(), StoreError> {
-        let identity = |piece: &'_ Piece| match piece {
-            Piece::User(entry) => Some(entry.external_id.clone()),
+        let identities = pieces.iter().filter_map(|piece| match piece {
+            Piece::User(entry) => Some(&entry.external_id),
             _ => None,
-        };
-        let ids: Vec<ExternalId> = pieces.iter().filter_map(identity).collect();
-        let mut known = self.directory.known(&ids.iter().collect::<Vec<_>>())?.into_iter();
+        });
+        let ids: Vec<&ExternalId> = identities.collect();
+        let mut known = self.directory.known(&ids)?.into_iter();
         for piece in pieces {
             match piece {
                 Piece::User(entry) => {
