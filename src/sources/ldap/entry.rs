@@ -118,7 +118,10 @@ impl Entry {
     /// The DN for messages: readable in any case, cut after 1,000 characters.
     #[must_use]
     pub fn label(&self) -> String {
-        String::from_utf8_lossy(&self.dn).chars().take(LABEL_MAX).collect()
+        match std::str::from_utf8(&self.dn) {
+            Ok(dn) if dn.len() <= LABEL_MAX => dn.to_owned(),
+            _ => String::from_utf8_lossy(&self.dn).chars().take(LABEL_MAX).collect(),
+        }
     }
 
     /// The values of an attribute that was asked for; none where the entry has not got it.
@@ -152,8 +155,11 @@ fn parts(tag: StructureTag) -> Result<[StructureTag; 2], Malformed> {
 
 /// Attribute names compare without case (RFC 4512 §2.5). Gives the range that Active Directory may put behind one.
 fn option_of<'a>(name: &'a [u8], asked: &str) -> Option<&'a [u8]> {
-    // What is asked for may name a range itself.
-    let asked = asked.split_once(";range=").map_or(asked, |(name, _)| name);
+    // What is asked for may name a range itself, which is rare.
+    let asked = match asked.as_bytes().contains(&b';') {
+        true => asked.split_once(";range=").map_or(asked, |(name, _)| name),
+        false => asked,
+    };
     let (name, rest) = name.split_at_checked(asked.len())?;
     let is_it = name.eq_ignore_ascii_case(asked.as_bytes()) && (rest.is_empty() || rest.starts_with(b";range="));
     is_it.then_some(rest)

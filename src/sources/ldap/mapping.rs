@@ -70,8 +70,7 @@ impl Mapping {
     /// # Errors
     /// Why it cannot be taken.
     pub(super) fn user(&self, entry: &Entry) -> Result<PulledUser, SkippedEntry> {
-        let label = entry.label();
-        let skip = |external_id, problem| SkippedEntry { external_id, label: label.clone(), problem };
+        let skip = |external_id, problem| SkippedEntry { external_id, label: entry.label(), problem };
         let external_id = self.external_id(entry).map_err(|problem| skip(None, problem))?;
         self.fields_of(entry, &external_id).map_err(|problem| skip(Some(external_id.clone()), problem))
     }
