@@ -168,7 +168,7 @@ impl Default for Settings {
             group_attributes: GroupAttributes::default(),
             attributes: Attributes::default(),
             disabled_when: None,
-            page_size: 500,
+            page_size: 1000,
             ignore_referrals: None,
             connect_timeout: Duration::from_secs(5),
             operation_timeout: Duration::from_secs(10),
