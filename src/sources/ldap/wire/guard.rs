@@ -291,6 +291,8 @@ async fn downwards(mut server: impl AsyncRead + Unpin, library: &mut (impl Async
             Ok(count) => count,
             Err(error) => return ended_by(&error),
         };
+        // What is there already comes along: TLS gives one record at a time, and a server may send one for each entry.
+        let count = gather(&mut server, &mut chunk, count).await;
         let bytes = chunk.get(..count).unwrap_or_default();
         if let Err(violation) = checker.check(bytes) {
             // What came whole before it is passed on, so that the outcome does not depend on the pieces.
@@ -301,6 +303,22 @@ async fn downwards(mut server: impl AsyncRead + Unpin, library: &mut (impl Async
             return End::Lost("the connection was closed on our side".to_owned());
         }
     }
+}
+
+/// Adds what can be read without waiting, as far as there is room. An end or an error comes again with the next reading.
+async fn gather(server: &mut (impl AsyncRead + Unpin), chunk: &mut [u8], mut count: usize) -> usize {
+    while let Some(room) = chunk.get_mut(count..).filter(|room| !room.is_empty()) {
+        let more = tokio::select! {
+            biased;
+            more = server.read(room) => more,
+            () = std::future::ready(()) => break,
+        };
+        match more {
+            Ok(more) if more > 0 => count = count.saturating_add(more),
+            Ok(_) | Err(_) => break,
+        }
+    }
+    count
 }
 
 /// In TLS 1.3 the verdict on a client certificate comes after the handshake, where an answer is awaited.
