@@ -1,8 +1,8 @@
 //! Users and groups read from an LDAP server or Active Directory, and passwords verified there by bind.
 //!
 //! Only this folder may use the LDAP and TLS libraries. Whatever drives the LDAP library runs in a task of
-//! its own, because that library can panic on what a server sends; such a panic is an error here, never a
-//! result. Nothing is written to the server, no referral is followed, and no certificate goes unverified.
+//! its own, or where a panic is caught, because that library can panic on what a server sends; such a panic is an
+//! error here, never a result. Nothing is written to the server, no referral is followed, and no certificate goes unverified.
 //!
 //! The way of an entry: [`wire`] (TCP, TLS, guard, LDAP library) → `reading` → [`entry`] (panic-free) → mapping →
 //! [`crate::sources::Piece`]. What is asked for and how it is understood follows from the [`kind`] of server.
@@ -24,8 +24,11 @@ mod server;
 mod settings;
 pub mod wire;
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -263,6 +266,17 @@ async fn apart<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static
     AbortOnDropHandle::new(tokio::spawn(work)).await.ok()
 }
 
+/// Runs it here, and takes a panic of the library for its end; `None`: it panicked. A task of its own costs a login two
+/// changes of threads.
+async fn in_place<T>(work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    let poll = |cx: &mut Context<'_>| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Some),
+        Err(_) => Poll::Ready(None),
+    };
+    poll_fn(poll).await
+}
+
 async fn read(inner: Arc<Inner>, since: Option<Bookmark>, output: Output) -> Result<Read, PullError> {
     let limit = inner.settings.pass_timeout;
     let counter = output.counter();
@@ -288,7 +302,7 @@ async fn look_up(inner: Arc<Inner>, id: ExternalId) -> Result<Option<PulledUser>
 
 async fn verify(inner: Arc<Inner>, whom: Whom, password: Secret) -> Verdict {
     let limit = inner.settings.login_timeout;
-    let login = apart(async move { inner.logins.verify(&inner, &whom, &password).await });
+    let login = in_place(inner.logins.verify(&inner, &whom, &password));
     match timeout(limit, login).await {
         Ok(Some(verdict)) => verdict,
         Ok(None) => Verdict::Unavailable(UNDECODABLE.to_owned()),

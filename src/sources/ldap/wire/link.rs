@@ -2,7 +2,7 @@
 //!
 //! It refuses to send a bind with an empty DN or password: to many servers that is an anonymous bind, which
 //! succeeds (RFC 4513 §5.1.2). The library can panic on odd data, also in the caller: whoever uses a link
-//! does so in a task of its own and takes a panic of that task for a failure.
+//! does so in a task of its own, or catches panics, and takes one for a failure.
 
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::sync::Arc;
