@@ -15,8 +15,8 @@ use crate::directory::plan::{Outcome, Plan, PlanStatus, Run};
 use crate::directory::policy::UserDefaults;
 use crate::directory::user::{DisabledReason, State, User};
 use crate::sources::{
-    Answer, Bookmark, Extent, Output, Person, Piece, PullError, PulledGroup, PulledUser, Read, SkippedEntry, Source,
-    TestReport, Trial, Verdict,
+    Answer, Bookmark, Extent, MemberName, Output, Person, Piece, PullError, PulledGroup, PulledUser, Read,
+    SkippedEntry, Source, TestReport, Trial, Verdict,
 };
 use crate::store::tx::Tx;
 use crate::store::{Store, runs, users};
@@ -383,4 +383,23 @@ async fn a_malformed_or_doubled_address_leaves_the_good_one_alone() {
     assert!(outcome.counts.is_quiet(), "{outcome:?}");
     assert_eq!(outcome.skipped.len(), 2);
     assert_eq!(user(&pass, "u1").email.unwrap().as_str(), "u1@example.org");
+}
+
+#[tokio::test]
+async fn a_group_that_a_reading_has_stays_although_the_same_reading_calls_it_gone() {
+    let (pass, source) = (pass(), Fake::new(entries(2)));
+    let group = |members: &[&str]| PulledGroup {
+        external_id: ExternalId::parse("group-1").unwrap(),
+        label: "cn=staff".to_owned(),
+        name: "Staff".to_owned(),
+        description: None,
+        members: members.iter().map(|member| MemberName::Entry((*member).to_owned())).collect(),
+        primary_key: None,
+    };
+    *source.groups.lock().unwrap() = vec![group(&["uid=u0", "uid=u1"])];
+    run(&pass, &source).await;
+    let (has, gone) = (group(&["uid=u0"]), ExternalId::parse("group-1").unwrap());
+    *source.changes.lock().unwrap() = Some(vec![Piece::Group(Box::new(has)), Piece::Gone(gone)]);
+    let run = pass.run(&source, Wanted::Due, Author::system("test")).await.unwrap();
+    assert_eq!((run.counts.remove_groups, run.counts.leave), (0, 1), "{run:?}");
 }
