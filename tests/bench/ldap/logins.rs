@@ -59,6 +59,7 @@ pub(super) async fn figures(slapd: &Slapd) -> Vec<Figure> {
     };
     vec![
         row("LDAP passwords of users whom the directory knows", known / ROUNDS as f64, Some(0.8)),
+        // A search of names and addresses for everything that a new user is made of: more than the bare one.
         row("LDAP passwords of people by name", named / ROUNDS as f64, Some(0.8)),
         row("LDAP logins over HTTP, session and audit on disk", served, None),
     ]
