@@ -7,31 +7,26 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
 use super::apply::{self, Applied, Applier, Ground};
 use super::directory::Directory;
-use super::guard::{self, Loss, Lost};
 use super::live::Live;
 use super::plan::{Draft, Planner};
+use super::record::Ended;
 use super::rules::Rules;
-use crate::base::clock::{minus, plus};
-use crate::base::id::{ExternalId, PlanId, RunId, SourceId};
-use crate::base::secret::sha256;
+use crate::base::clock::plus;
+use crate::base::id::{ExternalId, RunId, SourceId};
 use crate::directory::audit::{Actor, Author};
-use crate::directory::conflict::{Conflict, ConflictRule};
-use crate::directory::plan::{Cause, Counts, Outcome, Plan, PlanItem, PlanStatus, Run, Skipped, Step, Then};
-use crate::directory::policy::days;
+use crate::directory::conflict::Decision;
+use crate::directory::plan::{Cause, Outcome, PlanItem, PlanStatus, Run, Step, Then};
 use crate::directory::user::User;
 use crate::sources::{Bookmark, Extent, Output, Piece, PullError, PulledUser, Read, Source};
-use crate::store::audit::{self, Entry};
+use crate::store::audit;
 use crate::store::tx::Tx;
 use crate::store::{Store, StoreError, conflicts, readings, runs, users};
 
-/// Most skipped entries and conflicts that a run keeps.
-const KEPT: usize = 1_000;
 /// Batches of pieces that wait for the planner.
 const PIECES_WAITING: usize = 8;
 /// Batches of changes that wait to be written in a first reading.
@@ -277,7 +272,7 @@ impl Pass {
         let inbox = conflicts::list(&self.store.view(), Some(source.id())).map_err(store)?;
         for conflict in inbox
             .iter()
-            .filter(|conflict| !matches!(conflict.decision, Some(crate::directory::conflict::Decision::Ignored { .. })))
+            .filter(|conflict| !matches!(conflict.decision, Some(Decision::Ignored { .. })))
             .take(INBOX_LOOKED_UP)
         {
             let piece = match source.look_up(&conflict.external_id).await? {
@@ -371,250 +366,5 @@ impl Pass {
         }
         let (held, now) = (cause.clone(), self.store.clock().now());
         self.store.write(move |tx: &mut Tx<'_>| runs::supersede(tx, &held, now)).await
-    }
-
-    /// Why a plan must wait for a person. What runs of the last day took away counts too: a leak is a burst in slow
-    /// motion.
-    ///
-    /// # Errors
-    /// When the store cannot read.
-    pub fn must_be_held(
-        &self,
-        cause: &Cause,
-        draft: &Draft,
-        extent: Option<Extent>,
-    ) -> Result<Option<String>, StoreError> {
-        let view = self.store.view();
-        if let Cause::Source { id } = cause
-            && draft.counts.changes() > 0
-            && let Some(run) = readings::get(&view, id)?.undone
-        {
-            return Ok(Some(format!("the run {run} was taken back: a person says when the source goes on")));
-        }
-        let budget = self.rules.budget;
-        let lost = draft.counts.lost();
-        if lost > 0 {
-            let since = minus(self.store.clock().now(), days(1));
-            let recent = runs::lost_since(&view, cause, since)?;
-            let active = match (cause, extent) {
-                (Cause::Source { id }, Some(Extent::Changes)) => {
-                    users::ids_of_source(&view, id, None, usize::MAX)?.len()
-                }
-                _ => draft.active,
-            };
-            let read = (extent == Some(Extent::Everything)).then_some(draft.counts.read);
-            let loss =
-                Loss { what: Lost::Users, lost: lost.saturating_add(recent), of: active.saturating_add(recent), read };
-            if let Some(why) = guard::must_be_held(loss, budget) {
-                return Ok(Some(why));
-            }
-        }
-        let Some(source) = cause.source() else { return Ok(None) };
-        let groups = Loss { what: Lost::Groups, lost: draft.counts.remove_groups, of: draft.groups, read: None };
-        if let Some(why) = guard::must_be_held(groups, budget) {
-            return Ok(Some(why));
-        }
-        let lost = draft.memberships_lost;
-        if lost <= budget.floor {
-            return Ok(None);
-        }
-        let of = Directory { reads: &view, source }.memberships()?;
-        Ok(guard::must_be_held(Loss { what: Lost::Memberships, lost, of, read: None }, budget))
-    }
-
-    async fn hold(
-        &self,
-        run: RunId,
-        cause: &Cause,
-        counts: Counts,
-        items: Vec<PlanItem>,
-        why: String,
-        then: Option<Then>,
-    ) -> Result<PlanId, StoreError> {
-        let now = self.store.clock().now();
-        let digest = HEXLOWER.encode(&sha256(&serde_json::to_vec(&items).unwrap_or_default()));
-        let waiting = runs::list_plans(&self.store.view())?
-            .into_iter()
-            .find(|plan| plan.status == PlanStatus::Held && plan.cause == *cause && plan.digest == digest);
-        if let Some(same) = waiting {
-            return Ok(same.id);
-        }
-        let id = PlanId::new(now, self.store.rng());
-        let cause = cause.clone();
-        let status = PlanStatus::Held;
-        let plan = Plan { id, run, cause, created_at: now, counts, digest, held_because: why, then, status };
-        self.store.write(move |tx: &mut Tx<'_>| runs::hold_plan(tx, &plan, &items)).await?;
-        Ok(id)
-    }
-
-    /// Writes the record of a run, with an audit line where it changed, failed or waits. A reading of changes that
-    /// found none leaves no record.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn keep(
-        &self,
-        id: RunId,
-        cause: Cause,
-        started_at: Timestamp,
-        mut ended: Ended,
-        by: Author,
-    ) -> Result<Run, StoreError> {
-        ended.skipped.truncate(KEPT);
-        let inbox = self.inbox(id, &cause, &ended)?;
-        ended.conflicts.truncate(KEPT);
-        let Ended { outcome, counts, skipped, conflicts, how, trail, extent, .. } = ended;
-        let ended_at = self.store.clock().now();
-        let trail = trail.map(|before| Ok::<_, StoreError>((before, audit::last(&self.store.view())?))).transpose()?;
-        let undone_by = None;
-        let run = Run { id, cause, started_at, ended_at, outcome, counts, how, trail, undone_by, skipped, conflicts };
-        let is_idle = extent == Some(Extent::Changes)
-            && run.outcome == Outcome::Applied
-            && run.counts.is_quiet()
-            && run.skipped.is_empty()
-            && inbox.is_empty();
-        if !is_idle {
-            let record = run.clone();
-            let write = move |tx: &mut Tx<'_>| {
-                runs::put_run(tx, &record)?;
-                inbox.write(tx)?;
-                let action = match &record.outcome {
-                    Outcome::Applied if record.counts.is_quiet() => return Ok(()),
-                    Outcome::Applied => "run.applied",
-                    Outcome::Held { .. } => "run.held",
-                    Outcome::Failed { .. } => "run.failed",
-                };
-                let mut entry = Entry::new(action, apply::target(&record.cause));
-                entry.details.insert("run".to_owned(), record.id.to_string().into());
-                entry.details.insert("counts".to_owned(), serde_json::to_value(record.counts).unwrap_or_default());
-                audit::append(tx, &by, entry)
-            };
-            self.store.write::<_, StoreError>(write).await?;
-        }
-        log(&run, is_idle);
-        Ok(run)
-    }
-
-    /// What becomes of the inbox by a run.
-    fn inbox(&self, run: RunId, cause: &Cause, ended: &Ended) -> Result<Inbox, StoreError> {
-        let Cause::Source { id: source } = cause else { return Ok(Inbox::default()) };
-        let is_applied = ended.outcome == Outcome::Applied;
-        let view = self.store.view();
-        let mut inbox = Inbox { source: Some(source.clone()), ..Inbox::default() };
-        if is_applied {
-            inbox.remove.clone_from(&ended.resolved);
-        }
-        for item in ended.conflicts.iter().take(conflicts::KEPT_MAX) {
-            let Step::Conflict { field, holder, holder_source, entry } = &item.step else { continue };
-            let Some(external_id) = &item.external_id else { continue };
-            let had = conflicts::get(&view, source, external_id)?;
-            let is_same = |had: &Conflict| {
-                had.field == *field
-                    && had.holder == *holder
-                    && had.username == entry.username
-                    && had.email == entry.email
-            };
-            if had.as_ref().is_some_and(is_same) {
-                continue;
-            }
-            inbox.put.push(Conflict {
-                source: source.clone(),
-                external_id: external_id.clone(),
-                entry: entry.entry.clone(),
-                username: entry.username.clone(),
-                name: entry.name.clone(),
-                email: entry.email.clone(),
-                field: field.clone(),
-                holder: *holder,
-                holder_source: holder_source.clone(),
-                user: item.user,
-                link_proposed: self.rules.conflicts == ConflictRule::Link,
-                since: had.map_or_else(|| self.store.clock().now(), |had| had.since),
-                run,
-                decision: None,
-            });
-        }
-        Ok(inbox)
-    }
-}
-
-/// Changes of the inbox.
-#[derive(Default)]
-struct Inbox {
-    source: Option<SourceId>,
-    put: Vec<Conflict>,
-    remove: Vec<ExternalId>,
-}
-
-impl Inbox {
-    fn is_empty(&self) -> bool {
-        self.put.is_empty() && self.remove.is_empty()
-    }
-
-    fn write(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
-        if let Some(source) = &self.source {
-            self.remove.iter().for_each(|id| conflicts::remove(tx, source, id));
-        }
-        self.put.iter().try_for_each(|conflict| conflicts::put(tx, conflict))
-    }
-}
-
-/// What a run came to, before it is kept.
-#[derive(Debug)]
-pub struct Ended {
-    /// What came of it.
-    pub outcome: Outcome,
-    /// How many of what.
-    pub counts: Counts,
-    /// How the source was read.
-    pub how: String,
-    /// How much of the source was read; none: no source was.
-    pub extent: Option<Extent>,
-    /// The last audit line before its changes.
-    pub trail: Option<u64>,
-    /// Entries that could not be taken.
-    pub skipped: Vec<Skipped>,
-    /// Conflicts that wait for a person.
-    pub conflicts: Vec<PlanItem>,
-    /// Conflicts of the inbox that are none any more.
-    pub resolved: Vec<ExternalId>,
-}
-
-impl Default for Ended {
-    fn default() -> Self {
-        Self {
-            outcome: Outcome::Applied,
-            counts: Counts::default(),
-            how: String::new(),
-            extent: None,
-            trail: None,
-            skipped: Vec::new(),
-            conflicts: Vec::new(),
-            resolved: Vec::new(),
-        }
-    }
-}
-
-fn log(run: &Run, is_idle: bool) {
-    let name = match &run.cause {
-        Cause::Source { id } => id.as_str().to_owned(),
-        Cause::Sweep => "sweep".to_owned(),
-        Cause::Undo { id, run } => format!("{id}, taking back {run}"),
-    };
-    let Counts { read, create, update, enable, disable, remove, conflict, skipped, join, leave, .. } = run.counts;
-    match &run.outcome {
-        Outcome::Applied if is_idle || run.cause == Cause::Sweep && run.counts.is_quiet() => {
-            tracing::debug!(run.id = %run.id, run.of = name, "run found nothing to do");
-        }
-        Outcome::Applied => tracing::info!(
-            run.id = %run.id, run.of = name, read, create, update, enable, disable, remove, join, leave, conflict,
-            skipped, "run applied: {}", run.how
-        ),
-        Outcome::Held { plan, why } => {
-            tracing::warn!(run.id = %run.id, run.of = name, plan.id = %plan, "run held, nothing was changed: {why}");
-        }
-        Outcome::Failed { why } => {
-            tracing::warn!(run.id = %run.id, run.of = name, "run failed, nobody was disabled: {why}");
-        }
     }
 }

@@ -10,7 +10,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::apply::{self, Ground};
-use super::pass::{Ended, Pass};
+use super::pass::Pass;
+use super::record::Ended;
 use crate::base::id::{ExternalId, GroupId, RunId, SourceId, UserId};
 use crate::directory::audit::{Actor, AuditLine, Author, Change, Target};
 use crate::directory::field::DisplayName;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Planner;
-use crate::base::id::{ExternalId, GroupId, UserId};
+use crate::base::id::{ExternalId, UserId};
 use crate::directory::audit::Change;
 use crate::directory::dn::{self, EntryKey};
 use crate::directory::field::{Description, DisplayName};
@@ -31,17 +31,17 @@ pub(super) struct Groups {
     /// Who has which login name in this reading, folded.
     logins: HashMap<String, MemberRef>,
     /// Who names which primary group.
-    primaries: BTreeMap<String, Vec<MemberRef>>,
+    pub(super) primaries: BTreeMap<String, Vec<MemberRef>>,
     /// The primary group that a user who is there already names in this reading.
-    primary_of: HashMap<UserId, String>,
+    pub(super) primary_of: HashMap<UserId, String>,
     /// Groups whose members are settled when all groups are known.
-    open: Vec<Open>,
+    pub(super) open: Vec<Open>,
     wanted: bool,
 }
 
 /// A group whose attributes are planned, and whose members are not.
-struct Open {
-    external_id: ExternalId,
+pub(super) struct Open {
+    pub(super) external_id: ExternalId,
     label: String,
     name: String,
     /// The group, where it is there already.
@@ -75,7 +75,7 @@ impl Groups {
 }
 
 impl Planner<'_> {
-    fn groups_before(&mut self) -> Result<&BTreeMap<ExternalId, Group>, StoreError> {
+    pub(super) fn groups_before(&mut self) -> Result<&BTreeMap<ExternalId, Group>, StoreError> {
         let before = match self.groups.before.take() {
             Some(before) => before,
             None => {
@@ -317,25 +317,6 @@ impl Planner<'_> {
         Ok(found)
     }
 
-    /// In a reading of changes, who has the group as their primary one stays, although its entry does not name them.
-    fn without_primaries(&self, members: Vec<Member>, key: Option<&str>) -> Result<Vec<Member>, StoreError> {
-        let mut gone = Vec::new();
-        for member in members {
-            let Member::User(id) = member else {
-                gone.push(member);
-                continue;
-            };
-            let primary = match self.groups.primary_of.get(&id) {
-                Some(primary) => Some(primary.clone()),
-                None => self.directory.user(id)?.and_then(|user| user.at_source?.primary_group),
-            };
-            if primary.as_deref() != key {
-                gone.push(member);
-            }
-        }
-        Ok(gone)
-    }
-
     /// Counts the memberships that end although their users stay: those are what a person must know of.
     fn note_lost(&mut self, members: &[Member]) -> Result<(), StoreError> {
         for member in members {
@@ -350,7 +331,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    fn change_members(
+    pub(super) fn change_members(
         &mut self,
         group: Option<&Group>,
         external_id: Option<&ExternalId>,
@@ -372,46 +353,6 @@ impl Planner<'_> {
             };
             self.draft.items.push(item);
         }
-    }
-
-    /// In a reading of changes: a user who names another primary group now joins it, and leaves the one before.
-    pub(super) fn primary_changes(&mut self) -> Result<(), StoreError> {
-        let by_key: BTreeMap<String, GroupId> = self
-            .groups_before()?
-            .values()
-            .filter_map(|group| Some((group.at_source.as_ref()?.primary_key.clone()?, group.id)))
-            .collect();
-        let before: BTreeMap<GroupId, Group> =
-            self.groups_before()?.values().map(|group| (group.id, group.clone())).collect();
-        let mut joins: BTreeMap<GroupId, Vec<MemberRef>> = BTreeMap::new();
-        let mut leaves: BTreeMap<GroupId, Vec<MemberRef>> = BTreeMap::new();
-        for (key, members) in &self.groups.primaries {
-            for member in members {
-                let had = match member {
-                    MemberRef::User(id) => self.directory.user(*id)?.and_then(|user| user.at_source?.primary_group),
-                    _ => None,
-                };
-                if had.as_ref() == Some(key) {
-                    continue;
-                }
-                if let Some(group) = by_key.get(key) {
-                    joins.entry(*group).or_default().push(member.clone());
-                }
-                if let Some(group) = had.as_ref().and_then(|key| by_key.get(key)) {
-                    leaves.entry(*group).or_default().push(member.clone());
-                }
-            }
-        }
-        let open: BTreeSet<ExternalId> = self.groups.open.iter().map(|open| open.external_id.clone()).collect();
-        for (id, group) in &before {
-            // Groups that are in the reading themselves are settled with all of it.
-            if group.external_id.as_ref().is_some_and(|id| open.contains(id)) {
-                continue;
-            }
-            let (add, remove) = (joins.remove(id).unwrap_or_default(), leaves.remove(id).unwrap_or_default());
-            self.change_members(Some(group), None, &group.name, add, remove, "another primary group at the source");
-        }
-        Ok(())
     }
 }
 

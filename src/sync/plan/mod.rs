@@ -1,8 +1,10 @@
 //! What a reading of a source means for the directory: it takes the reading piece by piece and writes nothing.
 //!
 //! * `people`: entries that are users, new and known
+//! * `wishes`: what an entry asks for of its user
 //! * `names`: usernames and addresses, of which nobody has another's
 //! * `groups`: groups and who is in them
+//! * `primaries`: groups that users name by a number
 //! * `absent`: who is not there any more
 
 use std::collections::{BTreeMap, HashSet};
@@ -22,6 +24,8 @@ mod absent;
 mod groups;
 mod names;
 mod people;
+mod primaries;
+mod wishes;
 
 /// A plan before the guard has looked at it.
 #[derive(Debug, Default)]

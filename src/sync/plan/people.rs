@@ -1,16 +1,12 @@
 //! Entries that are users: who is new, what changed, who was disabled at the source and who came back.
 
-use serde_json::Value;
-
 use super::names::{Parsed, Waiting};
 use super::{Planner, of_user};
 use crate::directory::audit::{Actor, Change};
 use crate::directory::conflict::{ConflictRule, Decision};
 use crate::directory::field::{Description, DisplayName, Email, Phone, Username};
 use crate::directory::plan::{Claim, MemberRef, PlanItem, Step};
-use crate::directory::user::{
-    AtSource, Disabled, DisabledReason, Fingerprint, KeptAttribute, Prints, State, User, UserChange,
-};
+use crate::directory::user::{AtSource, Disabled, DisabledReason, Fingerprint, Prints, State, User, UserChange};
 use crate::sources::PulledUser;
 use crate::store::StoreError;
 use crate::store::users::Known;
@@ -250,62 +246,6 @@ impl Planner<'_> {
         }
     }
 
-    /// The attributes in which the entry differs from the user, without those that are kept here.
-    fn wished(&self, entry: &PulledUser, parsed: Parsed, user: &User) -> Wished {
-        let mut wished = Wished::default();
-        let kept = |attribute: KeptAttribute| user.kept.contains(&attribute) || self.rules.kept.contains(&attribute);
-        if !kept(KeptAttribute::Username)
-            && wished.differs("username", Some(user.username.as_str()), Some(parsed.username.as_str()))
-        {
-            wished.change.username = Some(parsed.username);
-        }
-        if !kept(KeptAttribute::Name) && wished.differs("name", Some(user.name.as_str()), Some(parsed.name.as_str())) {
-            wished.change.name = Some(parsed.name);
-        }
-        if let Some(email) = parsed.email.filter(|_| !kept(KeptAttribute::Email))
-            && wished.differs("email", user.email.as_ref().map(Email::as_str), email.as_ref().map(Email::as_str))
-        {
-            wished.change.email = Some(email);
-        }
-        if let Some(phone) = parsed.phone.filter(|_| !kept(KeptAttribute::Phone))
-            && wished.differs("phone", user.phone.as_ref().map(Phone::as_str), phone.as_ref().map(Phone::as_str))
-        {
-            wished.change.phone = Some(phone);
-        }
-        if let Some(description) = parsed.description.filter(|_| !kept(KeptAttribute::Description))
-            && wished.differs("description", Some(user.description.as_str()), Some(description.as_str()))
-        {
-            wished.change.description = Some(description);
-        }
-        let expires = self.wished_expiry(entry, user, kept(KeptAttribute::ExpiresAt), &mut wished);
-        let at = AtSource { entry: entry.label.clone(), primary_group: entry.primary_group.clone(), expires };
-        if user.at_source.as_ref() != Some(&at) {
-            let had = user.at_source.as_ref();
-            wished.differs("entry", had.map(|at| at.entry.as_str()), Some(&at.entry));
-            let had = had.and_then(|at| at.primary_group.as_deref());
-            wished.differs("primary_group", had, at.primary_group.as_deref());
-            wished.change.at_source = Some(Some(at));
-        }
-        wished
-    }
-
-    /// Says whether the user's expiry is the source's word from now on.
-    fn wished_expiry(&self, entry: &PulledUser, user: &User, kept: bool, wished: &mut Wished) -> bool {
-        let is_its_word = user.at_source.as_ref().is_some_and(|at| at.expires);
-        let end = match entry.expires_at {
-            None => return is_its_word,
-            _ if kept => return false,
-            Some(None) if is_its_word => None,
-            Some(None) => return false,
-            Some(end) => end,
-        };
-        let text = |end: Option<jiff::Timestamp>| end.map(|end| end.to_string());
-        if wished.differs("expires_at", text(user.expires_at).as_deref(), text(end).as_deref()) {
-            wished.change.expires_at = Some(end);
-        }
-        end.is_some()
-    }
-
     /// The entry is in conflict no more.
     fn resolve(&mut self, entry: &PulledUser) {
         if self.inbox.get(&entry.external_id).is_some_and(|conflict| conflict.is_open()) {
@@ -348,25 +288,6 @@ impl Planner<'_> {
             self.draft.skip(entry.label.clone(), format!("{fault}; it is left as it is"));
         }
         Some(Parsed { username, name, email, phone, description })
-    }
-}
-
-/// The changes that an entry asks for.
-#[derive(Default)]
-struct Wished {
-    change: UserChange,
-    /// Attribute by attribute, for people.
-    shows: Vec<Change>,
-}
-
-impl Wished {
-    fn differs(&mut self, attribute: &str, old: Option<&str>, new: Option<&str>) -> bool {
-        if old == new {
-            return false;
-        }
-        let value = |text: Option<&str>| text.map_or(Value::Null, Value::from);
-        self.shows.push(Change { attribute: attribute.to_owned(), old: value(old), new: value(new) });
-        true
     }
 }
 

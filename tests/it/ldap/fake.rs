@@ -39,7 +39,7 @@ fn plain(fake: &FakeLdap) -> Settings {
 async fn users_are_read_in_pages_and_bound() {
     let fake = with_users(1200).await;
     fake.change(|directory| directory.size_limit = Some(1000));
-    let source = source(plain(&fake));
+    let source = source(Settings { page_size: 500, ..plain(&fake) });
     assert_eq!(source.pull().await.unwrap().users.len(), 1200);
     let searches = fake.take_searches();
     assert_eq!(searches.len(), 3, "{searches:?}");
@@ -65,11 +65,12 @@ async fn a_search_goes_wrong_where_it_is_told_to() {
             Failure { after: 3, code: LdapResultCode::AdminLimitExceeded, message: "look-through".to_owned() };
         directory.failures.insert(2, failure);
     });
-    match source(plain(&fake)).pull().await {
+    let settings = Settings { page_size: 500, ..plain(&fake) };
+    match source(settings.clone()).pull().await {
         Err(PullError::Incomplete { read: 503, .. }) => {}
         other => panic!("{other:?}"),
     }
-    assert_eq!(source(plain(&fake)).pull().await.unwrap().users.len(), 700, "the next searches have other numbers");
+    assert_eq!(source(settings).pull().await.unwrap().users.len(), 700, "the next searches have other numbers");
     fake.change(|directory| directory.delay = std::time::Duration::from_secs(3));
     let hasty = source(Settings { login_timeout: std::time::Duration::from_millis(300), ..plain(&fake) });
     assert_eq!(verdict(&hasty, "u0000001", "pw-1").await.0, "unavailable");
