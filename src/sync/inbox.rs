@@ -4,7 +4,7 @@ use crate::base::id::{ExternalId, SourceId};
 use crate::directory::audit::{Author, Target};
 use crate::directory::conflict::{Conflict, Decision};
 use crate::directory::field::Username;
-use crate::directory::user::{AtSource, KeptAttribute, State, User};
+use crate::directory::user::{AtSource, KeptAttribute, RuleError, State, User};
 use crate::store::audit::{self, Entry};
 use crate::store::readings::{self, Reading};
 use crate::store::tx::Tx;
@@ -69,6 +69,10 @@ pub async fn link(store: &Store, author: &Author, source: &SourceId, id: &Extern
         let holder = holder.ok_or(InboxError::Impossible("the other user is gone: the next pass takes the entry"))?;
         if holder.source == source {
             return Err(InboxError::Impossible("the other user is another entry of the same source: rename one there"));
+        }
+        // Promise 12: a directory that is out of reach must not keep out the last who could help.
+        if holder.is_system_admin() && !users::other_administrator(tx, holder.id, tx.now(), true)? {
+            return Err(WriteError::Rule(RuleError::LastAdministrator).into());
         }
         let author = author.clone().because(format!("taken over by {}", conflict.entry));
         users::release_entry(tx, &author, &source, &conflict.entry, Some(holder.id))?;

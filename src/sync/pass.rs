@@ -250,7 +250,6 @@ impl Pass {
     ) -> Result<Applied, StoreError> {
         let mut applier = Applier::new(self.ground(source, author));
         while let Some(items) = changes.recv().await {
-            let items = items.into_iter().filter(|item| !matches!(item.step, Step::Conflict { .. })).collect();
             applier.add(items).await?;
         }
         applier.finish(None).await

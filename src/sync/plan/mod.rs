@@ -117,9 +117,15 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// The changes that are certain by now; they leave the plan.
+    /// The changes that are certain by now; they leave the plan. Conflicts stay: they are no changes.
     pub fn drain(&mut self) -> Vec<PlanItem> {
         let items = std::mem::take(&mut self.draft.items);
+        let (conflicts, changes) = items.into_iter().partition(|item| matches!(item.step, Step::Conflict { .. }));
+        self.draft.items = conflicts;
+        self.count(changes)
+    }
+
+    fn count(&mut self, items: Vec<PlanItem>) -> Vec<PlanItem> {
         self.draft.counts = items.iter().fold(self.draft.counts, |mut counts, item| {
             counts.note(&item.step);
             counts
@@ -140,8 +146,8 @@ impl<'a> Planner<'a> {
             self.primary_changes()?;
         }
         self.settle_groups(extent)?;
-        let items = self.drain();
-        self.draft.items = items;
+        let items = std::mem::take(&mut self.draft.items);
+        self.draft.items = self.count(items);
         if extent == Extent::Everything {
             let met: HashSet<&ExternalId> = self.conflicting().collect();
             let gone = self.inbox.iter().filter(|(id, conflict)| conflict.is_open() && !met.contains(id));

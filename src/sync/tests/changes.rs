@@ -234,6 +234,16 @@ async fn what_was_changed_since_a_run_stays_when_it_is_taken_back() {
 }
 
 #[tokio::test]
+async fn a_first_reading_that_is_written_at_once_keeps_its_conflicts_for_the_inbox() {
+    let pass = with(Rules { unique_ids: true, ..Rules::default() });
+    let other = Fake { id: SourceId::parse("other").unwrap(), ..Fake::new(entries(1)) };
+    run(&pass, &other).await;
+    let first = run(&pass, &Fake::new(entries(300))).await;
+    assert_eq!((first.counts.create, first.counts.conflict, first.conflicts.len()), (299, 1, 1));
+    assert_eq!(crate::store::conflicts::list(&pass.store.view(), None).unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_first_reading_is_written_while_it_is_read_and_only_the_first() {
     let pass = with(Rules { unique_ids: true, ..Rules::default() });
     let source = Fake::new(entries(1_000));

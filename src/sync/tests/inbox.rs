@@ -68,6 +68,22 @@ async fn a_person_links_the_entry_to_the_user_who_has_the_name() {
 }
 
 #[tokio::test]
+async fn the_last_administrator_is_not_given_to_a_source() {
+    let (pass, source) = clash().await;
+    let holder = user(&pass, "u0").id;
+    let raise = move |tx: &mut Tx<'_>| {
+        users::update(tx, &Author::system("admin"), holder, "user.changed", |user, _| {
+            let admin = crate::base::id::RoleId::parse(crate::directory::role::SYSTEM_ADMIN).unwrap();
+            Ok(User { roles: [admin].into(), ..user })
+        })
+    };
+    pass.store.write(raise).await.unwrap();
+    let linked = inbox::link(&pass.store, &Author::system("admin"), &source.id, &entry(0).external_id).await;
+    assert!(matches!(linked, Err(InboxError::Write(_))), "{linked:?}");
+    assert_eq!(user(&pass, "u0").source.as_str(), "other");
+}
+
+#[tokio::test]
 async fn a_person_gives_the_entry_another_name_for_good() {
     let (pass, source) = clash().await;
     let rename = |name: &str| {

@@ -28,6 +28,12 @@ fn sync(daemon: &TestDaemon) -> (Output, Value) {
     (output, run)
 }
 
+fn run_whole(daemon: &TestDaemon) -> (Output, Value) {
+    let output = daemon.musterd(&["source", "sync", "corp", "--full", "--json"]);
+    let run = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+    (output, run)
+}
+
 fn active(daemon: &TestDaemon) -> usize {
     let filter = "source%20eq%20%22corp%22%20and%20active%20eq%20true";
     daemon.admin().get(&format!("/api/v1/users?limit=1000&filter={filter}")).json["items"].as_array().unwrap().len()
@@ -85,9 +91,23 @@ fn whatever_befalls_the_server_nobody_changes_and_local_users_log_in() {
     daemon.local_user("ada", "correct horse battery");
     assert!(sync(&daemon).0.status.success());
     assert_eq!(active(&daemon), 300);
-    for fault in [Fault::Refuse, Fault::Stall, Fault::CutAfter(40_000)] {
+    let faults = [
+        Fault::Refuse,
+        Fault::Stall,
+        Fault::CutAfter(40_000),
+        Fault::StallAfter(20_000),
+        Fault::Drip(1, std::time::Duration::from_millis(50)),
+    ];
+    for fault in faults {
         proxy.set(fault);
-        let (output, run) = sync(&daemon);
+        let started = musterd::base::clock::Stopwatch::start();
+        let remote = daemon.login("u0000002", "pw-2");
+        let is_told = remote.status == 200 || (remote.status, remote.code()) == (503, "backend_unavailable");
+        assert!(is_told, "{fault:?}: {remote:?}");
+        let tested = daemon.musterd(&["source", "test", "corp"]);
+        assert!(!tested.status.success() || matches!(fault, Fault::CutAfter(_) | Fault::StallAfter(_)), "{fault:?}");
+        assert!(started.elapsed() < std::time::Duration::from_secs(20), "{fault:?}: {:?}", started.elapsed());
+        let (output, run) = run_whole(&daemon);
         assert!(!output.status.success());
         assert_eq!(run["outcome"]["is"], "failed", "{fault:?}: {run}");
         assert!(!run["outcome"]["why"].as_str().unwrap().is_empty());

@@ -3,4 +3,5 @@
 mod directory;
 mod outage;
 mod readme;
+mod source;
 mod three_users;
