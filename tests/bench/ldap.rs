@@ -20,7 +20,7 @@ use serde_json::Value;
 use crate::Figure;
 use crate::client::{Client, request};
 use crate::daemon::Daemon;
-use crate::slapd::{BASE, READER, READER_PASSWORD, Slapd, SlapdOptions, Syncprov};
+use crate::harness::slapd::{BASE, READER, READER_PASSWORD, Slapd, SlapdOptions, Syncprov};
 use crate::store::bare::Bare;
 use crate::store::{CACHE, limit, ms, open, settle};
 
@@ -135,7 +135,7 @@ async fn imported(slapd: &Slapd, folder: &Path, users: usize, figures: &mut Vec<
     for n in (1..=users).step_by((users / CHANGES).max(1)).take(CHANGES) {
         let _ = writeln!(ldif, "dn: uid=u{n:07},{}\nchangetype: modify\nreplace: cn\ncn: Changed {n}\n", people());
     }
-    slapd.ldif("ldapmodify", &ldif);
+    slapd.change(&ldif);
     let (changed, took) = run(&store, &source, Wanted::Due, false).await;
     assert_eq!((changed.counts.update, changed.counts.read), (CHANGES.min(users), CHANGES.min(users)), "{changed:?}");
     let what = format!("{CHANGES} changes among {users}, from the poll to the commit");
@@ -204,8 +204,8 @@ async fn large_group(slapd: &Slapd, folder: &Path, users: usize, figures: &mut V
     for (piece, numbers) in (1..=users).collect::<Vec<_>>().chunks(40_000).enumerate() {
         let members: String = numbers.iter().map(|n| member(*n)).collect();
         match piece {
-            0 => slapd.ldif("ldapadd", &format!("{dn}objectClass: groupOfNames\ncn: everybody\n{members}\n")),
-            _ => slapd.ldif("ldapmodify", &format!("{dn}changetype: modify\nadd: member\n{members}\n")),
+            0 => slapd.add(&format!("{dn}objectClass: groupOfNames\ncn: everybody\n{members}\n")),
+            _ => slapd.change(&format!("{dn}changetype: modify\nadd: member\n{members}\n")),
         }
     }
     let (store, _) = open(folder);

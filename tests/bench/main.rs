@@ -21,12 +21,16 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 mod client;
 mod daemon;
+#[path = "../it/harness"]
+#[expect(dead_code, reason = "the tests use more of it")]
+mod harness {
+    pub(crate) mod certificates;
+    pub(crate) mod ldap_server;
+    pub(crate) mod slapd;
+}
 mod ldap;
 mod logins;
 mod scim;
-#[path = "../it/harness/slapd.rs"]
-#[expect(dead_code, reason = "the tests use more of it")]
-mod slapd;
 mod store;
 
 /// A row of the table.

@@ -20,7 +20,7 @@ use super::{people, section, source};
 use crate::Figure;
 use crate::client::{Client, request};
 use crate::daemon::Daemon;
-use crate::slapd::{READER, READER_PASSWORD, Slapd};
+use crate::harness::slapd::{READER, READER_PASSWORD, Slapd};
 
 const ROUND: Duration = Duration::from_secs(3);
 const ROUNDS: usize = 3;

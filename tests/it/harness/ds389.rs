@@ -4,8 +4,6 @@
 //! seconds. Its files are removed when it is dropped; where a test process is killed, the server at least ends.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,6 +12,7 @@ use std::time::Duration;
 use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
 
+use super::ldap_server::{delete, ends, free_port, ldif, listens, modify, relocate, rename, succeeds, tool};
 use super::slapd::{BASE, READER, READER_PASSWORD};
 
 const ADMIN: &str = "cn=Directory Manager";
@@ -43,7 +42,7 @@ impl Ds389 {
     pub(crate) fn start(users: usize) -> Self {
         static STARTED: AtomicUsize = AtomicUsize::new(0);
         let name = format!("musterd{}x{}", std::process::id(), STARTED.fetch_add(1, Ordering::SeqCst));
-        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let mut server = Self { name, child: None, port };
         server.create();
         server.configure();
@@ -60,11 +59,8 @@ impl Ds389 {
     pub(crate) fn stop(&mut self) {
         let Some(mut child) = self.child.take() else { return };
         drop(child.stdin.take());
-        for _ in 0..1000 {
-            if child.try_wait().unwrap().is_some() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(10));
+        if ends(&mut child, Duration::from_secs(10)) {
+            return;
         }
         let group = format!("-{}", child.id());
         let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
@@ -78,50 +74,41 @@ impl Ds389 {
     }
 
     pub(crate) fn add_user(&self, name: &str, password: &str) {
-        self.ldif("ldapadd", &person(name, password));
+        ldif(self.tool("ldapadd"), &person(name, password));
     }
 
     pub(crate) fn delete_user(&self, name: &str) {
-        self.ldif("ldapmodify", &format!("dn: uid={name},ou=people,{BASE}\nchangetype: delete\n"));
+        self.change(&delete(&user(name, "ou=people")));
     }
 
     /// Changes `uid=NAME` by lines of LDIF, such as `replace: nsAccountLock\nnsAccountLock: true`.
     pub(crate) fn modify(&self, name: &str, change: &str) {
-        self.ldif("ldapmodify", &format!("dn: uid={name},ou=people,{BASE}\nchangetype: modify\n{change}\n"));
+        self.change(&modify(&user(name, "ou=people"), change));
     }
 
     /// Gives `uid=OLD` another name; where it is stays.
     pub(crate) fn rename_user(&self, old: &str, new: &str) {
-        let dn = format!("uid={old},ou=people,{BASE}");
-        self.ldif("ldapmodify", &format!("dn: {dn}\nchangetype: modrdn\nnewrdn: uid={new}\ndeleteoldrdn: 1\n"));
+        self.change(&rename(&user(old, "ou=people"), &format!("uid={new}")));
     }
 
     /// Moves `uid=NAME` out of `ou=people` into another place below the base that is there, such as `ou=elsewhere`.
     pub(crate) fn move_user(&self, name: &str, to: &str) {
-        let dn = format!("uid={name},ou=people,{BASE}");
-        let rdn = format!("newrdn: uid={name}\ndeleteoldrdn: 0\nnewsuperior: {to},{BASE}\n");
-        self.ldif("ldapmodify", &format!("dn: {dn}\nchangetype: modrdn\n{rdn}"));
+        self.change(&relocate(&user(name, "ou=people"), &format!("{to},{BASE}")));
     }
 
     /// Moves `uid=NAME` from there back to `ou=people`.
     pub(crate) fn move_back(&self, name: &str, from: &str) {
-        let rdn = format!("newrdn: uid={name}\ndeleteoldrdn: 0\nnewsuperior: ou=people,{BASE}\n");
-        self.ldif("ldapmodify", &format!("dn: uid={name},{from},{BASE}\nchangetype: modrdn\n{rdn}"));
+        self.change(&relocate(&user(name, from), &format!("ou=people,{BASE}")));
     }
 
-    /// Runs any LDIF as the administrator.
-    pub(crate) fn ldif(&self, tool: &str, ldif: &str) {
-        let mut child = Command::new(tool)
-            .args(["-x", "-D", ADMIN, "-w", ADMIN_PASSWORD, "-H", &self.ldap_url()])
-            .env("LDAPNOINIT", "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the ldap tools run; install the package ldap-utils");
-        child.stdin.take().unwrap().write_all(ldif.as_bytes()).unwrap();
-        let done = child.wait_with_output().unwrap();
-        assert!(done.status.success(), "{tool}: {}", String::from_utf8_lossy(&done.stderr));
+    /// Changes entries as the administrator.
+    pub(crate) fn change(&self, changes: &str) {
+        ldif(self.tool("ldapmodify"), changes);
+    }
+
+    /// A tool that acts as the administrator.
+    fn tool(&self, name: &str) -> Command {
+        tool(name, &self.ldap_url(), ADMIN, ADMIN_PASSWORD)
     }
 
     fn create(&self) {
@@ -188,14 +175,8 @@ impl Ds389 {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        self.child = Some(child);
-        for _ in 0..3000 {
-            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        panic!("389 does not start; see /var/log/dirsrv");
+        let runs = listens(self.child.insert(child), ("127.0.0.1", self.port));
+        assert!(runs, "389 does not start; see /var/log/dirsrv");
     }
 }
 
@@ -256,6 +237,11 @@ fn people(users: usize) -> String {
     ldif
 }
 
+/// The DN of a user.
+fn user(name: &str, place: &str) -> String {
+    format!("uid={name},{place},{BASE}")
+}
+
 fn person(name: &str, password: &str) -> String {
     format!(
         "dn: uid={name},ou=people,{BASE}\nobjectClass: inetOrgPerson\nobjectClass: inetUser\nuid: {name}\n\
@@ -266,10 +252,4 @@ fn person(name: &str, password: &str) -> String {
 /// A hash that costs nothing; the server makes its own from it at the first bind, which is a change of the entry.
 fn hashed(password: &str) -> String {
     format!("{{SHA256}}{}", BASE64.encode(&Sha256::digest(password.as_bytes())))
-}
-
-fn succeeds(command: &mut Command, what: &str) {
-    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|problem| panic!("{what}: {problem}"));
-    let text = || format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{what} fails: {}", text());
 }

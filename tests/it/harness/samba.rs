@@ -5,17 +5,17 @@
 //! of its own. Its process group is ended when it is dropped; where a test process is killed, Samba ends by itself,
 //! because its standard input then ends.
 
-use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use data_encoding::BASE64;
 
-use super::slapd::certificates;
+use super::certificates;
+use super::ldap_server::{delete, ends, ldif, modify, relocate, rename, succeeds, tool};
 
 /// The root of the domain; users are in `OU=People`, groups in `OU=Groups`. `OU=Elsewhere` and `OU=Sub,OU=People` are
 /// empty.
@@ -61,7 +61,7 @@ impl Samba {
 
     /// The authority that signed the server's certificate.
     pub(crate) fn ca_file(&self) -> PathBuf {
-        certificates().join("ca.pem")
+        certificates::file("ca.pem")
     }
 
     pub(crate) fn ldaps_url(&self) -> String {
@@ -77,13 +77,10 @@ impl Samba {
     pub(crate) fn stop(&mut self) {
         let Some(mut child) = self.child.take() else { return };
         let group = format!("-{}", child.id());
-        for (signal, patience) in [("-TERM", 300), ("-KILL", 300)] {
+        for signal in ["-TERM", "-KILL"] {
             let _ = Command::new("kill").args([signal, "--", &group]).stderr(Stdio::null()).status();
-            for _ in 0..patience {
-                if child.try_wait().unwrap().is_some() {
-                    return;
-                }
-                std::thread::sleep(Duration::from_millis(10));
+            if ends(&mut child, Duration::from_secs(3)) {
+                return;
             }
         }
     }
@@ -94,18 +91,8 @@ impl Samba {
         self.run();
     }
 
-    /// Runs LDIF as the administrator by `ldapadd` or `ldapmodify`.
-    pub(crate) fn ldif(&self, tool: &str, ldif: &str) {
-        let mut child = self
-            .tool(tool, ADMIN, ADMIN_PASSWORD)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the ldap tools run; install the package ldap-utils");
-        child.stdin.take().unwrap().write_all(ldif.as_bytes()).unwrap();
-        let done = child.wait_with_output().unwrap();
-        assert!(done.status.success(), "{tool}: {}\n{ldif}", String::from_utf8_lossy(&done.stderr));
+    fn change(&self, changes: &str) {
+        ldif(self.tool("ldapmodify", ADMIN, ADMIN_PASSWORD), changes);
     }
 
     /// What the administrator finds in the domain, as LDIF.
@@ -117,18 +104,16 @@ impl Samba {
 
     /// Adds a user `CN=NAME` to `OU=People`; `more` is further lines of LDIF.
     pub(crate) fn add_user(&self, name: &str, password: &str, more: &str) {
-        self.ldif(
-            "ldapadd",
-            &format!(
-                "dn: CN={name},OU=People,{BASE}\nobjectClass: user\nsAMAccountName: {name}\ndisplayName: {name}\n\
-                 userPrincipalName: {name}@example.test\nuserAccountControl: 512\nunicodePwd:: {}\n{more}\n",
-                quoted(password)
-            ),
+        let entry = format!(
+            "dn: CN={name},OU=People,{BASE}\nobjectClass: user\nsAMAccountName: {name}\ndisplayName: {name}\n\
+             userPrincipalName: {name}@example.test\nuserAccountControl: 512\nunicodePwd:: {}\n{more}\n",
+            quoted(password)
         );
+        ldif(self.tool("ldapadd", ADMIN, ADMIN_PASSWORD), &entry);
     }
 
     pub(crate) fn delete_user(&self, name: &str) {
-        self.ldif("ldapmodify", &format!("dn: {}\nchangetype: delete\n", self.dn(name)));
+        self.change(&delete(&self.dn(name)));
     }
 
     /// Gives a user another name everywhere: in the DN, `sAMAccountName` and `userPrincipalName`.
@@ -138,25 +123,17 @@ impl Samba {
             "replace: sAMAccountName\nsAMAccountName: {new}\n-\nreplace: userPrincipalName\n\
              userPrincipalName: {new}@example.test\n"
         );
-        self.ldif(
-            "ldapmodify",
-            &format!(
-                "dn: {dn}\nchangetype: modify\n{login}\ndn: {dn}\nchangetype: modrdn\nnewrdn: CN={new}\ndeleteoldrdn: 1\n"
-            ),
-        );
+        self.change(&format!("{}\n{}", modify(&dn, &login), rename(&dn, &format!("CN={new}"))));
     }
 
     /// Moves a user to another place below the base: `OU=Elsewhere`, or `OU=Sub,OU=People`.
     pub(crate) fn move_user(&self, name: &str, to: &str) {
-        let dn = self.dn(name);
-        let rdn = dn.split(',').next().unwrap();
-        let to = format!("newrdn: {rdn}\ndeleteoldrdn: 1\nnewsuperior: {to},{BASE}\n");
-        self.ldif("ldapmodify", &format!("dn: {dn}\nchangetype: modrdn\n{to}"));
+        self.change(&relocate(&self.dn(name), &format!("{to},{BASE}")));
     }
 
     /// Changes a user or a group by lines of LDIF, such as `replace: mail\nmail: x@example.test`.
     pub(crate) fn modify(&self, name: &str, change: &str) {
-        self.ldif("ldapmodify", &format!("dn: {}\nchangetype: modify\n{change}\n", self.dn(name)));
+        self.change(&modify(&self.dn(name), change));
     }
 
     pub(crate) fn disable_user(&self, name: &str) {
@@ -199,10 +176,10 @@ impl Samba {
         dn.unwrap_or_else(|| panic!("nobody is called {name}")).to_owned()
     }
 
-    fn tool(&self, tool: &str, who: &str, password: &str) -> Command {
-        let mut command = Command::new(tool);
-        command.args(["-x", "-D", who, "-w", password, "-H", &self.ldaps_url()]);
-        command.env("LDAPTLS_CACERT", self.ca_file());
+    fn tool(&self, name: &str, who: &str, password: &str) -> Command {
+        let mut command = tool(name, &self.ldaps_url(), who, password);
+        // The rest of this machine's settings stays out; this one is read only where settings are read at all.
+        command.env_remove("LDAPNOINIT").env("LDAPTLS_CACERT", self.ca_file());
         command
     }
 
@@ -319,7 +296,7 @@ openssl x509 -req -in server.csr -CA \"$1/ca.pem\" -CAkey \"$1/ca.key\" -set_ser
 cp \"$1/ca.pem\" .
 chmod 600 server.key";
     let mut command = Command::new("sh");
-    command.args(["-c", script, "sh"]).arg(certificates()).arg(address).current_dir(path);
+    command.args(["-c", script, "sh"]).arg(certificates::folder()).arg(address).current_dir(path);
     succeeds(&mut command, "openssl");
 }
 
@@ -327,13 +304,6 @@ fn seed(path: &Path, users: usize) {
     let mut command = Command::new("/usr/bin/python3");
     command.args(["-c", SEED]).arg(path).arg(users.to_string());
     succeeds(&mut command, "the seed (python3-samba)");
-}
-
-fn succeeds(command: &mut Command, what: &str) -> Output {
-    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|problem| panic!("{what}: {problem}"));
-    let complaint = || String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{what} fails: {}", complaint());
-    output
 }
 
 /// A password as `unicodePwd` takes it.

@@ -4,12 +4,11 @@
 //! (`bind_anon_cred`), so that a client that sends one is found out.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
-use std::time::Duration;
+
+use super::certificates;
+use super::ldap_server::{delete, free_port, ldif, listens, modify, relocate, rename, succeeds, tool};
 
 /// Where all entries are.
 pub(crate) const BASE: &str = "dc=example,dc=org";
@@ -26,7 +25,7 @@ pub(crate) struct SlapdOptions {
     pub(crate) users: usize,
     /// Entries that the reader gets from one search, or `unlimited`.
     pub(crate) size_limit: &'static str,
-    /// One of [`certificates`]: `server.pem`, `expired.pem`, `no-san.pem`.
+    /// One of [`certificates::folder`] with `server.key`, without its ending: `server`, `no-san`…
     pub(crate) certificate: &'static str,
     /// What the server knows of content synchronisation.
     pub(crate) sync: Syncprov,
@@ -36,8 +35,9 @@ pub(crate) struct SlapdOptions {
     pub(crate) memberof: bool,
     /// Groups of every kind in `ou=groups`, see [`groups`].
     pub(crate) groups: bool,
-    /// Whoever shows `client.pem` and binds by SASL EXTERNAL is the reader.
-    pub(crate) client_certificates: bool,
+    /// Its `TLSVerifyClient`: `never`, `try` or `demand`. Whoever shows `reader.pem` and binds by SASL EXTERNAL is the
+    /// reader.
+    pub(crate) verify_client: &'static str,
 }
 
 /// What a server knows of content synchronisation (RFC 4533).
@@ -58,12 +58,12 @@ impl Default for SlapdOptions {
         Self {
             users: 0,
             size_limit: "unlimited",
-            certificate: "server.pem",
+            certificate: "server",
             sync: Syncprov::Absent,
             ppolicy: false,
             memberof: false,
             groups: false,
-            client_certificates: false,
+            verify_client: "never",
         }
     }
 }
@@ -91,7 +91,7 @@ impl Slapd {
 
     /// The same, with a certificate that ran out the day before it was made.
     pub(crate) fn start_expired(users: usize) -> Self {
-        Self::with(SlapdOptions { users, certificate: "expired.pem", ..SlapdOptions::default() })
+        Self::with(SlapdOptions { users, certificate: "expired", ..SlapdOptions::default() })
     }
 
     /// Starts a server that is set up like this.
@@ -110,10 +110,10 @@ impl Slapd {
         slapd.configure(Sight::Full);
         slapd.load();
         for _ in 0..5 {
-            (slapd.port, slapd.tls_port) = free_ports();
+            (slapd.port, slapd.tls_port) = (free_port(), free_port());
             if slapd.run() {
                 if !late.is_empty() {
-                    slapd.ldif("ldapadd", &late);
+                    slapd.add(&late);
                 }
                 return slapd;
             }
@@ -128,25 +128,20 @@ impl Slapd {
 
     fn load(&self) {
         let path = self.directory.path();
-        let loaded = Command::new("/usr/sbin/slapadd")
-            // -w: the newest change is written down, as a server with syncprov wants it.
-            .args(["-q", "-w", "-f"])
-            .arg(path.join("slapd.conf"))
-            .args(["-b", BASE, "-l"])
-            .arg(path.join("data.ldif"))
-            .output()
-            .expect("slapadd runs; install the package slapd");
-        assert!(loaded.status.success(), "slapadd: {}", String::from_utf8_lossy(&loaded.stderr));
+        let mut slapadd = Command::new("/usr/sbin/slapadd");
+        // -w: the newest change is written down, as a server with syncprov wants it.
+        slapadd.args(["-q", "-w", "-b", BASE, "-f"]).arg(path.join("slapd.conf")).arg("-l").arg(path.join("data.ldif"));
+        succeeds(&mut slapadd, "slapadd (of the package slapd)");
     }
 
     /// The certificate that signs the server's.
     pub(crate) fn ca_file(&self) -> PathBuf {
-        certificates().join("ca.pem")
+        certificates::file("ca.pem")
     }
 
     /// An authority that signed nothing here.
     pub(crate) fn other_ca_file(&self) -> PathBuf {
-        certificates().join("other.pem")
+        certificates::file("other.pem")
     }
 
     pub(crate) fn ldaps_url(&self) -> String {
@@ -182,41 +177,38 @@ impl Slapd {
 
     /// Adds `uid=NAME` with the password and further lines of LDIF.
     pub(crate) fn add_user(&self, name: &str, password: &str, more: &str) {
-        self.ldif("ldapadd", &person(name, password, &format!("{name}@example.org"), more));
+        self.add(&person(name, password, &format!("{name}@example.org"), more));
     }
 
     pub(crate) fn delete_user(&self, name: &str) {
-        self.ldif("ldapmodify", &format!("dn: uid={name},ou=people,{BASE}\nchangetype: delete\n"));
+        self.change(&delete(&user(name)));
     }
 
     /// Changes `uid=NAME` by lines of LDIF, such as `replace: mail\nmail: x@example.org`.
     pub(crate) fn modify(&self, name: &str, change: &str) {
-        self.ldif("ldapmodify", &format!("dn: uid={name},ou=people,{BASE}\nchangetype: modify\n{change}\n"));
+        self.change(&modify(&user(name), change));
     }
 
     /// Gives `uid=OLD` another name; where it is stays.
     pub(crate) fn rename_user(&self, old: &str, new: &str) {
-        let dn = format!("uid={old},ou=people,{BASE}");
-        self.ldif("ldapmodify", &format!("dn: {dn}\nchangetype: modrdn\nnewrdn: uid={new}\ndeleteoldrdn: 1\n"));
+        self.change(&rename(&user(old), &format!("uid={new}")));
     }
 
     /// Moves `uid=NAME` out of `ou=people` into another place below the base that is there: `ou=elsewhere`, outside
     /// of it, or `ou=sub,ou=people`.
     pub(crate) fn move_user(&self, name: &str, to: &str) {
-        let dn = format!("uid={name},ou=people,{BASE}");
-        let rdn = format!("newrdn: uid={name}\ndeleteoldrdn: 0\nnewsuperior: {to},{BASE}\n");
-        self.ldif("ldapmodify", &format!("dn: {dn}\nchangetype: modrdn\n{rdn}"));
+        self.change(&relocate(&user(name), &format!("{to},{BASE}")));
     }
 
     /// Adds a `groupOfNames` of these users; needs `groups`.
     pub(crate) fn group(&self, name: &str, members: &[&str]) {
         let members: Vec<String> = members.iter().map(|member| format!("uid={member},ou=people")).collect();
-        self.ldif("ldapadd", &group_of_names(name, &members));
+        self.add(&group_of_names(name, &members));
     }
 
     /// Changes the group `cn=NAME` by lines of LDIF.
     pub(crate) fn modify_group(&self, name: &str, change: &str) {
-        self.ldif("ldapmodify", &format!("dn: cn={name},ou=groups,{BASE}\nchangetype: modify\n{change}\n"));
+        self.change(&modify(&format!("cn={name},ou=groups,{BASE}"), change));
     }
 
     /// From now on the reader sees those users only whose name ends in an even digit. The server starts again.
@@ -233,44 +225,23 @@ impl Slapd {
 
     /// What the reader finds below a base, as LDIF.
     pub(crate) fn search(&self, base: &str, filter: &str, attributes: &[&str]) -> String {
-        let url = format!("ldap://127.0.0.1:{}", self.port);
-        let found = Command::new("ldapsearch")
-            .args([
-                "-x",
-                "-LLL",
-                "-o",
-                "ldif-wrap=no",
-                "-D",
-                READER,
-                "-w",
-                READER_PASSWORD,
-                "-H",
-                &url,
-                "-b",
-                base,
-                filter,
-            ])
-            .args(attributes)
-            .env("LDAPNOINIT", "1")
-            .output()
-            .expect("the ldap tools run; install the package ldap-utils");
-        assert!(found.status.success(), "ldapsearch: {}", String::from_utf8_lossy(&found.stderr));
-        String::from_utf8(found.stdout).unwrap()
+        let mut ldapsearch = self.tool("ldapsearch", READER, READER_PASSWORD);
+        ldapsearch.args(["-LLL", "-o", "ldif-wrap=no", "-b", base, filter]).args(attributes);
+        String::from_utf8(succeeds(&mut ldapsearch, "ldapsearch (of the package ldap-utils)").stdout).unwrap()
     }
 
-    /// Runs any LDIF as the administrator.
-    pub(crate) fn ldif(&self, tool: &str, ldif: &str) {
-        let mut child = Command::new(tool)
-            .args(["-x", "-D", ADMIN, "-w", ADMIN_PASSWORD, "-H", &format!("ldap://127.0.0.1:{}", self.port)])
-            .env("LDAPNOINIT", "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the ldap tools run; install the package ldap-utils");
-        child.stdin.take().unwrap().write_all(ldif.as_bytes()).unwrap();
-        let done = child.wait_with_output().unwrap();
-        assert!(done.status.success(), "{tool}: {}", String::from_utf8_lossy(&done.stderr));
+    /// Adds entries as the administrator.
+    pub(crate) fn add(&self, entries: &str) {
+        ldif(self.tool("ldapadd", ADMIN, ADMIN_PASSWORD), entries);
+    }
+
+    /// Changes entries as the administrator.
+    pub(crate) fn change(&self, changes: &str) {
+        ldif(self.tool("ldapmodify", ADMIN, ADMIN_PASSWORD), changes);
+    }
+
+    fn tool(&self, name: &str, who: &str, password: &str) -> Command {
+        tool(name, &format!("ldap://127.0.0.1:{}", self.port), who, password)
     }
 
     /// `-d` keeps it in the foreground, so that it is our child.
@@ -284,18 +255,11 @@ impl Slapd {
             .stderr(Stdio::null())
             .spawn()
             .expect("slapd runs");
-        self.child = Some(child);
-        for _ in 0..500 {
-            if TcpStream::connect(("127.0.0.1", self.tls_port)).is_ok() {
-                return true;
-            }
-            if self.child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_some()) {
-                return false;
-            }
-            std::thread::sleep(Duration::from_millis(10));
+        let runs = listens(self.child.insert(child), ("127.0.0.1", self.tls_port));
+        if !runs {
+            self.stop();
         }
-        self.stop();
-        false
+        runs
     }
 }
 
@@ -303,13 +267,6 @@ impl Drop for Slapd {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-/// Two ports that nobody listens on just now.
-fn free_ports() -> (u16, u16) {
-    let listen = || TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let (first, second) = (listen(), listen());
-    (first.local_addr().unwrap().port(), second.local_addr().unwrap().port())
 }
 
 /// What the reader sees.
@@ -320,8 +277,8 @@ enum Sight {
 }
 
 fn configuration(path: &Path, options: &SlapdOptions, sight: Sight) -> String {
-    let (path, tls) = (path.display(), certificates().display().to_string());
-    let SlapdOptions { size_limit, certificate, .. } = options;
+    let (path, tls) = (path.display(), certificates::folder().display());
+    let SlapdOptions { size_limit, certificate, verify_client, .. } = options;
     let mut modules = "moduleload back_mdb\nmoduleload back_monitor\n".to_owned();
     let mut overlays = String::new();
     if options.sync != Syncprov::Absent {
@@ -340,11 +297,6 @@ fn configuration(path: &Path, options: &SlapdOptions, sight: Sight) -> String {
         modules += "moduleload ppolicy\n";
         overlays += &format!("overlay ppolicy\nppolicy_default \"cn=default,ou=policies,{BASE}\"\n");
     }
-    let client = if options.client_certificates {
-        format!("TLSVerifyClient try\nauthz-regexp \"^cn=reader$\" \"{READER}\"\n")
-    } else {
-        String::new()
-    };
     let narrow = match sight {
         Sight::Full => String::new(),
         Sight::Narrow => {
@@ -363,9 +315,11 @@ loglevel 0
 threads 4
 allow bind_anon_cred bind_anon_dn
 TLSCACertificateFile {tls}/ca.pem
-TLSCertificateFile {tls}/{certificate}
+TLSCertificateFile {tls}/{certificate}.pem
 TLSCertificateKeyFile {tls}/server.key
-{client}database monitor
+TLSVerifyClient {verify_client}
+authz-regexp \"^cn=reader$\" \"{READER}\"
+database monitor
 access to * by dn.exact=\"{READER}\" read by * none
 database mdb
 suffix \"{BASE}\"
@@ -444,42 +398,14 @@ fn group_of_names(name: &str, members: &[String]) -> String {
     format!("dn: cn={name},ou=groups,{BASE}\nobjectClass: groupOfNames\ncn: {name}\n{members}\n")
 }
 
+/// The DN of a user.
+fn user(name: &str) -> String {
+    format!("uid={name},ou=people,{BASE}")
+}
+
 fn person(name: &str, password: &str, mail: &str, more: &str) -> String {
     format!(
         "dn: uid={name},ou=people,{BASE}\nobjectClass: inetOrgPerson\nuid: {name}\ncn: User {name}\nsn: {name}\n\
          mail: {mail}\nuserPassword: {password}\n{more}"
     )
-}
-
-/// Test authorities `ca` and `other`; for localhost and 127.0.0.1 `server.pem`, `expired.pem` and, with a common name
-/// only, `no-san.pem`, all with `server.key`; `client.pem` and `client.key` of `CN=reader`. Made once.
-pub(crate) fn certificates() -> &'static Path {
-    static MADE: OnceLock<tempfile::TempDir> = OnceLock::new();
-    MADE.get_or_init(|| {
-        let directory = tempfile::tempdir().unwrap();
-        let script = "set -e
-for ca in ca other; do
-  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout $ca.key -out $ca.pem -days 30 \
-    -subj \"/CN=musterd test $ca\" -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign
-done
-request() {
-  openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout $1.key -out $1.csr -subj /CN=$2
-}
-sign() {
-  openssl x509 -req -in $1.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days $2 -extfile $3 -out $4.pem
-}
-request server localhost
-request client reader
-printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\nextendedKeyUsage=serverAuth\nbasicConstraints=critical,CA:FALSE\n' > named
-printf 'extendedKeyUsage=serverAuth\nbasicConstraints=critical,CA:FALSE\n' > nameless
-printf 'extendedKeyUsage=clientAuth\nbasicConstraints=critical,CA:FALSE\n' > person
-sign server 30 named server
-sign server -1 named expired
-sign server 30 nameless no-san
-sign client 30 person client";
-        let made = Command::new("sh").args(["-c", script]).current_dir(directory.path()).output().unwrap();
-        assert!(made.status.success(), "openssl: {}", String::from_utf8_lossy(&made.stderr));
-        directory
-    })
-    .path()
 }

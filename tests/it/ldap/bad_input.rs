@@ -76,10 +76,7 @@ async fn two_entries_with_one_identifier_are_both_told() {
 async fn odd_values_skip_their_entry_alone_and_an_odd_address_goes_through() {
     let slapd = Slapd::start(2);
     slapd.modify("u0000001", "replace: mail\nmail: not an address");
-    slapd.ldif(
-        "ldapadd",
-        &format!("dn: cn=nameless,ou=people,{BASE}\nobjectClass: inetOrgPerson\ncn: nameless\nsn: x\n"),
-    );
+    slapd.add(&format!("dn: cn=nameless,ou=people,{BASE}\nobjectClass: inetOrgPerson\ncn: nameless\nsn: x\n"));
     // A value of bytes in an attribute that is no text.
     slapd.modify("u0000002", "add: jpegPhoto\njpegPhoto:: /9j/4A==");
     let attributes = Attributes { description: Some("jpegPhoto".to_owned()), ..Attributes::default() };

@@ -165,11 +165,8 @@ async fn a_change_of_a_group_makes_no_user_gone_and_one_of_a_user_no_group() {
     slapd.modify("u0000001", "replace: mail\nmail: new@example.org");
     slapd.modify_group("devs", &format!("add: member\nmember: uid=u0000006,ou=people,{BASE}"));
     slapd.group("new", &["u0000002"]);
-    slapd.ldif("ldapmodify", &format!("dn: cn=uniq,ou=groups,{BASE}\nchangetype: delete\n"));
-    slapd.ldif(
-        "ldapmodify",
-        &format!("dn: cn=ops,ou=groups,{BASE}\nchangetype: modrdn\nnewrdn: cn=operators\ndeleteoldrdn: 1\n"),
-    );
+    slapd.change(&format!("dn: cn=uniq,ou=groups,{BASE}\nchangetype: delete\n"));
+    slapd.change(&format!("dn: cn=ops,ou=groups,{BASE}\nchangetype: modrdn\nnewrdn: cn=operators\ndeleteoldrdn: 1\n"));
     slapd.delete_user("u0000005");
     for (source, before) in sources.iter().zip(&before) {
         assert_eq!((before.users.len(), before.groups.len()), (6, 8));

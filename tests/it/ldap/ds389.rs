@@ -50,12 +50,9 @@ async fn changes_are_told_and_nobody_is_gone_who_is_there(server: &Ds389) {
     server.rename_user("u0000012", "grace");
     server.delete_user("u0000013");
     server.modify("u0000014", "replace: nsAccountLock\nnsAccountLock: true");
-    server.ldif(
-        "ldapmodify",
-        &format!(
-            "dn: cn=devs,ou=groups,{BASE}\nchangetype: modify\nadd: member\nmember: uid=u0000015,ou=people,{BASE}\n"
-        ),
-    );
+    server.change(&format!(
+        "dn: cn=devs,ou=groups,{BASE}\nchangetype: modify\nadd: member\nmember: uid=u0000015,ou=people,{BASE}\n"
+    ));
     server.add_user("early", "new-password");
     server.move_user("u0000016", "ou=elsewhere");
     let after = changes(&source, &before).await;

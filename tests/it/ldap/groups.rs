@@ -48,12 +48,9 @@ async fn groups_of_every_class_are_read_nested_in_a_circle_and_with_members_that
 async fn a_primary_group_is_named_by_its_number_and_a_unique_member_may_carry_bits() {
     let (slapd, settings) = with_groups();
     let user = "uid=u0000004,ou=people";
-    slapd.ldif(
-        "ldapmodify",
-        &format!(
-            "dn: cn=uniq,ou=groups,{BASE}\nchangetype: modify\nadd: uniqueMember\nuniqueMember: {user},{BASE}#'0101'B\n"
-        ),
-    );
+    slapd.change(&format!(
+        "dn: cn=uniq,ou=groups,{BASE}\nchangetype: modify\nadd: uniqueMember\nuniqueMember: {user},{BASE}#'0101'B\n"
+    ));
     slapd.modify(
         "u0000005",
         "add: objectClass\nobjectClass: posixAccount\n-\nadd: uidNumber\nuidNumber: 7\n-\nadd: gidNumber\ngidNumber: 5000\n-\n\
@@ -103,6 +100,6 @@ async fn a_group_of_many_thousand_members_is_read_whole() {
     let (slapd, settings) = with_groups();
     let count = 30_000;
     let names: String = (0..count).map(|number| format!("member: uid=member-{number:07},ou=people,{BASE}\n")).collect();
-    slapd.ldif("ldapadd", &format!("dn: cn=big,ou=groups,{BASE}\nobjectClass: groupOfNames\ncn: big\n{names}"));
+    slapd.add(&format!("dn: cn=big,ou=groups,{BASE}\nobjectClass: groupOfNames\ncn: big\n{names}"));
     assert_eq!(source(settings).pull().await.unwrap().group("big").members.len(), count);
 }

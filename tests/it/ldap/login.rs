@@ -89,7 +89,7 @@ async fn a_stale_name_of_an_entry_finds_its_person_and_nobody_else() {
     let moved = |rdn: &str, above: &str| {
         format!("dn: {}\nchangetype: modrdn\nnewrdn: {rdn}\ndeleteoldrdn: 0\n{above}", first.label)
     };
-    slapd.ldif("ldapmodify", &moved("cn=renamed", ""));
+    slapd.change(&moved("cn=renamed", ""));
     assert_eq!(known(&source, &first.external_id, &first.label, "pw-1").await, "accepted", "renamed");
     // Somebody else has the name of the entry by now.
     slapd.add_user("u0000001", "pw-other", "");
@@ -99,14 +99,14 @@ async fn a_stale_name_of_an_entry_finds_its_person_and_nobody_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_entry_that_moved_is_found_and_one_that_left_the_base_is_not() {
     let slapd = Slapd::start(2);
-    slapd.ldif("ldapadd", &format!("dn: ou=old,{BASE}\nobjectClass: organizationalUnit\nou: old\n"));
+    slapd.add(&format!("dn: ou=old,{BASE}\nobjectClass: organizationalUnit\nou: old\n"));
     let all = source(Settings { base_dn: BASE.to_owned(), ..over_tls(&slapd) });
     let people = source(over_tls(&slapd));
     let pulled = all.pull().await.unwrap();
     let user = pulled.users.iter().find(|user| user.username == "u0000001").unwrap();
     let (id, before) = (&user.external_id, user.label.as_str());
     let moved = format!("changetype: modrdn\nnewrdn: uid=u0000001\ndeleteoldrdn: 0\nnewsuperior: ou=old,{BASE}\n");
-    slapd.ldif("ldapmodify", &format!("dn: {before}\n{moved}"));
+    slapd.change(&format!("dn: {before}\n{moved}"));
     let now = format!("uid=u0000001,ou=old,{BASE}");
     for entry in [before, &now] {
         assert_eq!(known(&all, id, entry, "pw-1").await, "accepted", "{entry}");

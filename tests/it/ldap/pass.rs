@@ -46,10 +46,8 @@ async fn a_rename_keeps_the_identifier_and_a_deleted_entry_is_gone() {
     let slapd = Slapd::start(3);
     let source = source(over_tls(&slapd));
     let before = source.pull().await.unwrap();
-    slapd.ldif(
-        "ldapmodify",
-        "dn: uid=u0000001,ou=people,dc=example,dc=org\nchangetype: modrdn\nnewrdn: uid=ada\ndeleteoldrdn: 1\n",
-    );
+    slapd
+        .change("dn: uid=u0000001,ou=people,dc=example,dc=org\nchangetype: modrdn\nnewrdn: uid=ada\ndeleteoldrdn: 1\n");
     slapd.delete_user("u0000002");
     let after = source.pull().await.unwrap();
     let id = |pulled: &Pulled, name: &str| {
@@ -62,10 +60,7 @@ async fn a_rename_keeps_the_identifier_and_a_deleted_entry_is_gone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn entries_that_cannot_be_users_are_skipped_and_told() {
     let slapd = Slapd::start(2);
-    slapd.ldif(
-        "ldapadd",
-        "dn: cn=nameless,ou=people,dc=example,dc=org\nobjectClass: inetOrgPerson\ncn: nameless\nsn: x\n",
-    );
+    slapd.add("dn: cn=nameless,ou=people,dc=example,dc=org\nobjectClass: inetOrgPerson\ncn: nameless\nsn: x\n");
     slapd.modify("u0000002", "delete: mail");
     let pulled = pull(over_tls(&slapd)).await.unwrap();
     assert_eq!(pulled.users.len(), 2);
@@ -98,7 +93,7 @@ async fn a_reference_to_another_server_makes_the_pass_incomplete_unless_it_is_to
     let slapd = Slapd::start(3);
     let elsewhere = "dn: ou=elsewhere,ou=people,dc=example,dc=org\nobjectClass: referral\nobjectClass: extensibleObject\n\
                      ou: elsewhere\nref: ldap://elsewhere.invalid/ou=elsewhere,ou=people,dc=example,dc=org\n";
-    slapd.ldif("ldapadd", elsewhere);
+    slapd.add(elsewhere);
     match pull(over_tls(&slapd)).await {
         Err(PullError::Incomplete { why, .. }) => assert!(why.contains("ignore_referrals"), "{why}"),
         other => panic!("{other:?}"),

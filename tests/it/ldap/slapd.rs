@@ -5,7 +5,8 @@ use std::process::Command;
 use musterd::sources::ldap::Settings;
 
 use super::{Pull, over_tls, source, verdict};
-use crate::harness::slapd::{BASE, READER, READER_PASSWORD, Slapd, SlapdOptions, Syncprov, certificates};
+use crate::harness::certificates::file;
+use crate::harness::slapd::{BASE, READER, READER_PASSWORD, Slapd, SlapdOptions, Syncprov};
 
 /// The `dn:` lines of a search.
 fn found(slapd: &Slapd, filter: &str) -> Vec<String> {
@@ -95,13 +96,12 @@ async fn a_policy_locks_accounts() {
 
 #[test]
 fn a_client_with_a_certificate_is_the_reader() {
-    let slapd = Slapd::with(SlapdOptions { client_certificates: true, ..SlapdOptions::default() });
-    let file = |name: &str| certificates().join(name);
+    let slapd = Slapd::with(SlapdOptions { verify_client: "try", ..SlapdOptions::default() });
     let who = Command::new("ldapwhoami")
         .args(["-Y", "EXTERNAL", "-Q", "-H", &format!("ldaps://127.0.0.1:{}", slapd.tls_port)])
         .env("LDAPTLS_CACERT", file("ca.pem"))
-        .env("LDAPTLS_CERT", file("client.pem"))
-        .env("LDAPTLS_KEY", file("client.key"))
+        .env("LDAPTLS_CERT", file("reader.pem"))
+        .env("LDAPTLS_KEY", file("reader.key"))
         .output()
         .unwrap();
     let name = String::from_utf8_lossy(&who.stdout).into_owned();
@@ -110,7 +110,7 @@ fn a_client_with_a_certificate_is_the_reader() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_without_alternative_names_is_refused() {
-    let slapd = Slapd::with(SlapdOptions { users: 1, certificate: "no-san.pem", ..SlapdOptions::default() });
+    let slapd = Slapd::with(SlapdOptions { users: 1, certificate: "no-san", ..SlapdOptions::default() });
     let refused = source(over_tls(&slapd)).pull().await.unwrap_err().to_string();
     assert!(refused.contains("subject alternative"), "{refused}");
     let plain = Settings { ca_file: None, urls: vec![format!("ldap://127.0.0.1:{}", slapd.port)], ..over_tls(&slapd) };

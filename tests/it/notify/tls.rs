@@ -9,12 +9,12 @@ use std::process::Command;
 use musterd::notify::settings::MailTls;
 
 use super::{deliver, settings};
-use crate::harness::slapd::certificates;
+use crate::harness::certificates::file;
 use crate::harness::smtpd::Smtpd;
 
 /// `smtpd.py` with a certificate for localhost.
 fn server(option: &str, certificate: &str) -> Smtpd {
-    let path = |name: &str| certificates().join(name).display().to_string();
+    let path = |name: &str| file(name).display().to_string();
     Smtpd::start(&[option, &path(certificate), &path("server.key")])
 }
 
@@ -46,7 +46,7 @@ async fn delivers_over_tls() {
 fn a_certificate_of_a_trusted_authority_is_taken_and_the_mail_goes_protected() {
     for way in ["starttls", "tls"] {
         let smtpd = server(&format!("--{way}"), "server.pem");
-        assert!(delivers(way, smtpd.port, &certificates().join("ca.pem")), "{way}");
+        assert!(delivers(way, smtpd.port, &file("ca.pem")), "{way}");
         let mails = smtpd.mails();
         assert_eq!(mails.len(), 1, "{way}");
         assert!(way == "tls" || mails[0].envelope["tls"] == true, "{mails:?}");
@@ -58,7 +58,7 @@ fn an_unknown_authority_or_an_expired_certificate_sends_nothing() {
     for way in ["starttls", "tls"] {
         for (certificate, root) in [("server.pem", "other.pem"), ("expired.pem", "ca.pem")] {
             let smtpd = server(&format!("--{way}"), certificate);
-            assert!(!delivers(way, smtpd.port, &certificates().join(root)), "{way} {certificate} {root}");
+            assert!(!delivers(way, smtpd.port, &file(root)), "{way} {certificate} {root}");
             assert!(smtpd.mails().is_empty(), "{way} {certificate} {root}");
         }
     }
