@@ -13,15 +13,11 @@ async fn away(change: impl FnOnce(&mut Settings)) -> (World, User) {
     let eve = world.change(&eve, |user, _| User { mfa: MfaPolicy::Disabled, ..user }).await;
     drop(world.login("eve", "secret").await.unwrap());
     world.settle().await;
-    world.says(Says::Down);
+    world.corp.now_says(Says::Down);
     (world, eve)
 }
 
 impl World {
-    fn says(&self, says: Says) {
-        *self.corp.says.lock().unwrap() = says;
-    }
-
     /// Waits for what goes on beside the logins.
     async fn settle(&self) {
         self.auth.beside.close();
@@ -46,7 +42,7 @@ async fn what_was_accepted_lets_in_during_an_outage_and_the_trail_says_so() {
     let (_, session) = world.auth.session(token.expose()).unwrap().unwrap();
     assert_eq!(session.authenticated_by.as_str(), "corp");
     let line = trail(&world, &eve).into_iter().find(|line| line.action == "login.succeeded").unwrap();
-    let asked = line.details.get("backends").unwrap().as_array().unwrap().clone();
+    let asked = backends(&line);
     let verdicts: Vec<_> = asked.iter().map(|one| one["verdict"].as_str().unwrap()).collect();
     assert_eq!(verdicts, ["unavailable", "wrong", "accepted_offline"]);
     assert_eq!((&asked[2]["backend"], &asked[2]["age_seconds"]), (&"corp".into(), &60.into()));
@@ -54,7 +50,7 @@ async fn what_was_accepted_lets_in_during_an_outage_and_the_trail_says_so() {
     for _ in 0..5 {
         granted(world.login("eve", "secret").await);
     }
-    assert_eq!(*world.corp.asked.lock().unwrap(), 4);
+    assert_eq!(world.corp.times_asked(), 4);
 }
 
 #[tokio::test]
@@ -73,7 +69,7 @@ async fn nothing_is_kept_and_nothing_stands_in_where_it_is_off() {
     granted(world.login("eve", "secret").await);
     world.settle().await;
     assert!(world.hash_of(&eve).is_none());
-    world.says(Says::Down);
+    world.corp.now_says(Says::Down);
     assert!(matches!(world.login("eve", "secret").await, Err(LoginError::BackendUnavailable)));
     // It was on, and is off now.
     let (mut was_on, eve) = away(|_| {}).await;
@@ -81,7 +77,7 @@ async fn nothing_is_kept_and_nothing_stands_in_where_it_is_off() {
     was_on.auth.backends[0].outage_cache = None;
     assert!(matches!(was_on.login("eve", "secret").await, Err(LoginError::BackendUnavailable)));
     // Of other sources' users nothing is kept, whoever accepted their password.
-    world.says(Says::Truth);
+    world.corp.now_says(Says::Truth);
     world.auth.backends[0].outage_cache = Some(AGE);
     let kim = world.with_password("kim", "okta").await;
     granted(world.login("kim", "secret").await);
@@ -99,7 +95,7 @@ async fn it_is_good_for_its_time_and_a_login_renews_it() {
     world.advance(Duration::from_secs(1));
     assert!(matches!(world.login("eve", "secret").await, Err(LoginError::BackendUnavailable)), "nothing renewed it");
     let first = world.hash_of(&eve);
-    world.says(Says::Truth);
+    world.corp.now_says(Says::Truth);
     granted(world.login("eve", "secret").await);
     world.settle().await;
     let second = world.hash_of(&eve);
@@ -108,7 +104,7 @@ async fn it_is_good_for_its_time_and_a_login_renews_it() {
     granted(world.login("eve", "secret").await);
     world.settle().await;
     assert_eq!(world.hash_of(&eve), second, "a young one is not made again");
-    world.says(Says::Down);
+    world.corp.now_says(Says::Down);
     granted(world.login("eve", "secret").await);
 }
 
@@ -149,10 +145,10 @@ async fn an_expiry_that_nobody_has_swept_is_a_gate_as_ever() {
 #[tokio::test]
 async fn a_changed_password_takes_the_place_of_the_old_one() {
     let (world, _) = away(|_| {}).await;
-    world.says(Says::Only("changed"));
+    world.corp.now_says(Says::Only("changed"));
     granted(world.login("eve", "changed").await);
     world.settle().await;
-    world.says(Says::Down);
+    world.corp.now_says(Says::Down);
     assert!(matches!(world.login("eve", "secret").await, Err(LoginError::InvalidCredentials)));
     granted(world.login("eve", "changed").await);
 }
@@ -160,25 +156,25 @@ async fn a_changed_password_takes_the_place_of_the_old_one() {
 #[tokio::test]
 async fn a_password_that_its_source_no_longer_accepts_goes_at_once() {
     let (world, eve) = away(|_| {}).await;
-    world.says(Says::Only("changed"));
+    world.corp.now_says(Says::Only("changed"));
     assert!(matches!(world.login("eve", "typing error").await, Err(LoginError::InvalidCredentials)));
     assert!(world.hash_of(&eve).is_some(), "that says nothing of the one that is kept");
     assert!(matches!(world.login("eve", "secret").await, Err(LoginError::InvalidCredentials)));
     assert!(world.hash_of(&eve).is_none());
-    world.says(Says::Down);
+    world.corp.now_says(Says::Down);
     assert!(matches!(world.login("eve", "secret").await, Err(LoginError::BackendUnavailable)));
 }
 
 #[tokio::test]
 async fn whom_the_source_kept_out_it_does_not_let_in_when_it_is_away() {
     let (world, _) = away(|_| {}).await;
-    world.says(Says::KeepsOut(RefusalReason::Locked, false));
+    world.corp.now_says(Says::KeepsOut(RefusalReason::Locked, false));
     assert!(world.login("eve", "guess").await.is_err());
-    world.says(Says::Down);
+    world.corp.now_says(Says::Down);
     granted(world.login("eve", "secret").await);
-    world.says(Says::KeepsOut(RefusalReason::Disabled, true));
+    world.corp.now_says(Says::KeepsOut(RefusalReason::Disabled, true));
     assert!(matches!(world.login("eve", "secret").await, Err(LoginError::Refused(Refusal::Disabled))));
-    world.says(Says::Down);
+    world.corp.now_says(Says::Down);
     assert!(matches!(world.login("eve", "secret").await, Err(LoginError::BackendUnavailable)));
 }
 
@@ -190,7 +186,7 @@ async fn the_second_factor_is_asked_for_as_ever() {
     let enrolment = world.auth.enrol(&transaction).await.unwrap();
     granted(world.auth.verify_code(&transaction, &world.code(&enrolment.secret), &Origin::default()).await);
     let line = trail(&world, &eve).into_iter().find(|line| line.action == "login.succeeded").unwrap();
-    assert!(line.details.get("backends").unwrap().to_string().contains("accepted_offline"));
+    assert!(backends(&line).iter().any(|one| one["verdict"] == "accepted_offline"));
     assert_eq!(asked(world.login("eve", "secret").await).1, Stage::Factor);
 }
 
@@ -204,13 +200,13 @@ async fn it_proves_nothing_for_changes_of_credentials() {
 #[tokio::test]
 async fn the_directory_that_verifies_pushed_users_is_stood_in_for_too() {
     let (mut world, _) = away(|_| {}).await;
-    world.says(Says::Truth);
+    world.corp.now_says(Says::Truth);
     let okta = world.auth.backends.iter_mut().find(|backend| backend.id.as_str() == "okta").unwrap();
     (okta.keeps_passwords, okta.verify_with) = (false, Some(SourceId::parse("corp").unwrap()));
     let kim = world.add("kim", "okta").await;
     granted(world.login("kim", "secret").await);
     world.settle().await;
-    world.says(Says::Down);
+    world.corp.now_says(Says::Down);
     granted(world.login("kim", "secret").await);
     let okta = world.auth.backends.iter_mut().find(|backend| backend.id.as_str() == "okta").unwrap();
     okta.verify_with = Some(SourceId::parse("late").unwrap());
@@ -222,10 +218,10 @@ async fn the_directory_that_verifies_pushed_users_is_stood_in_for_too() {
 async fn a_directory_that_hangs_leaves_time_for_the_next() {
     let world = world(|_| {});
     world.add("kim", "late").await;
-    world.says(Says::Hangs);
-    *world.late.says.lock().unwrap() = Says::Truth;
+    world.corp.now_says(Says::Hangs);
+    world.late.now_says(Says::Truth);
     for _ in 0..5 {
         granted(world.login("kim", "secret").await);
     }
-    assert_eq!(*world.corp.asked.lock().unwrap(), 3);
+    assert_eq!(world.corp.times_asked(), 3);
 }

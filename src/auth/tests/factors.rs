@@ -1,0 +1,93 @@
+//! Second factors: enrolled at login, asked for, throttled, and used once.
+
+use super::*;
+
+#[tokio::test]
+async fn a_forced_factor_is_enrolled_at_login_and_asked_for_from_then_on() {
+    let world = world(|_| {});
+    let ada = world.with_password("ada", "local").await;
+    world.change(&ada, |user, _| User { mfa: MfaPolicy::Forced, ..user }).await;
+    let (transaction, stage) = asked(world.login("ada", PASSWORD).await);
+    assert_eq!(stage, Stage::Enrolment);
+    let origin = Origin::default();
+    let early = world.auth.verify_code(&transaction, "123456", &origin).await;
+    assert!(matches!(early, Err(LoginError::WrongStep(Stage::Enrolment))));
+    let enrolment = world.auth.enrol(&transaction).await.unwrap();
+    assert!(matches!(
+        world.auth.verify_code(&transaction, "000000", &origin).await,
+        Err(LoginError::InvalidCredentials)
+    ));
+    let code = world.code(&enrolment.secret);
+    granted(world.auth.verify_code(&transaction, &code, &origin).await);
+
+    let (transaction, stage) = asked(world.login("ada", PASSWORD).await);
+    assert_eq!(stage, Stage::Factor);
+    let replay = world.auth.verify_code(&transaction, &code, &origin).await;
+    assert!(matches!(replay, Err(LoginError::InvalidCredentials)), "a step is accepted once");
+    world.auth.store.clock().advance(SignedDuration::from_secs(30));
+    let code = world.code(&enrolment.secret);
+    granted(world.auth.verify_code(&transaction, &code, &origin).await);
+    let dead = world.auth.verify_code(&transaction, &code, &origin).await;
+    assert!(matches!(dead, Err(LoginError::NoSuchTransaction)));
+}
+
+#[tokio::test]
+async fn fifty_parallel_submissions_of_one_code_let_one_in() {
+    let world = Arc::new(world(|settings| {
+        settings.mfa = MfaMode::All;
+        settings.lockout.code_attempts = 1_000;
+    }));
+    world.with_password("ada", "local").await;
+    let (transaction, _) = asked(world.login("ada", PASSWORD).await);
+    let enrolment = world.auth.enrol(&transaction).await.unwrap();
+    granted(world.auth.verify_code(&transaction, &world.code(&enrolment.secret), &Origin::default()).await);
+    world.auth.store.clock().advance(SignedDuration::from_secs(30));
+    let code = world.code(&enrolment.secret);
+    let mut tries = Vec::new();
+    for _ in 0..50 {
+        let (transaction, _) = asked(world.login("ada", PASSWORD).await);
+        let (world, code) = (world.clone(), code.clone());
+        tries.push(tokio::spawn(async move {
+            world.auth.verify_code(&transaction, &code, &Origin::default()).await.is_ok()
+        }));
+    }
+    let mut accepted = 0;
+    for one in tries {
+        accepted += u32::from(one.await.unwrap());
+    }
+    assert_eq!(accepted, 1);
+}
+
+#[tokio::test]
+async fn codes_are_throttled_over_all_logins_of_a_user() {
+    let world = world(|settings| settings.mfa = MfaMode::All);
+    world.with_password("ada", "local").await;
+    let (transaction, _) = asked(world.login("ada", PASSWORD).await);
+    world.auth.enrol(&transaction).await.unwrap();
+    let mut outcomes = Vec::new();
+    for _ in 0..4 {
+        let (transaction, _) = asked(world.login("ada", PASSWORD).await);
+        world.auth.enrol(&transaction).await.unwrap();
+        for _ in 0..2 {
+            outcomes.push(world.auth.verify_code(&transaction, "000000", &Origin::default()).await);
+        }
+    }
+    let checked = outcomes.iter().filter(|outcome| matches!(outcome, Err(LoginError::InvalidCredentials))).count();
+    let refused = outcomes.iter().filter(|outcome| matches!(outcome, Err(LoginError::TooManyAttempts(_)))).count();
+    assert_eq!((checked, refused), (5, 3));
+}
+
+#[tokio::test]
+async fn an_older_login_cannot_enrol_a_factor_beside_the_owners() {
+    let world = world(|settings| settings.mfa = MfaMode::All);
+    world.with_password("ada", "local").await;
+    let origin = Origin::default();
+    let (older, _) = asked(world.login("ada", PASSWORD).await);
+    let planted = world.auth.enrol(&older).await.unwrap();
+    let (newer, _) = asked(world.login("ada", PASSWORD).await);
+    let own = world.auth.enrol(&newer).await.unwrap();
+    granted(world.auth.verify_code(&newer, &world.code(&own.secret), &origin).await);
+    let late = world.auth.verify_code(&older, &world.code(&planted.secret), &origin).await;
+    assert!(matches!(late, Err(LoginError::NoSuchTransaction)));
+    assert!(matches!(world.auth.enrol(&older).await, Err(LoginError::NoSuchTransaction)));
+}
