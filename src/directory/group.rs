@@ -32,6 +32,24 @@ pub struct Group {
     pub revision: u64,
 }
 
+impl Group {
+    /// A group that is made now, without description, external id or members.
+    #[must_use]
+    pub fn new(id: GroupId, name: DisplayName, source: SourceId, now: Timestamp) -> Self {
+        Self {
+            id,
+            name,
+            description: Description::default(),
+            source,
+            external_id: None,
+            at_source: None,
+            created_at: now,
+            modified_at: now,
+            revision: 1,
+        }
+    }
+}
+
 /// How a source has a group, besides what everybody sees.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupAtSource {

@@ -7,7 +7,6 @@ use std::sync::atomic::Ordering;
 
 use crate::base::id::{GroupId, SourceId, UserId};
 use crate::directory::audit::{Author, Target};
-use crate::directory::field::Description;
 use crate::directory::group::{Group, Member};
 use crate::directory::plan::{Cause, Counts, MemberRef, PlanItem, Skipped, Step, Then};
 use crate::directory::policy::UserDefaults;
@@ -289,16 +288,10 @@ fn apply_to_group(tx: &mut Tx<'_>, ground: &Ground, author: &Author, item: &Plan
         if let Some(at) = &rest.at_source {
             groups::release_entry(tx, author, &ground.source, &at.entry, None)?;
         }
+        let id = again.unwrap_or_else(|| GroupId::new(tx.now(), tx.rng()));
         let group = Group {
-            id: again.unwrap_or_else(|| GroupId::new(tx.now(), tx.rng())),
-            name: name.clone(),
-            description: Description::default(),
-            source: ground.source.clone(),
             external_id: Some(external_id.clone()),
-            at_source: None,
-            created_at: tx.now(),
-            modified_at: tx.now(),
-            revision: 1,
+            ..Group::new(id, name.clone(), ground.source.clone(), tx.now())
         };
         groups::create(tx, author, rest.as_ref().clone().apply(group))?;
         return Ok(());

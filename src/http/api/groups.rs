@@ -89,17 +89,9 @@ pub async fn create(
     Body(wish): Body<Wish>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let now = app.store.clock().now();
-    let group = Group {
-        id: GroupId::new(now, app.store.rng()),
-        name: parsed(DisplayName::parse(&wish.name))?,
-        description: parsed(Description::parse(&wish.description))?,
-        source: SourceId::local(),
-        external_id: None,
-        at_source: None,
-        created_at: now,
-        modified_at: now,
-        revision: 1,
-    };
+    let (id, name) = (GroupId::new(now, app.store.rng()), parsed(DisplayName::parse(&wish.name))?);
+    let description = parsed(Description::parse(&wish.description))?;
+    let group = Group { description, ..Group::new(id, name, SourceId::local(), now) };
     let author = caller.author();
     let made = app.store.write(move |tx: &mut Tx<'_>| groups::create(tx, &author, group.clone())).await?;
     Ok((StatusCode::CREATED, Json(json!(made))))

@@ -9,7 +9,7 @@ use super::reply::Failure;
 use super::shelf::Shelf;
 use crate::base::id::{ExternalId, GroupId, SourceId};
 use crate::directory::audit::Author;
-use crate::directory::field::{Description, DisplayName};
+use crate::directory::field::DisplayName;
 use crate::directory::group::Group;
 use crate::http::state::App;
 use crate::scim::patch::{self, MemberChange, Operation, read_members, split_members};
@@ -47,18 +47,8 @@ pub(super) async fn create(app: &App, call: &Call, resource: Resource) -> Result
     let changes = [MemberChange::Add(read_members(resource.get("members"))?)];
     let (author, source) = (call.author.clone(), call.source.clone());
     let write = move |tx: &mut Tx<'_>| {
-        let (id, now, wanted) = (GroupId::new(tx.now(), tx.rng()), tx.now(), attributes.clone());
-        let group = Group {
-            id,
-            name: wanted.name,
-            description: Description::default(),
-            source: source.clone(),
-            external_id: wanted.external_id,
-            at_source: None,
-            created_at: now,
-            modified_at: now,
-            revision: 1,
-        };
+        let (id, Attributes { name, external_id }) = (GroupId::new(tx.now(), tx.rng()), attributes.clone());
+        let group = Group { external_id, ..Group::new(id, name, source.clone(), tx.now()) };
         groups::create(tx, &author, group)?;
         change_members(tx, &author, &source, id, &changes)
     };

@@ -7,7 +7,7 @@ use crate::base::clock::Clock;
 use crate::base::id::{GroupId, SessionId, SourceId, TokenId};
 use crate::base::rng::Rng;
 use crate::base::secret::TokenHash;
-use crate::directory::field::{Description, DisplayName, Email, Username};
+use crate::directory::field::{DisplayName, Email, Username};
 use crate::directory::group::{Group, Member};
 use crate::directory::session::{PasswordLink, Session};
 use crate::directory::token::{ApiToken, Grant};
@@ -29,21 +29,9 @@ async fn store() -> (Store, Planted) {
     let plant = store.write(|tx: &mut Tx<'_>| -> Result<_, WriteError> {
         let author = Author::system("test");
         let (ada, bob) = (user(tx, "ada", None)?, user(tx, "bob", Some(DisabledReason::Admin))?);
-        let (at, source, group) = (tx.now(), SourceId::local(), GroupId::new(tx.now(), tx.rng()));
+        let (at, group) = (tx.now(), GroupId::new(tx.now(), tx.rng()));
         let name = DisplayName::parse("all").unwrap();
-        let description = Description::default();
-        let new = Group {
-            id: group,
-            name,
-            description,
-            source,
-            external_id: None,
-            at_source: None,
-            created_at: at,
-            modified_at: at,
-            revision: 1,
-        };
-        groups::create(tx, &author, new)?;
+        groups::create(tx, &author, Group::new(group, name, SourceId::local(), at))?;
         groups::change_members(tx, &author, group, &[Member::User(ada)], &[])?;
         credentials::set(tx, ada, "$argon2id$".to_owned(), 1)?;
         let session = Session {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::base::id::{GroupId, RunId};
+use crate::directory::field::DisplayName;
 use crate::directory::grant::{Grant, GrantRule};
 use crate::directory::group::{Group, Member};
 use crate::sources::MemberName;
@@ -149,18 +150,10 @@ async fn a_group_gives_what_the_settings_say_as_long_as_one_is_in_it() {
     let rules = vec![rule("cn=devs,ou=groups -> role system-auditor"), rule("devs -> group Engineers")];
     let pass = Pass::new(pass().store, Rules { groups: true, grants: rules.clone(), ..Rules::default() });
     let source = Fake::new(entries(3));
-    let own = Group {
-        id: GroupId::new(pass.store.clock().now(), pass.store.rng()),
-        name: crate::directory::field::DisplayName::parse("Engineers").unwrap(),
-        description: Default::default(),
-        source: SourceId::local(),
-        external_id: None,
-        at_source: None,
-        created_at: pass.store.clock().now(),
-        modified_at: pass.store.clock().now(),
-        revision: 1,
+    let make = |tx: &mut Tx<'_>| {
+        let (id, name) = (GroupId::new(tx.now(), tx.rng()), DisplayName::parse("Engineers").unwrap());
+        groups::create(tx, &Author::system("test"), Group::new(id, name, SourceId::local(), tx.now()))
     };
-    let make = move |tx: &mut Tx<'_>| groups::create(tx, &Author::system("test"), own.clone());
     pass.store.write(make).await.unwrap();
     holds(&source, vec![group("devs", &["uid=u0", "cn=inner,ou=groups"]), group("inner", &["uid=u1"])]);
     run(&pass, &source).await;
