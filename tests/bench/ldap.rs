@@ -21,8 +21,7 @@ use crate::Figure;
 use crate::client::{Client, request};
 use crate::daemon::Daemon;
 use crate::harness::slapd::{BASE, READER, READER_PASSWORD, Slapd, SlapdOptions, Syncprov};
-use crate::store::bare::Bare;
-use crate::store::{CACHE, limit, ms, open, settle};
+use crate::store::{against_sled, limit, ms, open};
 
 mod hanging;
 mod logins;
@@ -105,21 +104,8 @@ async fn imported(slapd: &Slapd, folder: &Path, users: usize, figures: &mut Vec<
     recorder.start();
     let (first, took) = run(&store, &source, Wanted::Everything, false).await;
     assert_eq!(first.counts.create, users, "{first:?}");
-    let recorded = recorder.stop();
-    settle();
-    let mut bare = Bare::open(&folder.join("bare"), CACHE);
-    let alone = bare.replay(&recorded);
-    drop(bare);
-    std::fs::remove_dir_all(folder.join("bare")).unwrap();
-    let rate = |time: Duration| users as f64 / time.as_secs_f64();
-    figures.push(Figure {
-        what: format!("first import of {users} LDAP users, end to end"),
-        ours: format!("{:.0}/s", rate(took)),
-        other: format!("{:.0}/s bare sled, same bytes and groups", rate(alone)),
-        ratio: alone.as_secs_f64() / took.as_secs_f64(),
-        goal: "at least 0.6".to_owned(),
-        met: alone.as_secs_f64() / took.as_secs_f64() >= 0.6,
-    });
+    let what = format!("first import of {users} LDAP users, end to end");
+    figures.push(against_sled(what, users, took, &recorder.stop(), &folder.join("bare"), 0.6));
     // The first one after a complete reading still learns of what came in between.
     run(&store, &source, Wanted::Due, false).await;
     let mut polls = Vec::new();
