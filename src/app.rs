@@ -80,7 +80,7 @@ impl Daemon {
             backends: backends(&sources, &built),
             newcomers,
             beside: TaskTracker::new(),
-            grants: grants(&sources),
+            grants: grants(&sources).into(),
             store: store.clone(),
             settings: auth,
         });

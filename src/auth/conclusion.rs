@@ -1,6 +1,7 @@
 //! The end of every step of a login: decides, in one transaction with everything it rests on, what comes next.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -11,12 +12,14 @@ use crate::base::clock::plus;
 use crate::base::id::{SessionId, SourceId};
 use crate::base::secret::{Secret, TokenHash, TokenKind, hash_token, new_token};
 use crate::directory::audit::{Actor, Author};
+use crate::directory::grant::Grant;
 use crate::directory::login::Login;
+use crate::directory::policy::{FactorRule, MfaMode};
 use crate::directory::session::Session;
 use crate::directory::user::User;
 use crate::store::audit::Entry;
 use crate::store::tx::{Reads, Tx};
-use crate::store::{StoreError, audit, credentials, logins, sessions, users};
+use crate::store::{StoreError, audit, credentials, grants, logins, sessions, users};
 
 /// Decides, in one transaction with everything it rests on, what a login needs next; and does it.
 #[derive(Clone)]
@@ -24,7 +27,19 @@ pub(super) struct Conclusion {
     pub(super) settings: Settings,
     /// By source: may its users log in; does musterd keep their passwords.
     pub(super) sources: BTreeMap<SourceId, (bool, bool)>,
+    /// What groups of sources give.
+    pub(super) grants: Arc<[Grant]>,
     pub(super) origin: Origin,
+}
+
+/// What is asked of a user after the password; the roles that groups give count as those given by hand.
+pub(super) fn factor_rule(
+    reads: &dyn Reads,
+    mode: MfaMode,
+    grants: &[Grant],
+    user: &User,
+) -> Result<FactorRule, StoreError> {
+    Ok(mode.rule_for(user, &grants::roles_of(reads, grants, user)?))
 }
 
 impl Conclusion {
@@ -80,7 +95,7 @@ impl Conclusion {
             must_change: user.must_change_password,
             too_weak,
             keeps_password,
-            factor_rule: self.settings.mfa.rule_for(user),
+            factor_rule: factor_rule(reads, self.settings.mfa, &self.grants, user)?,
             has_factor: factors.iter().any(|factor| factor.confirmed),
         })
     }

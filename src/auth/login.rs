@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tokio_util::task::TaskTracker;
 
-use super::conclusion::Conclusion;
+use super::conclusion::{self, Conclusion};
 use super::flow::{self, Refusal};
 use super::hasher::{HashError, Hasher};
 use super::settings::Settings;
@@ -24,6 +24,7 @@ use crate::directory::audit::{Actor, Author, Target};
 use crate::directory::field::FieldError;
 use crate::directory::grant::Grant;
 use crate::directory::login::{Login, Stage};
+use crate::directory::policy::FactorRule;
 use crate::directory::role;
 use crate::directory::session::Session;
 use crate::directory::user::User;
@@ -56,7 +57,7 @@ pub struct Authenticator {
     /// The sources, in their order.
     pub backends: Vec<Backend>,
     /// What groups of sources give.
-    pub grants: Vec<Grant>,
+    pub grants: Arc<[Grant]>,
     /// Takes in who is new.
     pub newcomers: Arc<dyn Newcomers>,
     /// What goes on beside the logins.
@@ -180,6 +181,14 @@ impl Authenticator {
         grants::roles_of(&self.store.view(), &self.grants, user)
     }
 
+    /// What is asked of a user after the password.
+    ///
+    /// # Errors
+    /// When the store cannot read.
+    pub fn factor_rule(&self, user: &User) -> Result<FactorRule, StoreError> {
+        conclusion::factor_rule(&self.store.view(), self.settings.mfa, &self.grants, user)
+    }
+
     /// Begins a login with a name and a password.
     ///
     /// # Errors
@@ -214,7 +223,7 @@ impl Authenticator {
         };
         self.refresh_hash(&user, password).await;
         let kept_here = by == user.source && self.keeps_password(&user.source);
-        let too_weak = kept_here && !self.password_faults(&user, password).is_empty();
+        let too_weak = kept_here && !self.password_faults(&user, password)?.is_empty();
         let outcome = self.begin(&user, by.clone(), too_weak, origin, asked).await?;
         if !offline {
             self.keep(&user, &by, password, now);
@@ -376,7 +385,12 @@ impl Authenticator {
     pub(super) fn conclusion(&self, origin: &Origin) -> Conclusion {
         let rules =
             self.backends.iter().map(|backend| (backend.id.clone(), (backend.login, self.keeps_password(&backend.id))));
-        Conclusion { settings: self.settings.clone(), sources: rules.collect(), origin: origin.clone() }
+        Conclusion {
+            settings: self.settings.clone(),
+            sources: rules.collect(),
+            grants: Arc::clone(&self.grants),
+            origin: origin.clone(),
+        }
     }
 }
 

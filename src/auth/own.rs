@@ -1,5 +1,8 @@
 //! What a user changes of their own credentials, with proof each time: a stolen session is not enough.
 
+use std::sync::Arc;
+
+use super::conclusion::factor_rule;
 use super::login::{Authenticator, LoginError};
 use super::passwords::tell;
 use super::throttle::Key;
@@ -64,11 +67,11 @@ impl Authenticator {
         factor: FactorId,
         code: &str,
     ) -> Result<(), LoginError> {
-        let mode = self.settings.mfa;
+        let (mode, grants) = (self.settings.mfa, Arc::clone(&self.grants));
         self.with_code(id, factor, code, move |tx: &mut Tx<'_>, _: &Factor| {
             let user = super::login::user(tx, id)?;
             let confirmed = credentials::factors(tx, id)?.iter().filter(|factor| factor.confirmed).count();
-            if mode.rule_for(&user) == FactorRule::Required && confirmed <= 1 {
+            if factor_rule(tx, mode, &grants, &user)? == FactorRule::Required && confirmed <= 1 {
                 let text = "is the last one, and your directory asks for one: enrol another first";
                 return Err(
                     WriteError::Rule(RuleError::Invalid(vec![FieldError::new("factor", "required", text)])).into()

@@ -86,19 +86,23 @@ fn tell_until(tx: &mut Tx<'_>, user: &User, body: Body, expires_at: Timestamp) -
 
 impl Authenticator {
     /// Every rule that a password breaks for this user; nothing is said of its history.
-    #[must_use]
-    pub fn password_faults(&self, user: &User, password: &Secret) -> Vec<FieldError> {
-        let with_factor = self.settings.mfa.rule_for(user) == FactorRule::Required;
-        self.settings.passwords.faults(password.expose(), user, with_factor)
+    ///
+    /// # Errors
+    /// When the store cannot read.
+    pub fn password_faults(&self, user: &User, password: &Secret) -> Result<Vec<FieldError>, StoreError> {
+        let with_factor = self.factor_rule(user)? == FactorRule::Required;
+        Ok(self.settings.passwords.faults(password.expose(), user, with_factor))
     }
 
     /// The rules as they hold for this user, for a form to show.
-    #[must_use]
-    pub fn rules_for(&self, user: &User) -> serde_json::Value {
+    ///
+    /// # Errors
+    /// When the store cannot read.
+    pub fn rules_for(&self, user: &User) -> Result<serde_json::Value, StoreError> {
         let rules = &self.settings.passwords;
-        let with_factor = self.settings.mfa.rule_for(user) == FactorRule::Required;
+        let with_factor = self.factor_rule(user)? == FactorRule::Required;
         let min_length = if with_factor { rules.min_length_with_factor } else { rules.min_length };
-        serde_json::json!({"min_length": min_length, "max_bytes": rules.max_bytes, "history": rules.history})
+        Ok(serde_json::json!({"min_length": min_length, "max_bytes": rules.max_bytes, "history": rules.history}))
     }
 
     /// Checks a new password by the rules and the history, and hashes it.
@@ -110,7 +114,7 @@ impl Authenticator {
             let text = format!("is kept by the source {}: change it there", user.source);
             return Err(LoginError::Password(vec![FieldError::new("password", "kept_elsewhere", text)]));
         }
-        let faults = self.password_faults(user, password);
+        let faults = self.password_faults(user, password)?;
         if !faults.is_empty() {
             return Err(LoginError::Password(faults));
         }

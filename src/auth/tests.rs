@@ -193,7 +193,7 @@ fn world(change: impl FnOnce(&mut Settings)) -> World {
         backend("late", Some(late.clone())),
     ];
     let auth = Authenticator {
-        grants: Vec::new(),
+        grants: Arc::default(),
         hasher: Hasher::start(&settings.hashing, store.rng()).unwrap(),
         throttle: Throttle::new(settings.lockout.clone()),
         newcomers: Arc::new(Taker(store.clone())),

@@ -1,11 +1,14 @@
 //! The directory's policies: what the settings say about passwords, factors, sessions, quiet accounts and budgets.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::base::id::RoleId;
 use crate::base::text;
 use crate::directory::field::FieldError;
+use crate::directory::role;
 use crate::directory::user::{MfaPolicy, User};
 
 /// Defaults for new users, and how long a tombstone is kept.
@@ -96,13 +99,13 @@ pub enum FactorRule {
 }
 
 impl MfaMode {
-    /// The rule for one user.
+    /// The rule for one user, who holds these system roles, given by hand or by groups.
     #[must_use]
-    pub fn rule_for(self, user: &User) -> FactorRule {
+    pub fn rule_for(self, user: &User, roles: &BTreeSet<RoleId>) -> FactorRule {
         let forced_for_all = match self {
             Self::Off => false,
             Self::All => true,
-            Self::Administrators => user.is_system_admin(),
+            Self::Administrators => role::is_system_admin(roles),
         };
         match user.mfa {
             _ if forced_for_all => FactorRule::Required,
@@ -212,12 +215,15 @@ mod tests {
     #[test]
     fn the_factor_rule_is_the_stricter_of_directory_and_user() {
         let mut ada = user("ada", Timestamp::UNIX_EPOCH);
-        assert_eq!(MfaMode::Off.rule_for(&ada), FactorRule::NotAsked);
-        assert_eq!(MfaMode::Administrators.rule_for(&ada), FactorRule::NotAsked);
-        assert_eq!(MfaMode::All.rule_for(&ada), FactorRule::Required);
+        let nothing = BTreeSet::new();
+        let admin = BTreeSet::from([RoleId::parse(role::SYSTEM_ADMIN).unwrap()]);
+        assert_eq!(MfaMode::Off.rule_for(&ada, &admin), FactorRule::NotAsked);
+        assert_eq!(MfaMode::Administrators.rule_for(&ada, &nothing), FactorRule::NotAsked);
+        assert_eq!(MfaMode::Administrators.rule_for(&ada, &admin), FactorRule::Required);
+        assert_eq!(MfaMode::All.rule_for(&ada, &nothing), FactorRule::Required);
         ada.mfa = MfaPolicy::Enabled;
-        assert_eq!(MfaMode::Off.rule_for(&ada), FactorRule::IfEnrolled);
+        assert_eq!(MfaMode::Off.rule_for(&ada, &nothing), FactorRule::IfEnrolled);
         ada.mfa = MfaPolicy::Forced;
-        assert_eq!(MfaMode::Off.rule_for(&ada), FactorRule::Required);
+        assert_eq!(MfaMode::Off.rule_for(&ada, &nothing), FactorRule::Required);
     }
 }

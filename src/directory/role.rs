@@ -82,10 +82,16 @@ pub fn find(id: &str, scope: Scope) -> Option<Role> {
     built_in().into_iter().find(|role| role.id == id && role.scope == scope)
 }
 
+/// Is the System Admin role among these?
+#[must_use]
+pub fn is_system_admin(roles: &BTreeSet<RoleId>) -> bool {
+    roles.iter().any(|role| role.as_str() == SYSTEM_ADMIN)
+}
+
 /// What the holder of these system roles may do.
 #[must_use]
 pub fn permissions_of(roles: &BTreeSet<RoleId>) -> BTreeSet<Permission> {
-    if roles.iter().any(|role| role.as_str() == SYSTEM_ADMIN) {
+    if is_system_admin(roles) {
         return Permission::ALL.iter().copied().collect();
     }
     roles.iter().filter_map(|role| find(role.as_str(), Scope::System)).flat_map(|role| role.permissions).collect()

@@ -1,6 +1,11 @@
 //! Second factors: enrolled at login, asked for, throttled, and used once.
 
 use super::*;
+use crate::base::id::GroupId;
+use crate::directory::grant::Grant;
+use crate::directory::group::{Group, GroupAtSource, Member};
+use crate::store::groups;
+use crate::store::users::WriteError;
 
 #[tokio::test]
 async fn a_forced_factor_is_enrolled_at_login_and_asked_for_from_then_on() {
@@ -90,4 +95,22 @@ async fn an_older_login_cannot_enrol_a_factor_beside_the_owners() {
     let late = world.auth.verify_code(&older, &world.code(&planted.secret), &origin).await;
     assert!(matches!(late, Err(LoginError::NoSuchTransaction)));
     assert!(matches!(world.auth.enrol(&older).await, Err(LoginError::NoSuchTransaction)));
+}
+
+#[tokio::test]
+async fn an_administrator_by_group_is_asked_for_a_factor_like_any_other() {
+    let mut world = world(|settings| settings.mfa = MfaMode::Administrators);
+    let eve = world.add("eve", "corp").await;
+    granted(world.login("eve", "secret").await);
+    let rule = "cn=admins,dc=example,dc=org -> role system-admin".parse().unwrap();
+    world.auth.grants = [Grant { source: eve.source.clone(), rule }].into();
+    let make = move |tx: &mut Tx<'_>| {
+        let (id, name) = (GroupId::new(tx.now(), tx.rng()), DisplayName::parse("admins").unwrap());
+        let at = GroupAtSource { entry: "CN=admins,dc=example,dc=org".to_owned(), primary_key: None };
+        let group = Group { at_source: Some(at), ..Group::new(id, name, eve.source.clone(), tx.now()) };
+        groups::create(tx, &Author::system("test"), group)?;
+        groups::change_members(tx, &Author::system("test"), id, &[Member::User(eve.id)], &[]).map(drop)
+    };
+    world.auth.store.write::<_, WriteError>(make).await.unwrap();
+    assert_eq!(asked(world.login("eve", "secret").await).1, Stage::Enrolment);
 }

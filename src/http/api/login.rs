@@ -165,7 +165,7 @@ fn answer(app: &App, outcome: Outcome) -> Result<Value, Problem> {
                 PasswordReason::MustChange => "must_change",
                 PasswordReason::TooWeak => "too_weak",
             };
-            let rules = app.auth.rules_for(&user);
+            let rules = app.auth.rules_for(&user)?;
             json!({"status": "password_change_required", "reason": reason, "rules": rules})
         }
     };

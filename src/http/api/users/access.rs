@@ -123,7 +123,7 @@ pub async fn explain(State(app): State<App>, Segment(name): Segment<String>) -> 
     }
     let backends = app.auth.backends.iter().filter(|backend| backend.verifier.is_some());
     let backends = backends.map(|backend| json!({"id": backend.id, "resting": backend.breaker.is_open()}));
-    let factor = match app.auth.settings.mfa.rule_for(&user) {
+    let factor = match app.auth.factor_rule(&user)? {
         FactorRule::NotAsked => "not_asked",
         FactorRule::IfEnrolled => "if_enrolled",
         FactorRule::Required => "required",

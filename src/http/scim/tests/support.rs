@@ -116,7 +116,7 @@ pub(super) async fn world_with(change: impl FnOnce(&mut Settings, &mut LoginSett
         beside: tokio_util::task::TaskTracker::new(),
         hasher: Hasher::start(&login.hashing, store.rng()).unwrap(),
         throttle: Throttle::new(login.lockout.clone()),
-        grants: Vec::new(),
+        grants: std::sync::Arc::default(),
         newcomers: Arc::new(Nobody),
         store: store.clone(),
         settings: login,
