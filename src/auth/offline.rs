@@ -36,13 +36,9 @@ impl Authenticator {
         Ok(kept.map(|kept| Kept { age_seconds: age(&kept), hash: kept.hash }))
     }
 
-    /// Keeps the password that this source has just accepted from its user, beside the login. Skipped where the
-    /// threads that hash have enough to do.
+    /// Keeps the password that this source has just accepted from its user, beside the login.
     pub(super) fn keep(&self, user: &User, by: &SourceId, password: &Secret, verified_at: Timestamp) {
         let Some((source, age)) = self.outage_cache(user).filter(|(source, _)| *source == by) else { return };
-        if self.hasher.is_busy() {
-            return;
-        }
         let (store, hasher, password) = (self.store.clone(), self.hasher.clone(), password.clone());
         let step = Keeping { source: source.clone(), age, user: user.clone(), password, verified_at };
         self.beside.spawn(async move {
@@ -63,20 +59,17 @@ struct Keeping {
 }
 
 impl Keeping {
+    /// Where the threads that hash have enough to do nothing is kept, nor what was there: it may be of the password
+    /// before this one.
     async fn run(&self, store: &Store, hasher: &Hasher) -> Result<(), StoreError> {
-        let kept = verifiers::get(&store.view(), self.user.id)?;
-        let young = kept.filter(|kept| kept.stands_in(&self.user, &self.source, self.age / 4, self.verified_at));
-        if let Some(young) = young.filter(|young| !hasher.is_outdated(&young.hash)) {
-            match hasher.verify(&self.password, &young.hash).await {
-                Ok(true) | Err(HashError::Busy) => return Ok(()),
-                Ok(false) | Err(HashError::Unusable) => {}
-            }
-        }
-        let (user, hash) = (self.user.id, hasher.hash(&self.password).await);
-        let Ok(hash) = hash else {
-            // What is there is of another password, or old: better none.
+        let (user, kept) = (self.user.id, verifiers::get(&store.view(), self.user.id)?);
+        let Some(hash) = self.hash(kept.as_ref(), hasher).await else {
+            let Some(_) = kept else { return Ok(()) };
             return store.write_bulk(move |tx: &mut Tx<'_>| verifiers::forget(tx, user)).await;
         };
+        if kept.is_some_and(|kept| kept.hash == hash) {
+            return Ok(());
+        }
         let verifier = Verifier {
             hash,
             source: self.source.clone(),
@@ -85,5 +78,21 @@ impl Keeping {
             epoch: self.user.session_epoch,
         };
         store.write_bulk(move |tx: &mut Tx<'_>| verifiers::keep(tx, user, &verifier).map(drop)).await
+    }
+
+    /// The hash to keep: what is kept, where it is young and of this password; none where that cannot be found out now.
+    async fn hash(&self, kept: Option<&Verifier>, hasher: &Hasher) -> Option<String> {
+        if hasher.is_busy() {
+            return None;
+        }
+        let young = kept.filter(|kept| kept.stands_in(&self.user, &self.source, self.age / 4, self.verified_at));
+        if let Some(young) = young.filter(|young| !hasher.is_outdated(&young.hash)) {
+            match hasher.verify(&self.password, &young.hash).await {
+                Ok(true) => return Some(young.hash.clone()),
+                Err(HashError::Busy) => return None,
+                Ok(false) | Err(HashError::Unusable) => {}
+            }
+        }
+        hasher.hash(&self.password).await.ok()
     }
 }

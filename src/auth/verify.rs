@@ -154,7 +154,7 @@ impl Verified {
                 self.answer = if right { Answer::AcceptedOffline(source) } else { Answer::Wrong };
             }
             (Answer::Wrong, _) => self.kept_is_over = right,
-            (Answer::Refused(_, refusal), _) => self.kept_is_over = refusal.proved,
+            (Answer::Refused(_, refusal), _) => self.kept_is_over = refusal.proved || right,
             _ => {}
         }
         Ok(())

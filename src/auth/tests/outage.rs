@@ -172,10 +172,20 @@ async fn whom_the_source_kept_out_it_does_not_let_in_when_it_is_away() {
     assert!(world.login("eve", "guess").await.is_err());
     world.corp.now_says(Says::Down);
     granted(world.login("eve", "secret").await);
-    world.corp.now_says(Says::KeepsOut(RefusalReason::Disabled, true));
-    assert!(matches!(world.login("eve", "secret").await, Err(LoginError::Refused(Refusal::Disabled))));
-    world.corp.now_says(Says::Down);
-    assert!(matches!(world.login("eve", "secret").await, Err(LoginError::BackendUnavailable)));
+    // Also where the source does not say whether the password was right: what is kept says so.
+    for (proved, why) in [(true, "account_disabled"), (false, "invalid_credentials")] {
+        let (world, _) = away(|_| {}).await;
+        world.corp.now_says(Says::KeepsOut(RefusalReason::Disabled, proved));
+        let told = match world.login("eve", "secret").await {
+            Err(LoginError::Refused(Refusal::Disabled)) => "account_disabled",
+            Err(LoginError::InvalidCredentials) => "invalid_credentials",
+            other => panic!("{:?}", other.err()),
+        };
+        assert_eq!(told, why);
+        world.settle().await;
+        world.corp.now_says(Says::Down);
+        assert!(matches!(world.login("eve", "secret").await, Err(LoginError::BackendUnavailable)));
+    }
 }
 
 #[tokio::test]
