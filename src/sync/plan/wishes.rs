@@ -68,7 +68,8 @@ impl Planner<'_> {
         wished
     }
 
-    /// Says whether the user's expiry is the source's word from now on.
+    /// Says whether the user's expiry is the source's word from now on. An earlier end that was set here stays: whoever
+    /// is out for us is not let in again by their source.
     fn wished_expiry(&self, entry: &PulledUser, user: &User, kept: bool, wished: &mut Wished) -> bool {
         let is_its_word = user.at_source.as_ref().is_some_and(|at| at.expires);
         let end = match entry.expires_at {
@@ -76,6 +77,7 @@ impl Planner<'_> {
             _ if kept => return false,
             Some(None) if is_its_word => None,
             Some(None) => return false,
+            Some(Some(end)) if !is_its_word && user.expires_at.is_some_and(|own| own < end) => return false,
             Some(end) => end,
         };
         let text = |end: Option<jiff::Timestamp>| end.map(|end| end.to_string());

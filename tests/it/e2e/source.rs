@@ -102,6 +102,10 @@ fn an_attribute_that_an_administrator_keeps_can_be_written_and_stays() {
     slapd.modify("u0000001", "replace: cn\ncn: From The Directory");
     run(&daemon, &["source", "sync", "corp", "--full"]);
     assert_eq!(admin.get(path).json["name"], "Kept Here");
+    let local = json!({"username": "lee", "name": "Lee", "email": "lee@example.org"});
+    assert_eq!(admin.post("/api/v1/users", &local).status, 201);
+    let nobodys = admin.patch("/api/v1/users/lee", &json!({"kept": ["name"]}));
+    assert_eq!(nobodys.json["errors"][0]["code"], "not_pulled", "{:?}", nobodys.json);
     assert_eq!(admin.patch(path, &json!({"kept": null})).status, 200);
     run(&daemon, &["source", "sync", "corp", "--full"]);
     assert_eq!(admin.get(path).json["name"], "From The Directory");

@@ -30,7 +30,7 @@ pub async fn change(
             "the user is removed: restore it first",
         ));
     }
-    owned(&user, &fields)?;
+    owned(&app, &user, &fields)?;
     if fields.roles.is_some() || fields.expires_at.is_some() || fields.mfa.is_some() {
         not_oneself(&caller, &user)?;
     }
@@ -40,18 +40,25 @@ pub async fn change(
 }
 
 /// What the owning source keeps would be overwritten by its next word; a local user keeps an address.
-fn owned(user: &User, fields: &Fields) -> Result<(), Problem> {
+fn owned(app: &App, user: &User, fields: &Fields) -> Result<(), Problem> {
+    let is_pulled = app.source(&user.source).is_some_and(|source| source.pulled.is_some());
+    if !is_pulled && fields.kept.as_ref().is_some_and(|kept| kept.iter().flatten().next().is_some()) {
+        let text = "is for users of a source that musterd reads itself: nobody overwrites the attributes of others so";
+        return Err(Problem::field("kept", "not_pulled", text));
+    }
     if user.source.is_local() {
         return match fields.email {
             Some(None) => Err(Problem::field("email", "required", "must not be taken from a local user")),
             _ => Ok(()),
         };
     }
+    let is_its_word = user.at_source.as_ref().is_some_and(|at| at.expires);
     let written = [
         ("username", KeptAttribute::Username, fields.username.is_some()),
         ("name", KeptAttribute::Name, fields.name.is_some()),
         ("email", KeptAttribute::Email, fields.email.is_some()),
         ("phone", KeptAttribute::Phone, fields.phone.is_some()),
+        ("expires_at", KeptAttribute::ExpiresAt, fields.expires_at.is_some() && is_its_word),
     ];
     let kept: BTreeSet<KeptAttribute> = match &fields.kept {
         Some(kept) => kept.iter().flatten().copied().collect(),
