@@ -149,7 +149,7 @@ async fn watch_all(watched: Vec<Follower>, driver: &Arc<Driver>, stop: &Cancella
     for follower in watched {
         let (driver, stop) = (driver.clone(), stop.clone());
         watching.spawn(async move {
-            let name = format!("sync:{}", follower.source.id());
+            let name = Follower::task_name(follower.source.id());
             let watch = async {
                 loop {
                     follower.changed(WATCH_AGAIN).await;

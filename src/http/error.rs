@@ -226,6 +226,7 @@ impl From<UndoError> for Problem {
             UndoError::NotFound => Self::not_found("run"),
             UndoError::Nothing => Self::new(StatusCode::CONFLICT, "nothing_to_undo", detail),
             UndoError::Done(_) => Self::new(StatusCode::CONFLICT, "already_undone", detail),
+            UndoError::Busy => Self::new(StatusCode::CONFLICT, "already_running", detail),
             UndoError::Forgotten => Self::new(StatusCode::CONFLICT, "trail_dropped", detail),
             UndoError::Store(error) => error.into(),
         }

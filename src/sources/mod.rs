@@ -303,12 +303,19 @@ pub enum PullError {
 }
 
 /// How a source is tried.
-#[derive(Default)]
 pub struct Trial {
     /// Everything that a doctor looks at, instead of what a test needs.
     pub thorough: bool,
+    /// The longest time for all of it; the report then has what was found out until then.
+    pub limit: Duration,
     /// Settings to try in place of the configured ones.
     pub instead: Instead,
+}
+
+impl Default for Trial {
+    fn default() -> Self {
+        Self { thorough: false, limit: Duration::from_secs(60), instead: Instead::default() }
+    }
 }
 
 /// Settings to try in place of the configured ones; nothing of it is kept.

@@ -81,11 +81,9 @@ impl Live {
         }
     }
 
-    /// It has ended, with this record of it.
+    /// It has ended, with this record of it; none where it could not even be kept.
     pub(super) fn end(&self, run: Option<&Run>) {
-        if let Some(run) = run {
-            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(run.clone());
-        }
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = run.cloned();
         *self.run.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 

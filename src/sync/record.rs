@@ -47,6 +47,12 @@ impl Pass {
             let record = run.clone();
             let write = move |tx: &mut Tx<'_>| {
                 runs::put_run(tx, &record)?;
+                // Not before it is done: one that is cut short is done again.
+                if let Cause::Undo { run, .. } = &record.cause
+                    && let Some(undone) = runs::get_run(tx, *run)?
+                {
+                    runs::put_run(tx, &Run { undone_by: Some(record.id), ..undone })?;
+                }
                 inbox.write(tx)?;
                 let action = match &record.outcome {
                     Outcome::Applied if record.counts.is_quiet() => return Ok(()),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use crate::base::id::RunId;
+use crate::base::id::{RunId, SourceId};
 use crate::directory::audit::{Actor, Author};
 use crate::directory::plan::{Outcome, Run};
 use crate::sources::{Bookmark, Source};
@@ -42,13 +42,19 @@ impl Follower {
         self.pass.run(&*self.source, wanted, by).await.map(Some)
     }
 
-    /// Takes a run of the source back, once no pass is under way.
+    /// Takes a run of the source back, where no pass is under way.
     ///
     /// # Errors
     /// Why it cannot be taken back.
     pub async fn undo(&self, run: RunId, by: Author) -> Result<Run, UndoError> {
-        let _lease = self.lease.lock().await;
+        let Ok(_lease) = self.lease.try_lock() else { return Err(UndoError::Busy) };
         undo::undo(&self.pass, self.source.id(), run, by).await
+    }
+
+    /// The name of the task that runs the passes of a source: `sync:<source>`.
+    #[must_use]
+    pub fn task_name(source: &SourceId) -> String {
+        format!("sync:{source}")
     }
 
     /// Waits until the source says that something changed since the last reading; after a failure, for a while.
@@ -70,10 +76,10 @@ pub struct SyncTask {
 }
 
 impl SyncTask {
-    /// The task `sync:<source>`.
+    /// The task that [`Follower::task_name`] names.
     #[must_use]
     pub fn new(follower: Follower, schedule: Schedule) -> Self {
-        Self { name: format!("sync:{}", follower.source.id()), schedule, follower }
+        Self { name: Follower::task_name(follower.source.id()), schedule, follower }
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -35,6 +36,9 @@ pub enum UndoError {
     /// It was taken back already.
     #[error("the run was taken back already, by the run {0}")]
     Done(RunId),
+    /// A pass, or another one, is under way.
+    #[error("a pass of the source is running: wait for its end")]
+    Busy,
     /// The audit lines of its changes are not kept any more.
     #[error(
         "the audit lines of the run were dropped because their time was over: what it changed is not known any more"
@@ -81,30 +85,25 @@ pub fn changes_of(reads: &dyn Reads, id: RunId) -> Result<(Run, Vec<AuditLine>),
     if let Some(by) = run.undone_by {
         return Err(UndoError::Done(by));
     }
-    let lines = lines_of(reads, &run, |_| true)?;
+    let lines = lines_of(reads, &run, 0, usize::MAX)?;
     Ok((run, lines))
 }
 
-/// The audit lines of a run's changes that `wanted` wants, oldest first.
+/// So many audit lines of a run's changes at most, those after the line `after`, oldest first.
 ///
 /// # Errors
 /// When they are not kept any more.
-pub fn lines_of(
-    reads: &dyn Reads,
-    run: &Run,
-    mut wanted: impl FnMut(&AuditLine) -> bool,
-) -> Result<Vec<AuditLine>, UndoError> {
-    let Some((after, upto)) = run.trail else { return Ok(Vec::new()) };
-    if upto > after && audit::dropped(reads)? > after {
+pub fn lines_of(reads: &dyn Reads, run: &Run, after: u64, most: usize) -> Result<Vec<AuditLine>, UndoError> {
+    let Some((before, upto)) = run.trail else { return Ok(Vec::new()) };
+    if upto > before && audit::dropped(reads)? > before {
         return Err(UndoError::Forgotten);
     }
     let mut lines = Vec::new();
-    audit::between::<StoreError>(reads, after, upto, |line| {
-        let is_its = matches!(&line.actor, Actor::Source { run: Some(by), .. } if *by == run.id);
-        if is_its && wanted(&line) {
+    audit::between::<StoreError>(reads, before.max(after), upto, |line| {
+        if matches!(&line.actor, Actor::Source { run: Some(by), .. } if *by == run.id) {
             lines.push(line);
         }
-        Ok(true)
+        Ok(lines.len() < most)
     })?;
     Ok(lines)
 }
@@ -255,36 +254,30 @@ fn old_state(state: Option<&Change>) -> Option<State> {
 fn set(change: &mut UserChange, one: &Change) -> bool {
     fn optional<T: DeserializeOwned>(field: &mut Option<Option<T>>, old: &Value) -> bool {
         let value = if old.is_null() { Some(None) } else { parse(old).map(Some) };
-        field.clone_from_option(value)
+        take(field, value)
     }
     match one.attribute.as_str() {
-        "username" => change.username.clone_from_option(parse(&one.old)),
-        "name" => change.name.clone_from_option(parse(&one.old)),
+        "username" => take(&mut change.username, parse(&one.old)),
+        "name" => take(&mut change.name, parse(&one.old)),
         "email" => optional(&mut change.email, &one.old),
         "phone" => optional(&mut change.phone, &one.old),
         "expires_at" => optional(&mut change.expires_at, &one.old),
         "at_source" => optional(&mut change.at_source, &one.old),
-        "roles" => change.roles.clone_from_option(parse(&one.old)),
-        "organizations" => change.organizations.clone_from_option(parse(&one.old)),
-        "description" if one.old.is_null() => change.description.clone_from_option(Some(Default::default())),
-        "description" => change.description.clone_from_option(parse(&one.old)),
+        "roles" => take(&mut change.roles, parse(&one.old)),
+        "organizations" => take(&mut change.organizations, parse(&one.old)),
+        "description" if one.old.is_null() => take(&mut change.description, Some(Default::default())),
+        "description" => take(&mut change.description, parse(&one.old)),
         _ => false,
     }
 }
 
 /// Takes a value, if there is one.
-trait TakeOption<T> {
-    fn clone_from_option(&mut self, value: Option<T>) -> bool;
-}
-
-impl<T> TakeOption<T> for Option<T> {
-    fn clone_from_option(&mut self, value: Option<T>) -> bool {
-        let is_some = value.is_some();
-        if is_some {
-            *self = value;
-        }
-        is_some
+fn take<T>(field: &mut Option<T>, value: Option<T>) -> bool {
+    let is_some = value.is_some();
+    if is_some {
+        *field = value;
     }
+    is_some
 }
 
 fn group_change(changes: &[Change]) -> Option<GroupChange> {
@@ -327,13 +320,20 @@ fn again(changes: &[Change], id: GroupId) -> Option<Step> {
     Some(Step::CreateGroup { external_id, name, rest: Box::new(rest), again: Some(id) })
 }
 
-/// Takes a run back.
+/// Takes a run back. One that is cut short can be done again: what was set back already stays so.
 ///
 /// # Errors
 /// Why it cannot be taken back.
 pub async fn undo(pass: &Pass, source: &SourceId, id: RunId, by: Author) -> Result<Run, UndoError> {
+    let own = RunId::new(pass.store.clock().now(), pass.store.rng());
+    pass.live.begin(own, None);
+    let run = take_back(pass, source, id, own, by).await;
+    pass.live.end(run.as_ref().ok());
+    run
+}
+
+async fn take_back(pass: &Pass, source: &SourceId, id: RunId, own: RunId, by: Author) -> Result<Run, UndoError> {
     let started_at = pass.store.clock().now();
-    let own = RunId::new(started_at, pass.store.rng());
     let (store, reading) = (pass.store.clone(), move |store: Arc<Store>| plan(&store.view(), id));
     let Undo { items, counts, skipped } =
         tokio::task::spawn_blocking(move || reading(store)).await.map_err(|_| StoreError::Stopped)??;
@@ -345,8 +345,10 @@ pub async fn undo(pass: &Pass, source: &SourceId, id: RunId, by: Author) -> Resu
         author: Author { actor: Actor::Source { id: source.clone(), run: Some(own) }, ..by.clone() },
         source: source.clone(),
         defaults: pass.rules.users.clone(),
-        live: None,
+        live: Some(pass.live.clone()),
     };
+    pass.live.planned.store(items.len(), Ordering::Relaxed);
+    pass.live.writes();
     let applied = apply::apply(ground, items, None).await?;
     let mut skipped = skipped;
     skipped.extend(applied.refused);
@@ -369,9 +371,6 @@ async fn hold_back(
         let reading = readings::get(tx, &source)?;
         let needs_complete = Some("a run was taken back".to_owned());
         readings::put(tx, &source, &Reading { undone: Some(run), needs_complete, ..reading })?;
-        if let Some(record) = runs::get_run(tx, run)? {
-            runs::put_run(tx, &Run { undone_by: Some(own), ..record })?;
-        }
         runs::supersede(tx, &Cause::Source { id: source.clone() }, tx.now())?;
         let mut entry = Entry::new("run.undone", Target::Source { id: source.clone() });
         entry.details.insert("run".to_owned(), run.to_string().into());

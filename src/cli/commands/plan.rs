@@ -65,7 +65,11 @@ pub(super) async fn run(plan: Plan, client: &Client, json: bool) -> anyhow::Resu
         }
         Plan::Undo { run, dry_run } => {
             let path = format!("/api/v1/runs/{}/undo", encode(&run));
-            let answer = client.post(&path, json!({"dry_run": dry_run})).await?;
+            let mut answer = client.post(&path, json!({"dry_run": dry_run})).await?;
+            if let Some(running) = answer.get("running") {
+                let (source, own) = (output::text_at(&answer, "source"), output::text_at(running, "run"));
+                answer = super::source::ended(client, &source, &own, false).await?;
+            }
             show(&answer, json, |answer| undone(answer, dry_run))
         }
     }

@@ -3,7 +3,6 @@
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -182,18 +181,35 @@ async fn sync(client: &Client, source: &str, full: bool) -> anyhow::Result<Value
     if is_watched {
         clear();
     }
-    if answer.get("running").is_none() {
-        return Ok(answer);
+    match answer.get("running") {
+        None => Ok(answer),
+        Some(running) => {
+            let run = output::text_at(running, "run");
+            ended(client, source, &run, is_watched).await
+        }
     }
-    let ended = follow(client, source, is_watched).await?;
+}
+
+/// Waits for the end of a run of a source, and gives its record.
+pub(super) async fn ended(client: &Client, source: &str, run: &str, is_watched: bool) -> anyhow::Result<Value> {
+    let last = loop {
+        if let Some(last) = follow(client, source, is_watched).await? {
+            break last;
+        }
+    };
     if is_watched {
         clear();
     }
-    Ok(ended)
+    // Another one may have begun and ended since.
+    if output::text_at(&last, "id") == run {
+        Ok(last)
+    } else {
+        client.get(&format!("/api/v1/runs/{}", encode(run))).await
+    }
 }
 
-/// Follows the pass under way to its end, and gives its record.
-async fn follow(client: &Client, source: &str, is_watched: bool) -> anyhow::Result<Value> {
+/// Follows the pass under way to its end, and gives its record; nothing where the daemon wants to be asked again.
+async fn follow(client: &Client, source: &str, is_watched: bool) -> anyhow::Result<Option<Value>> {
     let mut body = client.stream(&format!("/api/v1/sources/{}/progress", encode(source))).await?;
     let mut text = String::new();
     while let Some(frame) = body.frame().await {
@@ -203,7 +219,7 @@ async fn follow(client: &Client, source: &str, is_watched: bool) -> anyhow::Resu
             let data = event.lines().find_map(|line| line.strip_prefix("data: ")).unwrap_or_default();
             let data: Value = serde_json::from_str(data)?;
             if event.starts_with("event: end") {
-                return Ok(data);
+                return Ok(Some(data));
             }
             if is_watched {
                 tell(&data);
@@ -211,7 +227,7 @@ async fn follow(client: &Client, source: &str, is_watched: bool) -> anyhow::Resu
             text = rest.to_owned();
         }
     }
-    Err(anyhow!("the daemon went away before the pass had ended"))
+    Ok(None)
 }
 
 /// One line that is written over by the next.

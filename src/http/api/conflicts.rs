@@ -16,17 +16,24 @@ use crate::http::extract::{Body, Parameters, Segment};
 use crate::http::state::App;
 use crate::store::{conflicts, users};
 use crate::sync::inbox;
+use crate::sync::task::Follower;
 
-/// The conflicts of one source (`source`) or of all: those that wait, or all of them with `?all=true`.
+/// A page of the conflicts of one source (`source`) or of all, after one of them (`cursor`): those that wait, or all of
+/// them with `?all=true`.
 pub async fn list(State(app): State<App>, parameters: Parameters) -> Result<Json<Value>, Problem> {
     let source = parameters.get("source").map(SourceId::parse).transpose();
     let source = source.map_err(|_| Problem::not_found("source"))?;
     let all = parameters.get("all") == Some("true");
-    let view = app.store.view();
-    let found = conflicts::list(&view, source.as_ref())?;
-    let shown = found.iter().filter(|conflict| all || conflict.is_open()).take(parameters.limit()?);
+    let after = parameters.get("cursor").map(place).transpose()?;
+    let (view, limit) = (app.store.view(), parameters.limit()?);
+    let wanted = |conflict: &Conflict| all || conflict.is_open();
+    let mut found = conflicts::page(&view, source.as_ref(), after.as_ref(), limit.saturating_add(1), wanted)?;
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let last = found.last().filter(|_| more);
+    let next = last.map(|last| format!("{}/{}", last.source, last.external_id));
     let mut items = Vec::new();
-    for conflict in shown {
+    for conflict in &found {
         let holder = users::get(&view, conflict.holder)?.map(|holder| holder.username);
         let mut item = json!(conflict);
         if let Some(members) = item.as_object_mut() {
@@ -34,7 +41,15 @@ pub async fn list(State(app): State<App>, parameters: Parameters) -> Result<Json
         }
         items.push(item);
     }
-    Ok(Json(json!({"items": items})))
+    Ok(Json(json!({"items": items, "next_cursor": next})))
+}
+
+/// Where a page goes on.
+fn place(cursor: &str) -> Result<(SourceId, ExternalId), Problem> {
+    let place = cursor
+        .split_once('/')
+        .and_then(|(source, id)| Some((SourceId::parse(source).ok()?, ExternalId::parse(id).ok()?)));
+    place.ok_or_else(|| Problem::field("cursor", "malformed", "must be the next_cursor of an earlier page"))
 }
 
 /// A conflict's place: the source and the identity of the entry there.
@@ -50,7 +65,7 @@ fn find(app: &App, source: &SourceId, id: &ExternalId) -> Result<Conflict, Probl
 
 /// The entry looks at the source again soon, so that the decision takes effect.
 fn poke(app: &App, source: &SourceId) {
-    app.driver.poke(&format!("sync:{source}"));
+    app.driver.poke(&Follower::task_name(source));
 }
 
 /// The entry takes over the user who holds its name. Nobody gives away a user who holds more than they do.

@@ -12,12 +12,17 @@ use hyper::body::{Bytes, Frame};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use crate::base::clock::Stopwatch;
+
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(250);
 /// Events that wait for a slow reader; it waits for nobody else.
 const WAITING: usize = 4;
-/// Nobody listens for longer than this.
-const LONGEST: u32 = 4 * 3600 * 6;
+/// Nobody listens for longer than this without asking again, as clients do by themselves; the right to it is then looked
+/// at again.
+const LONGEST: Duration = Duration::from_secs(300);
+/// A listener that takes nothing for so long is given up.
+const STALLED: Duration = Duration::from_secs(60);
 
 /// One event.
 pub(super) struct Event {
@@ -33,10 +38,11 @@ pub(super) struct Event {
 pub(super) fn events(mut next: impl FnMut() -> Event + Send + 'static) -> Response {
     let (lines, come) = mpsc::channel(WAITING);
     tokio::spawn(async move {
-        for _ in 0..LONGEST {
+        let since = Stopwatch::start();
+        while since.elapsed() < LONGEST {
             let Event { name, data, last } = next();
             let text = format!("event: {name}\ndata: {data}\n\n");
-            if lines.send(Bytes::from(text)).await.is_err() || last {
+            if lines.send_timeout(Bytes::from(text), STALLED).await.is_err() || last {
                 return;
             }
             tokio::time::sleep(PAUSE).await;

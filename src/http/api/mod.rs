@@ -114,7 +114,7 @@ fn running() -> Vec<Route> {
         route(Method::POST, "/api/v1/sources/{source}/sync", holder(P::SourcesSync), sources::sync),
         route(Method::GET, "/api/v1/runs", holder(P::SourcesView), sources::runs),
         route(Method::GET, "/api/v1/runs/{run}", holder(P::SourcesView), sources::show_run),
-        route(Method::GET, "/api/v1/runs/{run}/changes", holder(P::SourcesView), sources::run_changes),
+        route(Method::GET, "/api/v1/runs/{run}/changes", holder(P::AuditView), sources::run_changes),
         route(Method::POST, "/api/v1/runs/{run}/undo", holder(P::PlansApprove), sources::undo),
         route(Method::GET, "/api/v1/conflicts", holder(P::SourcesView), conflicts::list),
         route(Method::POST, "/api/v1/conflicts/{source}/{entry}/link", holder(P::ConflictsResolve), conflicts::link),

@@ -1,11 +1,14 @@
 //! Sources: what they are, testing them, planning and running a pass now, and what came of earlier runs.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 
 use super::events::{Event, events};
 use crate::base::id::{RunId, SourceId};
@@ -17,6 +20,7 @@ use crate::http::extract::{Body, Parameters, Segment};
 use crate::http::state::App;
 use crate::sources::{Instead, PulledUser, TestReport, Trial};
 use crate::store::{StoreError, readings, runs};
+use crate::sync::live::Live;
 use crate::sync::pass::Wanted;
 use crate::sync::task::Follower;
 use crate::sync::undo::{self, Undo, UndoError};
@@ -86,14 +90,19 @@ pub async fn test(
     Segment(id): Segment<SourceId>,
     Body(wish): Body<Wish>,
 ) -> Result<Json<Value>, Problem> {
-    let trial = Trial { thorough: false, instead: wish.into() };
+    let trial = Trial { thorough: false, limit: patience(&app), instead: wish.into() };
     Ok(report(pulled(&app, &id)?.source.test(trial).await))
 }
 
 /// Looks at everything that may be wrong with the source.
 pub async fn doctor(State(app): State<App>, Segment(id): Segment<SourceId>) -> Result<Json<Value>, Problem> {
-    let trial = Trial { thorough: true, ..Trial::default() };
+    let trial = Trial { thorough: true, limit: patience(&app), ..Trial::default() };
     Ok(report(pulled(&app, &id)?.source.test(trial).await))
+}
+
+/// A little less than a request may take: what was found out until then is answered.
+fn patience(app: &App) -> Duration {
+    app.settings.request_timeout.mul_f64(0.9)
 }
 
 fn report(report: TestReport) -> Json<Value> {
@@ -163,25 +172,33 @@ pub async fn sync(
 ) -> Result<Response, Problem> {
     let pulled = pulled(&app, &id)?;
     let (wanted, live) = (wanted(&parameters)?, pulled.pass.live.clone());
-    // A task of its own: a caller who hangs up does not cut a pass in half.
-    let pass = tokio::spawn(async move { pulled.run(wanted, caller.author()).await });
-    let patience = app.settings.request_timeout / 2;
-    match tokio::time::timeout(patience, pass).await {
-        Err(_) => Ok((StatusCode::ACCEPTED, Json(json!({"running": live.progress()}))).into_response()),
-        Ok(Ok(run)) => match run? {
-            Some(run) => Ok(Json(json!(run)).into_response()),
-            None => {
-                Err(Problem::new(StatusCode::CONFLICT, "already_running", format!("a pass of {id} is running already")))
-            }
-        },
-        Ok(Err(error)) => {
-            tracing::error!(source.id = %id, error = %error, "a pass ended in a fault of its own");
-            Err(Problem::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "internal",
-                "an internal fault; the daemon's log says more",
-            ))
+    let busy = format!("a pass of {id} is running already");
+    let pass = async move {
+        let run = pulled.run(wanted, caller.author()).await?;
+        run.ok_or_else(|| Problem::new(StatusCode::CONFLICT, "already_running", busy))
+    };
+    finished(&app, &id, pass, &live).await
+}
+
+/// The record of what was begun, or `202` with how far it is where it takes longer than a request may. It goes on in a
+/// task of its own: a caller who hangs up does not cut it in half.
+async fn finished(
+    app: &App,
+    source: &SourceId,
+    work: impl Future<Output = Result<Run, Problem>> + Send + 'static,
+    live: &Live,
+) -> Result<Response, Problem> {
+    let (tell, told) = oneshot::channel();
+    tokio::spawn(async move {
+        if let Err(Err(problem)) = tell.send(work.await) {
+            tracing::error!(error.code = problem.code, "what nobody waits for any more failed: {}", problem.detail);
         }
+    });
+    match tokio::time::timeout(app.settings.request_timeout / 2, told).await {
+        Err(_) => {
+            Ok((StatusCode::ACCEPTED, Json(json!({"running": live.progress(), "source": source}))).into_response())
+        }
+        Ok(run) => Ok(Json(json!(run.map_err(|_| StoreError::Stopped)??)).into_response()),
     }
 }
 
@@ -224,14 +241,7 @@ pub async fn run_changes(
         after.map_err(|_| Problem::field("cursor", "malformed", "must be the next_cursor of an earlier page"))?;
     let (limit, after) = (parameters.limit()?, after.unwrap_or_default());
     let run = runs::get_run(&app.store.view(), id)?.ok_or_else(|| Problem::not_found("run"))?;
-    let read = move || {
-        let mut room = limit.saturating_add(1);
-        undo::lines_of(&app.store.view(), &run, |line| {
-            let wanted = line.seq > after && room > 0;
-            room = room.saturating_sub(usize::from(wanted));
-            wanted
-        })
-    };
+    let read = move || undo::lines_of(&app.store.view(), &run, after, limit.saturating_add(1));
     let mut lines = tokio::task::spawn_blocking(read).await.map_err(|_| StoreError::Stopped)??;
     let more = lines.len() > limit;
     lines.truncate(limit);
@@ -254,19 +264,18 @@ pub async fn undo(
     caller: Caller,
     Segment(id): Segment<String>,
     Body(wish): Body<UndoWish>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     let run = find_run(&app, &id)?;
     if wish.dry_run {
         let plan = tokio::task::spawn_blocking(move || undo::plan(&app.store.view(), run.id));
         let Undo { items, counts, skipped } = plan.await.map_err(|_| StoreError::Stopped)??;
         let items: Vec<_> = items.into_iter().take(1_000).collect();
-        return Ok(Json(json!({"counts": counts, "items": items, "skipped": skipped})));
+        return Ok(Json(json!({"counts": counts, "items": items, "skipped": skipped})).into_response());
     }
     let source = run.cause.source().ok_or(UndoError::Nothing)?.clone();
     let follower = pulled(&app, &source)?;
-    // A task of its own: a caller who hangs up does not cut it in half.
-    let undoing = tokio::spawn(async move { follower.undo(run.id, caller.author()).await });
-    Ok(Json(json!(undoing.await.map_err(|_| StoreError::Stopped)??)))
+    let live = follower.pass.live.clone();
+    finished(&app, &source, async move { Ok(follower.undo(run.id, caller.author()).await?) }, &live).await
 }
 
 fn find_run(app: &App, id: &str) -> Result<Run, Problem> {

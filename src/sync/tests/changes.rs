@@ -3,6 +3,7 @@
 use super::*;
 use crate::directory::conflict::ConflictRule;
 use crate::directory::user::KeptAttribute;
+use crate::directory::user::UserChange;
 use crate::store::readings;
 use crate::sync::undo;
 
@@ -254,4 +255,49 @@ async fn a_first_reading_is_written_while_it_is_read_and_only_the_first() {
     assert!(user(&pass, "u999").is_active());
     let undone = undo::undo(&pass, &source.id, first.id, Author::system("admin")).await.unwrap();
     assert_eq!(undone.counts.remove, 1_000);
+}
+
+#[tokio::test]
+async fn an_undo_that_was_cut_short_is_done_again() {
+    let (pass, source) = (pass(), Fake::new(entries(3)));
+    run(&pass, &source).await;
+    source.holds(entries(4));
+    let outcome = run(&pass, &source).await;
+    let begun = async {
+        while readings::get(&pass.store.view(), &source.id).unwrap().undone.is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let (by, id) = (Author::system("admin"), outcome.id);
+    tokio::select! {
+        biased;
+        _ = undo::undo(&pass, &source.id, id, by.clone()) => panic!("it had ended"),
+        () = begun => {}
+    }
+    let undone = undo::undo(&pass, &source.id, id, by.clone()).await.unwrap();
+    assert!(users::by_username(&pass.store.view(), "u3").unwrap().is_none());
+    let again = undo::undo(&pass, &source.id, id, by).await;
+    assert!(matches!(again, Err(undo::UndoError::Done(run)) if run == undone.id));
+}
+
+#[tokio::test]
+async fn an_end_that_was_set_here_is_never_put_off_by_the_source() {
+    let (pass, source) = (pass(), Fake::new(entries(3)));
+    let at = |second| Some(Timestamp::from_second(second).unwrap());
+    run(&pass, &source).await;
+    let id = user(&pass, "u1").id;
+    let set = move |tx: &mut Tx<'_>| {
+        let change = UserChange { expires_at: Some(at(2_000_000)), ..UserChange::default() };
+        users::update(tx, &Author::system("admin"), id, "user.changed", |user, _| Ok(change.apply(user)))
+    };
+    pass.store.write(set).await.unwrap();
+    for (end, becomes) in
+        [(at(3_000_000), at(2_000_000)), (at(1_500_000), at(1_500_000)), (at(3_000_000), at(3_000_000))]
+    {
+        let mut changed = entries(3);
+        changed[1].expires_at = Some(end);
+        source.holds(changed);
+        run(&pass, &source).await;
+        assert_eq!(user(&pass, "u1").expires_at, becomes);
+    }
 }
