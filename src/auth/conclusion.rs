@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::flow::{self, Facts, Next};
 use super::login::{LoginError, Origin, Outcome, details, refusal_name};
+use super::power::factor_rule;
 use super::settings::Settings;
 use crate::base::clock::plus;
 use crate::base::id::{SessionId, SourceId};
@@ -14,12 +15,11 @@ use crate::base::secret::{Secret, TokenHash, TokenKind, hash_token, new_token};
 use crate::directory::audit::{Actor, Author};
 use crate::directory::grant::Grant;
 use crate::directory::login::Login;
-use crate::directory::policy::{FactorRule, MfaMode};
 use crate::directory::session::Session;
 use crate::directory::user::User;
 use crate::store::audit::Entry;
 use crate::store::tx::{Reads, Tx};
-use crate::store::{StoreError, audit, credentials, grants, logins, sessions, users};
+use crate::store::{StoreError, audit, credentials, logins, sessions, users};
 
 /// Decides, in one transaction with everything it rests on, what a login needs next; and does it.
 #[derive(Clone)]
@@ -30,16 +30,6 @@ pub(super) struct Conclusion {
     /// What groups of sources give.
     pub(super) grants: Arc<[Grant]>,
     pub(super) origin: Origin,
-}
-
-/// What is asked of a user after the password; the roles that groups give count as those given by hand.
-pub(super) fn factor_rule(
-    reads: &dyn Reads,
-    mode: MfaMode,
-    grants: &[Grant],
-    user: &User,
-) -> Result<FactorRule, StoreError> {
-    Ok(mode.rule_for(user, &grants::roles_of(reads, grants, user)?))
 }
 
 impl Conclusion {

@@ -1,6 +1,6 @@
 //! The login: throttle, resolve the user, verify the password, and do what the flow decides.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -11,20 +11,19 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tokio_util::task::TaskTracker;
 
-use super::conclusion::{self, Conclusion};
+use super::conclusion::Conclusion;
 use super::flow::{self, Refusal};
 use super::hasher::{HashError, Hasher};
 use super::settings::Settings;
 use super::throttle::{Key, Throttle};
 use super::verify::{self, Answer, Backend, Kept, Question, Verified};
 use crate::base::clock::plus;
-use crate::base::id::{RoleId, SourceId, UserId};
+use crate::base::id::{SourceId, UserId};
 use crate::base::secret::{Secret, TokenKind, new_token};
 use crate::directory::audit::{Actor, Author, Target};
 use crate::directory::field::FieldError;
 use crate::directory::grant::Grant;
 use crate::directory::login::{Login, Stage};
-use crate::directory::policy::FactorRule;
 use crate::directory::role;
 use crate::directory::session::Session;
 use crate::directory::user::User;
@@ -32,7 +31,7 @@ use crate::sources::PulledUser;
 use crate::store::audit::Entry;
 use crate::store::tx::{Reads, Tx};
 use crate::store::users::WriteError;
-use crate::store::{Store, StoreError, audit, credentials, grants, users, verifiers};
+use crate::store::{Store, StoreError, audit, credentials, users, verifiers};
 
 /// Makes a user of somebody whom a source verified and the directory does not know yet.
 pub trait Newcomers: Send + Sync {
@@ -171,22 +170,6 @@ impl Authenticator {
     #[must_use]
     pub fn keeps_password(&self, source: &SourceId) -> bool {
         self.backends.iter().any(|backend| backend.id == *source && backend.keeps_passwords)
-    }
-
-    /// The system roles of a user, given by hand and by groups of their source.
-    ///
-    /// # Errors
-    /// When the store cannot read.
-    pub fn roles_of(&self, user: &User) -> Result<BTreeSet<RoleId>, StoreError> {
-        grants::roles_of(&self.store.view(), &self.grants, user)
-    }
-
-    /// What is asked of a user after the password.
-    ///
-    /// # Errors
-    /// When the store cannot read.
-    pub fn factor_rule(&self, user: &User) -> Result<FactorRule, StoreError> {
-        conclusion::factor_rule(&self.store.view(), self.settings.mfa, &self.grants, user)
     }
 
     /// Begins a login with a name and a password.

@@ -12,6 +12,7 @@ pub mod login;
 pub mod offline;
 pub mod own;
 pub mod passwords;
+mod power;
 mod refused;
 pub mod sessions;
 pub mod settings;

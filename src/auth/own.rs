@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::conclusion::factor_rule;
 use super::login::{Authenticator, LoginError};
 use super::passwords::tell;
+use super::power::factor_rule;
 use super::throttle::Key;
 use super::totp::{self, Enrolment};
 use crate::base::id::{FactorId, UserId};
