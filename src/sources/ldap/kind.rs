@@ -148,7 +148,8 @@ pub(super) async fn detect(
         && let Some(context) = root.context_of(&settings.base_dn)
     {
         let place = format!("cn=ipaConfig,cn=etc,{context}");
-        if let Ok(Some(_)) = one(link, settings, &place, vec!["1.1".to_owned()]).await {
+        // Not an answer is not a no: with another kind everybody would have another identity.
+        if one(link, settings, &place, vec!["1.1".to_owned()]).await?.is_some() {
             return Ok((ServerKind::FreeIpa, "a 389 Directory Server with the configuration of FreeIPA"));
         }
     }

@@ -14,7 +14,7 @@ use super::entry::Entry;
 use super::filter::Filter;
 use super::mapping::Mapping;
 use super::pool::Pool;
-use super::server::{Servers, bind_reader};
+use super::server::Servers;
 use super::settings::Settings;
 use super::wire::error::{LinkError, bounded, explain_code};
 use super::wire::link::{Link, Search};
@@ -117,8 +117,7 @@ impl Logins {
                 Err(error) => return Err(error),
             }
         }
-        let mut link = inner.servers.connect_for_login(settings).await?;
-        bind_reader(&mut link, settings).await?;
+        let mut link = inner.servers.for_login(settings).await?;
         let found = look_up(&mut link, inner, whom, as_user, settings.operation_timeout).await?;
         self.searches.park(link);
         Ok(found)
@@ -131,7 +130,8 @@ impl Logins {
             Found::One { user: Some(Err(skipped)), .. } => {
                 Err(LinkError::Settings(format!("{}: {}", skipped.label, skipped.problem)))
             }
-            Found::One { user: None, .. } | Found::Nobody | Found::Several => Ok(None),
+            Found::Several => Err(LinkError::Settings(format!("several entries have the identifier {}", id.as_str()))),
+            Found::One { user: None, .. } | Found::Nobody => Ok(None),
         }
     }
 
@@ -154,7 +154,7 @@ impl Logins {
                 Err(error) => return Err(error),
             }
         }
-        let mut link = servers.connect_for_login(settings).await?;
+        let mut link = servers.unbound(settings).await?;
         let result = link.bind(dn, password, settings.operation_timeout).await?;
         self.binds.park(link);
         Ok(result)

@@ -37,7 +37,6 @@ use tokio_util::task::AbortOnDropHandle;
 
 pub use self::kind::ServerKind;
 pub use self::settings::{Attributes, Fault, GroupAttributes, Settings, Strategy};
-pub use self::wire::health::EndpointHealth;
 
 use self::kind::RootDse;
 use self::login::{Logins, Whom};
@@ -176,12 +175,6 @@ impl LdapSource {
     pub fn has_unique_ids(&self) -> bool {
         self.0.settings.id_attribute.as_deref().is_none_or(mapping::is_made_by_server)
     }
-
-    /// How each server stands, in the order of the settings: nothing is asked for it.
-    #[must_use]
-    pub fn endpoints(&self) -> Vec<EndpointHealth> {
-        self.0.servers.health()
-    }
 }
 
 impl Inner {
@@ -233,7 +226,7 @@ impl Source for LdapSource {
         }
         let inner = Arc::clone(&self.0);
         Box::pin(async move {
-            let work = async move { reading::wait(&inner.settings, &inner.servers, &inner, since).await };
+            let work = async move { reading::wait(&inner, since).await };
             apart(work).await.unwrap_or_else(|| Err(PullError::Unavailable(UNDECODABLE.to_owned())))
         })
     }
@@ -247,14 +240,7 @@ impl Source for LdapSource {
     }
 
     fn health(&self) -> Vec<ServerHealth> {
-        let shown = |health: EndpointHealth| ServerHealth {
-            url: health.url,
-            down: health
-                .problem
-                .filter(|_| !health.healthy)
-                .map(|why| (why, Duration::from_secs(health.seconds.unwrap_or_default()))),
-        };
-        self.0.servers.health().into_iter().map(shown).collect()
+        self.0.servers.health()
     }
 }
 
@@ -277,7 +263,7 @@ async fn in_place<T>(work: impl Future<Output = T>) -> Option<T> {
 async fn read(inner: Arc<Inner>, since: Option<Bookmark>, output: Output) -> Result<Read, PullError> {
     let limit = inner.settings.pass_timeout;
     let counter = output.counter();
-    let pass = apart(async move { reading::read(&inner.settings, &inner.servers, since, output, &inner).await });
+    let pass = apart(async move { reading::read(&inner, since, output).await });
     let why = match timeout(limit, pass).await {
         Ok(Some(outcome)) => return outcome,
         Ok(None) => UNDECODABLE.to_owned(),

@@ -112,7 +112,8 @@ impl Probe<'_> {
         let shown = certificates.iter().map(|one| {
             let days = one.days_left(now);
             let soon = if days <= DAYS_LEFT { ": renew it" } else { "" };
-            format!("{} by {}, {days} days left{soon}", one.subject, one.issuer)
+            let names = if one.names.is_empty() { String::new() } else { format!(" ({})", one.names.join(", ")) };
+            format!("{}{names} by {}, {days} days left{soon}", one.subject, one.issuer)
         });
         let own = certificates.first().map(|own| format!("; SHA-256 {}", own.sha256)).unwrap_or_default();
         shown.collect::<Vec<_>>().join(" < ") + &own
@@ -125,7 +126,10 @@ impl Probe<'_> {
             ("", None) => "anonymous".to_owned(),
             (dn, _) => dn.to_owned(),
         };
-        let bound = bind_reader(link, settings).await.map(|()| who).map_err(|error| error.to_string());
+        let bound = bind_reader(link, settings, settings.operation_timeout)
+            .await
+            .map(|()| who)
+            .map_err(|error| error.to_string());
         self.note(("bind", "bind_dn"), watch.elapsed(), bound)
     }
 

@@ -12,8 +12,9 @@ use tokio::sync::OnceCell;
 use super::settings::Settings;
 use super::wire::endpoint::Endpoint;
 use super::wire::error::{LinkError, explain_code, explain_external};
-use super::wire::health::{Board, EndpointHealth, Watch};
+use super::wire::health::{Board, Watch};
 use super::wire::link::Link;
+use crate::sources::ServerHealth;
 
 /// The servers of one source.
 pub(super) struct Servers {
@@ -34,7 +35,7 @@ impl Servers {
     }
 
     /// How each server stands, in the order of the settings.
-    pub(super) fn health(&self) -> Vec<EndpointHealth> {
+    pub(super) fn health(&self) -> Vec<ServerHealth> {
         self.board.shown(self.endpoints.iter().map(ToString::to_string))
     }
 
@@ -50,33 +51,54 @@ impl Servers {
         self.tls.get_or_try_init(read).await
     }
 
-    /// Connects to the first server that answers; each gets the whole time to connect.
-    pub(super) async fn connect_from_first(&self, settings: &Settings) -> Result<Link, LinkError> {
-        self.connect(settings, settings.connect_timeout).await
+    /// The first server that takes our own bind, for a reading; each gets the whole time.
+    pub(super) async fn for_reading(&self, settings: &Settings) -> Result<Link, LinkError> {
+        self.first(settings, settings.connect_timeout, Some(settings.operation_timeout)).await
     }
 
-    /// Connects for a login: to the first server that answers, all within the login's time.
-    pub(super) async fn connect_for_login(&self, settings: &Settings) -> Result<Link, LinkError> {
-        let count = u32::try_from(self.endpoints.len()).unwrap_or(u32::MAX).max(1);
-        self.connect(settings, settings.connect_timeout.min(settings.login_timeout / count)).await
+    /// The first server that takes our own bind, for the search of a login, all within the login's time.
+    pub(super) async fn for_login(&self, settings: &Settings) -> Result<Link, LinkError> {
+        let share = self.share(settings);
+        self.first(settings, settings.connect_timeout.min(share), Some(settings.operation_timeout.min(share))).await
     }
 
-    async fn connect(&self, settings: &Settings, limit: Duration) -> Result<Link, LinkError> {
+    /// The first server that can be connected to, for the bind of a user.
+    pub(super) async fn unbound(&self, settings: &Settings) -> Result<Link, LinkError> {
+        self.first(settings, settings.connect_timeout.min(self.share(settings)), None).await
+    }
+
+    /// What one server may take of a login's time.
+    fn share(&self, settings: &Settings) -> Duration {
+        settings.login_timeout / u32::try_from(self.endpoints.len()).unwrap_or(u32::MAX).max(1)
+    }
+
+    async fn first(
+        &self,
+        settings: &Settings,
+        limit: Duration,
+        bind_limit: Option<Duration>,
+    ) -> Result<Link, LinkError> {
         let tls = self.tls(settings).await?;
         let mut problems: Vec<LinkError> = Vec::new();
         for index in self.board.order() {
             let Some(endpoint) = self.endpoints.get(index) else { continue };
             let mut watch = Watch::start(&self.board, index);
-            match Link::open(endpoint, tls, limit).await {
-                Ok(mut link) => {
-                    watch.connected(link.certificates().first().cloned());
-                    link.watched_by(watch);
-                    return Ok(link);
-                }
+            let mut link = match Link::open(endpoint, tls, limit).await {
+                Ok(link) => link,
                 Err(error) => {
                     watch.failed(&error.to_string());
                     problems.push(error);
+                    continue;
                 }
+            };
+            watch.connected();
+            link.watched_by(watch);
+            let Some(limit) = bind_limit else { return Ok(link) };
+            match bind_reader(&mut link, settings, limit).await {
+                Ok(()) => return Ok(link),
+                // Another server would say the same.
+                Err(error @ LinkError::Settings(_)) => return Err(error),
+                Err(error) => problems.push(error),
             }
         }
         let all = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
@@ -92,8 +114,7 @@ impl Servers {
 
 /// Binds as the reader that the settings name. Without a DN the client certificate says who we are (SASL EXTERNAL,
 /// RFC 4513 §5.2.3); without either, nobody needs a bind.
-pub(super) async fn bind_reader(link: &mut Link, settings: &Settings) -> Result<(), LinkError> {
-    let limit = settings.operation_timeout;
+pub(super) async fn bind_reader(link: &mut Link, settings: &Settings, limit: Duration) -> Result<(), LinkError> {
     let (who, result) = match (settings.bind_dn.is_empty(), &settings.bind_password) {
         (false, Some(password)) => (settings.bind_dn.as_str(), link.bind(&settings.bind_dn, password, limit).await?),
         (false, None) => return Err(LinkError::Settings("bind_dn is set, but bind_password is not".to_owned())),
@@ -105,11 +126,5 @@ pub(super) async fn bind_reader(link: &mut Link, settings: &Settings) -> Result<
         code if settings.bind_dn.is_empty() => explain_external(code, &result.text),
         code => explain_code(code, &result.text),
     };
-    match result.rc {
-        51 | 52 => {
-            link.blame(&why);
-            Err(LinkError::Lost(why))
-        }
-        _ => Err(LinkError::Settings(format!("bind as {who}: {why}"))),
-    }
+    Err(LinkError::Settings(format!("bind as {who}: {why}")))
 }

@@ -18,11 +18,10 @@ use super::filter::Filter;
 use super::kind::RootDse;
 use super::mapping::Mapping;
 use super::pages::{PageFault, Pages, before_reading, below, incomplete};
-use super::server::{Servers, bind_reader};
 use super::settings::{Settings, Strategy};
 use super::wire::error::explain_code;
 use super::wire::link::{Link, Search};
-use super::{Known, know};
+use super::{Inner, Known, know};
 use crate::base::id::ExternalId;
 use crate::sources::{Extent, MemberName, Output, Piece, PullError, PulledUser, Read};
 
@@ -69,15 +68,13 @@ impl<T: Into<PageFault>> From<T> for Stop {
 
 /// Reads everything, or what changed since a bookmark.
 pub(super) async fn read(
-    settings: &Settings,
-    servers: &Servers,
+    inner: &Inner,
     since: Option<crate::sources::Bookmark>,
     output: Output,
-    know_as: &super::Inner,
 ) -> Result<Read, PullError> {
-    let mut link = servers.connect_from_first(settings).await.map_err(before_reading)?;
-    bind_reader(&mut link, settings).await.map_err(before_reading)?;
-    let known = know(know_as, &mut link).await.map_err(before_reading)?;
+    let settings = &inner.settings;
+    let mut link = inner.servers.for_reading(settings).await.map_err(before_reading)?;
+    let known = know(inner, &mut link).await.map_err(before_reading)?;
     let mut reader = Reader { link, settings, known: &known, output };
     let scope = Bookmark::scope(settings, &known.mapping.profile);
     let why = match since.map(|since| Bookmark::parse(&since.0, &scope)) {

@@ -17,7 +17,6 @@ use super::super::entry::Entry;
 use super::super::filter::Filter;
 use super::super::kind::ServerKind;
 use super::super::pages::{PageFault, below, too_many};
-use super::super::server::{Servers, bind_reader};
 use super::super::settings::Settings;
 use super::super::wire::error::LinkError;
 use super::super::wire::link::{Link, Search};
@@ -310,13 +309,11 @@ fn present_phase() -> Stop {
 
 /// Waits until the server says that something changed since the cookies; gives the reason of an early end.
 pub(in super::super) async fn wait(
-    settings: &Settings,
-    servers: &Servers,
     inner: &super::super::Inner,
     since: Option<crate::sources::Bookmark>,
 ) -> Result<(), PullError> {
-    let mut link = servers.connect_from_first(settings).await.map_err(before_reading)?;
-    bind_reader(&mut link, settings).await.map_err(before_reading)?;
+    let settings = &inner.settings;
+    let mut link = inner.servers.for_reading(settings).await.map_err(before_reading)?;
     let known = super::super::know(inner, &mut link).await.map_err(before_reading)?;
     let profile = &known.mapping.profile;
     let mark = since.and_then(|since| Bookmark::parse(&since.0, &Bookmark::scope(settings, profile)).ok());

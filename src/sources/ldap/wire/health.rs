@@ -7,42 +7,20 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::certificate::CertificateFacts;
 use crate::base::clock::Stopwatch;
+use crate::sources::ServerHealth;
 
 /// A server that failed is left alone for so long, as far as there is another.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 /// Whoever gives up waiting after so long blames the server.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// How one server stands, for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EndpointHealth {
-    /// Its URL.
-    pub url: String,
-    /// Did it answer when it was last asked? Also where it was not asked yet.
-    pub healthy: bool,
-    /// Why it is not healthy.
-    pub problem: Option<String>,
-    /// For how many seconds it has stood like this; `None` where it was not asked yet.
-    pub seconds: Option<u64>,
-    /// The certificate that it presented last.
-    pub certificate: Option<CertificateFacts>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    standing: Standing,
-    certificate: Option<CertificateFacts>,
-}
-
+/// How one server stands.
 #[derive(Debug, Default)]
 enum Standing {
+    /// Nothing is known against it.
     #[default]
-    Unknown,
-    Up {
-        since: Stopwatch,
-    },
+    Works,
     Down {
         since: Stopwatch,
         tried: Stopwatch,
@@ -52,12 +30,12 @@ enum Standing {
 
 /// What is known of all servers of a source.
 #[derive(Debug)]
-pub(crate) struct Board(Mutex<Vec<State>>);
+pub(crate) struct Board(Mutex<Vec<Standing>>);
 
 impl Board {
     /// Knows nothing yet of so many servers.
     pub(crate) fn new(count: usize) -> Arc<Self> {
-        Arc::new(Self(Mutex::new((0..count).map(|_| State::default()).collect())))
+        Arc::new(Self(Mutex::new((0..count).map(|_| Standing::default()).collect())))
     }
 
     /// The order in which to try the servers now. Who is told to try one that was down tries it for all: to
@@ -66,7 +44,7 @@ impl Board {
         let mut states = self.lock();
         let failed: Vec<_> = states.iter().map(failed_ago).collect();
         for state in states.iter_mut() {
-            if let Standing::Down { tried, .. } = &mut state.standing
+            if let Standing::Down { tried, .. } = state
                 && tried.elapsed() >= RETRY_AFTER
             {
                 *tried = Stopwatch::start();
@@ -76,51 +54,37 @@ impl Board {
     }
 
     /// How each server stands, in the order of the settings.
-    pub(crate) fn shown(&self, urls: impl Iterator<Item = String>) -> Vec<EndpointHealth> {
-        self.lock().iter().zip(urls).map(|(state, url)| shown(state, url)).collect()
+    pub(crate) fn shown(&self, urls: impl Iterator<Item = String>) -> Vec<ServerHealth> {
+        let down = |standing: &Standing| match standing {
+            Standing::Works => None,
+            Standing::Down { since, problem, .. } => Some((problem.clone(), since.elapsed())),
+        };
+        self.lock().iter().zip(urls).map(|(standing, url)| ServerHealth { url, down: down(standing) }).collect()
     }
 
-    fn up(&self, index: usize, certificate: Option<CertificateFacts>) {
-        if let Some(state) = self.lock().get_mut(index) {
-            if !matches!(state.standing, Standing::Up { .. }) {
-                state.standing = Standing::Up { since: Stopwatch::start() };
-            }
-            state.certificate = certificate;
+    fn up(&self, index: usize) {
+        if let Some(standing) = self.lock().get_mut(index) {
+            *standing = Standing::Works;
         }
     }
 
     fn down(&self, index: usize, problem: &str) {
-        if let Some(state) = self.lock().get_mut(index) {
+        if let Some(standing) = self.lock().get_mut(index) {
             let tried = Stopwatch::start();
-            let since = if let Standing::Down { since, .. } = state.standing { since } else { tried };
-            state.standing = Standing::Down { since, tried, problem: problem.to_owned() };
+            let since = if let Standing::Down { since, .. } = standing { *since } else { tried };
+            *standing = Standing::Down { since, tried, problem: problem.to_owned() };
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<State>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Standing>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn failed_ago(state: &State) -> Option<Duration> {
-    match &state.standing {
+fn failed_ago(standing: &Standing) -> Option<Duration> {
+    match standing {
+        Standing::Works => None,
         Standing::Down { tried, .. } => Some(tried.elapsed()),
-        Standing::Unknown | Standing::Up { .. } => None,
-    }
-}
-
-fn shown(state: &State, url: String) -> EndpointHealth {
-    let (since, problem) = match &state.standing {
-        Standing::Unknown => (None, None),
-        Standing::Up { since } => (Some(since), None),
-        Standing::Down { since, problem, .. } => (Some(since), Some(problem.clone())),
-    };
-    EndpointHealth {
-        url,
-        healthy: problem.is_none(),
-        problem,
-        seconds: since.map(|since| since.elapsed().as_secs()),
-        certificate: state.certificate.clone(),
     }
 }
 
@@ -150,10 +114,9 @@ impl Watch {
         Self { board: Arc::clone(board), index, asked: Some(Stopwatch::start()), answered: false }
     }
 
-    /// The connection is there.
-    pub(crate) fn connected(&mut self, certificate: Option<CertificateFacts>) {
+    /// The connection is there; that the server serves is another matter.
+    pub(crate) fn connected(&mut self) {
         self.asked = None;
-        self.board.up(self.index, certificate);
     }
 
     /// Something was asked; only the first answer counts.
@@ -164,7 +127,9 @@ impl Watch {
     /// The server answered.
     pub(crate) fn answered(&mut self) {
         self.asked = None;
-        self.answered = true;
+        if !std::mem::replace(&mut self.answered, true) {
+            self.board.up(self.index);
+        }
     }
 
     /// The attempt failed. On a connection that worked before, that says nothing of the server.
@@ -213,7 +178,7 @@ mod tests {
 
     fn healthy(board: &Board) -> Vec<bool> {
         let urls = (0..).map(|index| format!("ldaps://{index}"));
-        board.shown(urls).into_iter().map(|health| health.healthy).collect()
+        board.shown(urls).into_iter().map(|health| health.down.is_none()).collect()
     }
 
     #[test]
@@ -224,15 +189,16 @@ mod tests {
         assert_eq!(healthy(&board), [false, true]);
         assert_eq!(board.order(), [1, 0]);
         let mut watch = Watch::start(&board, 0);
-        watch.connected(None);
-        assert_eq!(healthy(&board), [true, true]);
+        watch.connected();
         watch.asked();
+        assert_eq!(healthy(&board), [false, true], "a server that only takes connections is not back");
         watch.answered();
+        assert_eq!(healthy(&board), [true, true]);
         watch.failed("the connection ended");
         assert_eq!(healthy(&board), [true, true]);
         watch.unable("busy");
         assert_eq!(healthy(&board), [false, true]);
-        assert_eq!(board.shown(std::iter::once(String::new()))[0].problem.as_deref(), Some("busy"));
+        assert_eq!(board.shown(std::iter::once(String::new()))[0].down.as_ref().unwrap().0, "busy");
     }
 
     #[test]
@@ -242,7 +208,7 @@ mod tests {
         assert_eq!(healthy(&board), [true]);
         let mut watch = Watch::start(&board, 0);
         std::thread::sleep(PATIENCE);
-        watch.connected(None);
+        watch.connected();
         drop(watch);
         assert_eq!(healthy(&board), [true]);
         let watch = Watch::start(&board, 0);

@@ -17,9 +17,8 @@ use rustls::ClientConfig;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::super::filter::Filter;
-use super::certificate::CertificateFacts;
 use super::endpoint::Endpoint;
-use super::error::LinkError;
+use super::error::{LinkError, explain_code};
 use super::guard::{self, End, Fate};
 use super::health::Watch;
 use super::transport::{self, Connected};
@@ -45,7 +44,6 @@ pub(crate) struct Link {
     unused: Stopwatch,
     /// Is it TLS?
     protected: bool,
-    certificates: Vec<CertificateFacts>,
     /// Did the server answer anything yet?
     answered: bool,
     /// Told how the first answers come.
@@ -93,7 +91,6 @@ impl Link {
             operations: 0,
             unused: Stopwatch::start(),
             protected: connected.tls.is_some(),
-            certificates: connected.certificates,
             answered: false,
             watch: None,
         })
@@ -104,16 +101,16 @@ impl Link {
         self.watch = Some(watch);
     }
 
-    /// The chain that the server presented, its own certificate first.
-    pub(crate) fn certificates(&self) -> &[CertificateFacts] {
-        &self.certificates
-    }
-
-    /// Notes that the server says of itself that it cannot serve.
-    pub(crate) fn blame(&mut self, problem: &str) {
-        if let Some(watch) = &mut self.watch {
-            watch.unable(problem);
+    /// A result, unless the server says of itself that it cannot serve (busy, unavailable): another one may.
+    fn served(&mut self, result: LdapResult) -> Result<LdapResult, LinkError> {
+        if !matches!(result.rc, 51 | 52) {
+            return Ok(result);
         }
+        let problem = format!("{}: {}", self.endpoint, explain_code(result.rc, &result.text));
+        if let Some(watch) = &mut self.watch {
+            watch.unable(&problem);
+        }
+        Err(LinkError::Lost(problem))
     }
 
     /// Can it be used for one more operation?
@@ -142,7 +139,8 @@ impl Link {
         }
         self.begin();
         let result = self.ldap.with_timeout(limit).simple_bind(dn, password.expose()).await;
-        self.outcome(result, "a bind", limit).await
+        let result = self.outcome(result, "a bind", limit).await?;
+        self.served(result)
     }
 
     /// A bind as whom the client certificate names (SASL EXTERNAL); the result code is the caller's to judge.
@@ -152,7 +150,8 @@ impl Link {
         }
         self.begin();
         let result = self.ldap.with_timeout(limit).sasl_external_bind().await;
-        self.outcome(result, "a bind", limit).await
+        let result = self.outcome(result, "a bind", limit).await?;
+        self.served(result)
     }
 
     /// Sends a search; the answers come by [`Link::next`].
@@ -167,8 +166,9 @@ impl Link {
         let begun =
             ldap.streaming_search(search.base, search.scope, search.filter.as_str(), search.attributes.clone()).await;
         match begun {
+            // It was only sent: there is no answer yet.
             Ok(answers) => Ok(answers),
-            Err(error) => Err(self.explain("a search", search.timeout, error).await),
+            Err(error) => self.outcome(Err(error), "a search", search.timeout).await,
         }
     }
 
@@ -208,7 +208,8 @@ impl Link {
             }
             entries.push(entry);
         }
-        Ok((entries, answers.finish().await))
+        let result = answers.finish().await;
+        Ok((entries, self.served(result)?))
     }
 
     /// One more operation begins.
