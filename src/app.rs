@@ -41,10 +41,6 @@ use crate::tasks::{Driver, Journal, Task, Work};
 pub mod first_start;
 pub mod logging;
 
-/// After a change was told, or a watch ended.
-const WATCH_PAUSE: std::time::Duration = std::time::Duration::from_secs(1);
-const WATCH_AGAIN: std::time::Duration = std::time::Duration::from_secs(30);
-
 /// A daemon whose doors are open, ready to run.
 pub struct Daemon {
     /// Everything behind the routes.
@@ -150,17 +146,9 @@ async fn watch_all(watched: Vec<Follower>, driver: &Arc<Driver>, stop: &Cancella
         let (driver, stop) = (driver.clone(), stop.clone());
         watching.spawn(async move {
             let name = Follower::task_name(follower.source.id());
-            let watch = async {
-                loop {
-                    follower.changed(WATCH_AGAIN).await;
-                    driver.poke(&name);
-                    // Changes come in bursts; and the pass takes its time to move on.
-                    tokio::time::sleep(WATCH_PAUSE).await;
-                }
-            };
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = watch => {}
+                () = follower.watch(|| _ = driver.poke(&name)) => {}
             }
         });
     }

@@ -16,6 +16,11 @@ use crate::sync::undo::{self, UndoError};
 use crate::tasks::schedule::Schedule;
 use crate::tasks::{Task, Work};
 
+/// After a change was told.
+const WATCH_PAUSE: Duration = Duration::from_secs(1);
+/// After a watch failed.
+const WATCH_AGAIN: Duration = Duration::from_secs(30);
+
 /// A source that is read, and the lease that lets one pass run at a time.
 #[derive(Clone)]
 pub struct Follower {
@@ -57,13 +62,28 @@ impl Follower {
         format!("sync:{source}")
     }
 
-    /// Waits until the source says that something changed since the last reading; after a failure, for a while.
-    pub async fn changed(&self, pause: Duration) {
-        let bookmark =
-            readings::get(&self.pass.store.view(), self.source.id()).ok().and_then(|reading| reading.bookmark);
-        if let Err(error) = self.source.changed(bookmark.map(Bookmark)).await {
-            tracing::info!(source.id = %self.source.id(), "the source does not tell of changes for now: {error}");
-            tokio::time::sleep(pause).await;
+    /// Calls `tell` whenever the source says that something changed since the last reading: once for each reading. Where
+    /// the next pass fails or is held, its schedule brings the one after it.
+    pub async fn watch(&self, tell: impl Fn()) {
+        let mut told = None;
+        loop {
+            let reading = readings::get(&self.pass.store.view(), self.source.id());
+            let bookmark = reading.ok().and_then(|reading| reading.bookmark);
+            if bookmark.is_some() && bookmark == told {
+                // Changes come in bursts; and the pass takes its time to move on.
+                tokio::time::sleep(WATCH_PAUSE).await;
+                continue;
+            }
+            match self.source.changed(bookmark.clone().map(Bookmark)).await {
+                Ok(()) => {
+                    tell();
+                    told = bookmark;
+                }
+                Err(error) => {
+                    tracing::info!(source.id = %self.source.id(), "the source does not tell of changes for now: {error}");
+                    tokio::time::sleep(WATCH_AGAIN).await;
+                }
+            }
         }
     }
 }

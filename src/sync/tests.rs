@@ -88,6 +88,10 @@ impl Source for Fake {
         Box::pin(async move { Ok(content.into_iter().find(|user| user.external_id == *id)) })
     }
 
+    fn changed(&self, _: Option<Bookmark>) -> Answer<'_, Result<(), PullError>> {
+        Box::pin(async { Ok(()) })
+    }
+
     fn verify<'a>(&'a self, _: Person<'a>, _: &'a Secret) -> Answer<'a, Verdict> {
         Box::pin(async { Verdict::Wrong })
     }

@@ -65,7 +65,7 @@ pub struct Undo {
 /// # Errors
 /// Why it cannot be taken back.
 pub fn plan(reads: &dyn Reads, id: RunId) -> Result<Undo, UndoError> {
-    let (_, lines) = changes_of(reads, id)?;
+    let (run, lines) = changes_of(reads, id)?;
     let mut planner = Planner { reads, undo: Undo::default(), users: HashMap::new() };
     for line in lines.into_iter().rev() {
         planner.line(&line)?;
@@ -73,7 +73,13 @@ pub fn plan(reads: &dyn Reads, id: RunId) -> Result<Undo, UndoError> {
     let mut undo = planner.undo;
     undo.items.iter().for_each(|item| undo.counts.note(&item.step));
     undo.counts.skipped = undo.skipped.len();
-    if undo.items.is_empty() && undo.skipped.is_empty() { Err(UndoError::Nothing) } else { Ok(undo) }
+    if !undo.items.is_empty() || !undo.skipped.is_empty() {
+        return Ok(undo);
+    }
+    // One that was cut short at its very end has only its record left to write.
+    let source = run.cause.source().ok_or(UndoError::Nothing)?;
+    let is_begun = readings::get(reads, source)?.undone == Some(id);
+    if is_begun { Ok(undo) } else { Err(UndoError::Nothing) }
 }
 
 /// The audit lines of the changes that a run of a source made, oldest first.
@@ -359,7 +365,8 @@ async fn take_back(pass: &Pass, source: &SourceId, id: RunId, own: RunId, by: Au
     Ok(pass.keep(own, cause, started_at, ended, by).await?)
 }
 
-async fn hold_back(
+/// Holds every later plan of the source until a person approves one.
+pub(super) async fn hold_back(
     store: &Arc<Store>,
     source: &SourceId,
     run: RunId,

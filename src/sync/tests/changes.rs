@@ -1,9 +1,11 @@
 //! Readings of changes, what is noted with them, tombstones, attributes that are kept, and names that are passed on.
 
 use super::*;
+use crate::base::id::RunId;
 use crate::directory::conflict::ConflictRule;
 use crate::directory::user::KeptAttribute;
 use crate::directory::user::UserChange;
+use crate::store::StoreError;
 use crate::store::readings;
 use crate::sync::undo;
 
@@ -263,19 +265,17 @@ async fn an_undo_that_was_cut_short_is_done_again() {
     run(&pass, &source).await;
     source.holds(entries(4));
     let outcome = run(&pass, &source).await;
-    let begun = async {
-        while readings::get(&pass.store.view(), &source.id).unwrap().undone.is_none() {
-            tokio::task::yield_now().await;
-        }
-    };
     let (by, id) = (Author::system("admin"), outcome.id);
-    tokio::select! {
-        biased;
-        _ = undo::undo(&pass, &source.id, id, by.clone()) => panic!("it had ended"),
-        () = begun => {}
-    }
-    let undone = undo::undo(&pass, &source.id, id, by.clone()).await.unwrap();
+    // Cut before anything was set back.
+    let own = RunId::new(pass.store.clock().now(), pass.store.rng());
+    undo::hold_back(&pass.store, &source.id, id, own, &by).await.unwrap();
+    undo::undo(&pass, &source.id, id, by.clone()).await.unwrap();
     assert!(users::by_username(&pass.store.view(), "u3").unwrap().is_none());
+    // Cut when only its record was not written yet.
+    let unmarked = Run { undone_by: None, ..outcome.clone() };
+    let forget = move |tx: &mut Tx<'_>| runs::put_run(tx, &unmarked);
+    pass.store.write::<_, StoreError>(forget).await.unwrap();
+    let undone = undo::undo(&pass, &source.id, id, by.clone()).await.unwrap();
     let again = undo::undo(&pass, &source.id, id, by).await;
     assert!(matches!(again, Err(undo::UndoError::Done(run)) if run == undone.id));
 }
@@ -300,4 +300,18 @@ async fn an_end_that_was_set_here_is_never_put_off_by_the_source() {
         run(&pass, &source).await;
         assert_eq!(user(&pass, "u1").expires_at, becomes);
     }
+}
+
+#[tokio::test]
+async fn a_change_that_no_pass_has_taken_yet_is_told_once() {
+    let (pass, source) = (pass(), Fake::new(entries(3)));
+    run(&pass, &source).await;
+    let told = std::sync::atomic::AtomicU32::new(0);
+    let tell = || _ = told.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+    let follower = crate::sync::task::Follower::new(std::sync::Arc::new(Fake::new(Vec::new())), pass.clone());
+    // The clock of the runtime runs ahead whenever nothing else is to be done.
+    tokio::time::pause();
+    let watched = tokio::time::timeout(std::time::Duration::from_secs(600), follower.watch(tell)).await;
+    assert!(watched.is_err());
+    assert_eq!(told.load(std::sync::atomic::Ordering::SeqCst), 1);
 }
