@@ -274,9 +274,12 @@ impl Pass {
             .filter(|conflict| !matches!(conflict.decision, Some(Decision::Ignored { .. })))
             .take(INBOX_LOOKED_UP)
         {
-            let piece = match source.look_up(&conflict.external_id).await? {
-                Some(user) => Piece::User(Box::new(user)),
-                None => Piece::Gone(conflict.external_id.clone()),
+            let piece = match source.look_up(&conflict.external_id).await {
+                Ok(Some(user)) => Piece::User(Box::new(user)),
+                Ok(None) => Piece::Gone(conflict.external_id.clone()),
+                // One entry that cannot be read now goes on waiting; what was read of the others stands.
+                Err(PullError::Misconfigured(_)) => continue,
+                Err(_) => break,
             };
             if output.send(vec![piece]).await.is_err() {
                 break;

@@ -47,7 +47,7 @@ impl Reader<'_> {
             let mut pages = Pages::new(below(settings, &settings.base_dn, &filter, wanted.clone()), settings.page_size);
             while let Some(entry) = pages.next(&mut self.link).await? {
                 let piece = self.user(entry, &wanted, &disabled)?;
-                found.extend(identity(&piece));
+                found.insert(identity(&piece).ok_or_else(unnamed)?);
                 pieces.push(piece);
             }
             self.references(pages.references)?;
@@ -73,12 +73,17 @@ impl Reader<'_> {
                     Ok(mapped) => self.complete(mapped).await?,
                     Err(skipped) => Piece::Skipped(skipped),
                 };
-                found.extend(identity(&piece));
+                found.insert(identity(&piece).ok_or_else(unnamed)?);
                 pieces.push(piece);
             }
         }
         Ok(found)
     }
+}
+
+/// An entry that was found by its identifier and does not show one is not gone.
+fn unnamed() -> Stop {
+    Stop::Complete("an entry that changed does not show its identifier".to_owned())
 }
 
 /// Entries with any of these identifiers.

@@ -14,8 +14,10 @@ use super::super::mapping::identifier;
 use super::super::pages::{PageFault, control_value};
 use super::super::wire::ber;
 use super::super::wire::link::Search;
+use super::syncrepl::COOKIE_MAX;
 use super::{CHANGES_MAX, Changes, Mark, Reader, Stop, refusal};
 use crate::base::id::ExternalId;
+use crate::directory::dn::is_under;
 
 /// LDAP_DIRSYNC_OBJECT_SECURITY: what the reader may not see is left out, instead of the whole search refused.
 const OBJECT_SECURITY: i64 = 1;
@@ -48,6 +50,9 @@ pub(super) fn show_deleted() -> RawControl {
 
 /// `SEQUENCE { moreResults INTEGER, unused INTEGER, cookie OCTET STRING }`.
 fn round(value: &[u8]) -> Option<Round> {
+    if value.len() > COOKIE_MAX {
+        return None;
+    }
     let (body, _) = ber::take(ber::SEQUENCE, value).ok()?;
     let (more, body) = ber::take(ber::INTEGER, body).ok()?;
     let (_, body) = ber::take(ber::INTEGER, body).ok()?;
@@ -63,6 +68,9 @@ impl Reader<'_> {
         };
         if !self.known.mapping.profile.is_identified_by(IDENTITY) {
             return Ok(Err(format!("entries are not identified by {IDENTITY} (id_attribute)")));
+        }
+        if let Some(elsewhere) = self.bases().into_iter().find(|elsewhere| !is_under(elsewhere, &base)) {
+            return Ok(Err(format!("{elsewhere} is not below {base}, of which alone changes are told")));
         }
         let nobody = Filter::equals(IDENTITY, &[0; 16]);
         let mut cookie = Vec::new();

@@ -2,7 +2,6 @@
 
 use super::super::entry::Entry;
 use super::super::group::Mapped;
-use super::super::kind::ServerKind;
 use super::super::pages::{PageFault, Pages, below, too_many};
 use super::{Mark, Reader};
 use crate::sources::Piece;
@@ -10,16 +9,9 @@ use crate::sources::Piece;
 impl Reader<'_> {
     /// Reads everything. Gives the mark from which changes can be read afterwards, and in words how.
     pub(super) async fn everything(&mut self) -> Result<(Option<Mark>, String), PageFault> {
-        let (mut mark, how) = self.mark().await?;
-        // The cookie of 389 is bound to the very search: only that search gives one.
-        let by_search =
-            matches!(mark, Some(Mark::Syncrepl { .. })) && self.known.mapping.profile.kind == ServerKind::Ds389;
-        if by_search {
-            mark = Some(self.everything_by_syncrepl().await?);
-        } else {
-            self.all_users().await?;
-            self.all_groups().await?;
-        }
+        let (mark, how) = self.mark().await?;
+        self.all_users().await?;
+        self.all_groups().await?;
         self.output.flush().await?;
         Ok((mark, how))
     }

@@ -5,18 +5,14 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use ldap3::Scope;
 
 use super::super::entry::Entry;
 use super::super::filter::Filter;
 use super::super::flags::generalized_time;
-use super::super::kind::{ServerKind, texts};
-use super::super::mapping::identifier;
+use super::super::kind::{ServerKind, one, texts};
 use super::super::pages::{PageFault, Pages, below};
-use super::super::wire::link::Search;
-use super::{CHANGES_MAX, Changes, Mark, Reader, Stop, refusal};
+use super::{Changes, Mark, Reader, Stop, refusal};
 use crate::base::clock::minus;
-use crate::base::id::ExternalId;
 
 /// A change may become visible so long after the time that it carries.
 const OVERLAP: std::time::Duration = std::time::Duration::from_secs(5 * 60);
@@ -49,24 +45,22 @@ impl Reader<'_> {
             Err(fault) => return Err(fault),
         };
         let server = self.link.endpoint().to_owned();
-        let mark = latest.map(|latest| Mark::Timestamps { server, since: written(latest) });
+        let mark = latest
+            .map(|latest| self.not_ahead(latest))
+            .map(|latest| Mark::Timestamps { server, since: written(latest) });
         Ok(mark.ok_or_else(|| format!("the server finds no entries by their {stamp}")))
+    }
+
+    /// One entry that is dated in the future must not hide what changes until then; an earlier mark only reads more.
+    fn not_ahead(&self, latest: Timestamp) -> Timestamp {
+        latest.min(self.known.now())
     }
 
     /// Does the base show the time of its last change?
     async fn shows_stamp(&mut self) -> Result<bool, PageFault> {
-        let filter = Filter::present("objectClass");
-        let search = Search {
-            base: &self.settings.base_dn,
-            scope: Scope::Base,
-            filter: &filter,
-            attributes: vec![self.stamp().to_owned()],
-            size_limit: 1,
-            timeout: self.settings.operation_timeout,
-        };
-        let (entries, result) = self.link.search_few(&search).await?;
-        let entry = entries.into_iter().next().map(|entry| Entry::read(entry.0, &search.attributes)).transpose()?;
-        Ok(result.rc == 0 && entry.is_some_and(|entry| !texts(&entry, self.stamp()).is_empty()))
+        let stamp = self.stamp();
+        let entry = one(&mut self.link, self.settings, &self.settings.base_dn, vec![stamp.to_owned()]).await?;
+        Ok(entry.is_some_and(|entry| !texts(&entry, stamp).is_empty()))
     }
 
     async fn latest_change(&mut self) -> Result<Option<Timestamp>, PageFault> {
@@ -99,38 +93,22 @@ impl Reader<'_> {
         let Some(last) = generalized_time(since) else {
             return Err(Stop::Complete("the time of the last reading cannot be read".to_owned()));
         };
-        let (ids, latest) = self.stamped(minus(last, OVERLAP)).await?;
+        let filter = Filter::at_least(self.stamp(), &written(minus(last, OVERLAP)));
+        let (mut ids, mut latest, stamp) = (BTreeSet::new(), None, self.stamp());
+        for base in self.bases() {
+            let at = self.changed(&base, &filter, Some(stamp), None, &mut ids).await?;
+            latest = latest.max(at);
+        }
         // An entry that changed and is not found is no user any more; one that was deleted has no time to be found by.
         let mut changes = self.again(&ids).await?;
-        let latest = latest.filter(|latest| latest.duration_since(last) > SignedDuration::ZERO);
+        let latest = latest
+            .map(|latest| self.not_ahead(latest))
+            .filter(|latest| latest.duration_since(last) > SignedDuration::ZERO);
         changes.next = latest.map(|at| Mark::Timestamps { server: server.to_owned(), since: written(at) });
         Ok(changes)
     }
-
-    /// The identifiers of the entries that changed since a time, and the latest time among them.
-    async fn stamped(&mut self, since: Timestamp) -> Result<(BTreeSet<ExternalId>, Option<Timestamp>), Stop> {
-        let stamp = self.stamp();
-        let filter = Filter::at_least(stamp, &written(since));
-        let profile = &self.known.mapping.profile;
-        let mut names = vec![profile.id.clone()];
-        names.extend(profile.groups.iter().map(|groups| groups.id.clone()));
-        let wanted = [names.as_slice(), &[stamp.to_owned()]].concat();
-        let (mut ids, mut latest) = (BTreeSet::new(), None);
-        for base in self.bases() {
-            let mut pages = Pages::new(below(self.settings, &base, &filter, wanted.clone()), self.settings.page_size);
-            while let Some(entry) = pages.next(&mut self.link).await? {
-                let entry = Entry::read(entry.0, &wanted)?;
-                ids.extend(names.iter().filter_map(|name| identifier(&entry, name, "id_attribute").ok()));
-                latest = latest.max(time_of(&entry, stamp));
-                if ids.len() > CHANGES_MAX {
-                    return Err(Stop::Complete(format!("more than {CHANGES_MAX} entries changed")));
-                }
-            }
-        }
-        Ok((ids, latest))
-    }
 }
 
-fn time_of(entry: &Entry, stamp: &str) -> Option<Timestamp> {
+pub(super) fn time_of(entry: &Entry, stamp: &str) -> Option<Timestamp> {
     texts(entry, stamp).first().and_then(|text| generalized_time(text))
 }

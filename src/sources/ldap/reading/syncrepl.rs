@@ -31,6 +31,9 @@ const REFRESH_REQUIRED: u32 = 4096;
 /// With more entries to look for by their identifiers, a complete reading is cheaper.
 const UNCLEAR_MAX: usize = 2000;
 
+/// Most bytes of a cookie.
+pub(super) const COOKIE_MAX: usize = 256 * 1024;
+
 /// Whose changes one search is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Whose {
@@ -59,9 +62,9 @@ fn done(result: &LdapResult) -> (Option<Vec<u8>>, bool) {
     parsed.map_or((None, false), |done| (done.cookie, done.refresh_deletes))
 }
 
-/// The cookie to keep. An empty one says that the server lost its place.
+/// The cookie to keep. An empty one says that the server lost its place, and one without end is none.
 fn cookie_of(result: &LdapResult) -> Option<Vec<u8>> {
-    done(result).0.filter(|cookie| !cookie.is_empty())
+    done(result).0.filter(|cookie| !cookie.is_empty() && cookie.len() <= COOKIE_MAX)
 }
 
 fn state_of(entry: &ResultEntry) -> Option<SyncState> {
@@ -69,9 +72,10 @@ fn state_of(entry: &ResultEntry) -> Option<SyncState> {
     raw.map(|control| control.1.parse::<SyncState>())
 }
 
-/// An identifier as the entries have it: 389 writes its own in four groups.
-fn identifier(kind: ServerKind, bytes: &[u8]) -> Option<ExternalId> {
-    let uuid = Uuid::from_bytes(bytes.try_into().ok()?);
+/// An identifier as the entries have it: 389 writes its own in four groups. Whoever is not named at all might be gone.
+fn identifier(kind: ServerKind, bytes: &[u8]) -> Result<ExternalId, PageFault> {
+    let unnamed = || PageFault::Untrusted("the server told a change of an entry without its identifier".to_owned());
+    let uuid = Uuid::from_slice(bytes).map_err(|_| unnamed())?;
     let text = match kind {
         ServerKind::Ds389 => {
             let hex = uuid.simple().to_string();
@@ -80,85 +84,63 @@ fn identifier(kind: ServerKind, bytes: &[u8]) -> Option<ExternalId> {
         }
         _ => uuid.to_string(),
     };
-    ExternalId::parse(&text).ok()
+    ExternalId::parse(&text).map_err(|_| unnamed())
 }
 
 impl Reader<'_> {
-    /// A cookie from before the reading. OpenLDAP gives one with any search, even one that finds nobody; 389 only with
-    /// the very search that it is for, so that this only asks whether the server agrees.
+    /// The cookies from before the reading.
     pub(super) async fn mark_by_syncrepl(&mut self) -> Result<Result<Mark, String>, PageFault> {
-        let has_groups = self.known.mapping.profile.groups.is_some();
-        let nobody = Filter::nobody();
-        let mut cookies = Vec::new();
-        let groups = self.known.mapping.profile.groups.as_ref().map(|profile| profile.base.as_str());
-        for base in [Some(self.settings.base_dn.as_str()), groups].into_iter().flatten() {
-            let search = Search {
-                base,
-                scope: Scope::Base,
-                filter: &nobody,
-                attributes: vec!["1.1".to_owned()],
-                size_limit: 0,
-                timeout: self.settings.operation_timeout,
-            };
-            let control = request(None, RefreshMode::RefreshOnly);
-            let (_, result) = self.link.search_entries(&search, control, 10).await?;
-            match (result.rc, cookie_of(&result)) {
-                (0, Some(cookie)) => cookies.push(cookie),
-                (0, None) => return Ok(Err("the server gives no cookie".to_owned())),
-                (32, _) => return Err(PageFault::Refused(32, result.text)),
-                (code, _) => return Ok(Err(refusal(code, &result.text))),
-            }
+        let profile = &self.known.mapping.profile;
+        // The server names who is gone by this, and by nothing else.
+        let id = match profile.kind {
+            ServerKind::Ds389 => "nsUniqueId",
+            ServerKind::FreeIpa => return Ok(Err("entries of FreeIPA are not told by ipaUniqueID".to_owned())),
+            _ => "entryUUID",
+        };
+        if !profile.is_identified_by(id) {
+            return Ok(Err(format!("entries are not identified by {id} (id_attribute)")));
         }
-        let mut cookies = cookies.into_iter();
-        Ok(match (cookies.next(), cookies.next()) {
-            (Some(users), groups) if groups.is_some() == has_groups => Ok(Mark::Syncrepl { users, groups }),
-            _ => Err("the server gives no cookie".to_owned()),
-        })
+        let users = match self.cookie(Whose::Users).await? {
+            Ok(cookie) => cookie,
+            Err(why) => return Ok(Err(why)),
+        };
+        let groups = match profile.groups.is_some() {
+            false => None,
+            true => match self.cookie(Whose::Groups).await? {
+                Ok(cookie) => Some(cookie),
+                Err(why) => return Ok(Err(why)),
+            },
+        };
+        Ok(Ok(Mark::Syncrepl { users, groups }))
     }
 
-    /// Everything by the searches that the cookies are for: of 389, whose cookie is bound to its search.
-    pub(super) async fn everything_by_syncrepl(&mut self) -> Result<Mark, PageFault> {
-        let users = self.all_by_syncrepl(Whose::Users).await?;
-        let has_groups = self.known.mapping.profile.groups.is_some();
-        let groups = if has_groups { Some(self.all_by_syncrepl(Whose::Groups).await?) } else { None };
-        Ok(Mark::Syncrepl { users, groups })
-    }
-
-    async fn all_by_syncrepl(&mut self, whose: Whose) -> Result<Vec<u8>, PageFault> {
-        let known = self.known;
-        let disabled = if whose == Whose::Users { self.disabled(None).await? } else { HashSet::new() };
-        let Some((search, large)) = search_for(known, self.settings, whose) else {
-            return Err(PageFault::Untrusted("there are no groups to read".to_owned()));
+    /// A cookie of now. OpenLDAP gives one with any search, even one that finds nobody; 389 binds it to base and
+    /// filter, so that the very search is made, for the names alone.
+    async fn cookie(&mut self, whose: Whose) -> Result<Result<Vec<u8>, String>, PageFault> {
+        let nobody = Filter::nobody();
+        let Some((search, _)) = search_for(self.known, self.settings, whose) else {
+            return Ok(Err("there are no groups to read".to_owned()));
+        };
+        let search = Search { attributes: vec!["1.1".to_owned()], ..search };
+        let search = match self.known.mapping.profile.kind {
+            ServerKind::Ds389 => search,
+            _ => Search { scope: Scope::Base, filter: &nobody, timeout: self.settings.operation_timeout, ..search },
         };
         let mut answers = self.link.search(&search, request(None, RefreshMode::RefreshOnly)).await?;
-        let mut references = 0_usize;
-        while let Some(entry) = self.link.next(&mut answers, search.timeout).await? {
-            if entry.is_ref() {
-                references = references.saturating_add(1);
-                continue;
-            }
-            if entry.is_intermediate() {
-                continue;
-            }
-            if self.output.count() >= self.settings.max_entries {
+        let mut count = 0_usize;
+        while self.link.next(&mut answers, search.timeout).await?.is_some() {
+            count = count.saturating_add(1);
+            if count > self.settings.max_entries {
                 return Err(too_many(self.settings.max_entries));
             }
-            let piece = match (whose, &known.mapping.profile.groups) {
-                (Whose::Groups, Some(profile)) => {
-                    let entry = Entry::read_group(entry.0, &search.attributes, &large)?;
-                    profile.group(&entry).map_or_else(Piece::Skipped, |mapped| Piece::Group(Box::new(mapped.group)))
-                }
-                _ => self.user(entry, &search.attributes, &disabled)?,
-            };
-            self.output.put(piece).await?;
         }
         let result = answers.finish().await;
-        if result.rc != 0 {
-            return Err(PageFault::Refused(result.rc, result.text));
+        match (result.rc, cookie_of(&result)) {
+            (0, Some(cookie)) => Ok(Ok(cookie)),
+            (0, None) => Ok(Err("the server gives no cookie".to_owned())),
+            (32, _) => Err(PageFault::Refused(32, result.text)),
+            (code, _) => Ok(Err(refusal(code, &result.text))),
         }
-        self.references(references)?;
-        cookie_of(&result)
-            .ok_or_else(|| PageFault::Untrusted("the server gave no cookie with a complete reading".to_owned()))
     }
 
     /// What changed since the cookies.
@@ -204,6 +186,10 @@ impl Reader<'_> {
         let known = self.known;
         let kind = known.mapping.profile.kind;
         let Some((search, large)) = search_for(known, self.settings, whose) else { return Ok(Delta::default()) };
+        // The changes of 389 come without operational attributes, also without the one that identifies them; and the
+        // administrator's own rule is a filter that only a search answers.
+        let is_whole =
+            kind != ServerKind::Ds389 && (whose == Whose::Groups || known.mapping.profile.disabled.is_none());
         let mut delta = Delta::default();
         let mut changed = Vec::new();
         let mut answers = self.link.search(&search, request(Some(cookie.to_vec()), RefreshMode::RefreshOnly)).await?;
@@ -214,7 +200,9 @@ impl Reader<'_> {
             if entry.is_intermediate() {
                 match parse_syncinfo(entry) {
                     SyncInfo::SyncIdSet { refresh_deletes: true, sync_uuids, .. } => {
-                        delta.unclear.extend(sync_uuids.iter().filter_map(|uuid| identifier(kind, uuid)));
+                        for uuid in &sync_uuids {
+                            delta.unclear.insert(identifier(kind, uuid)?);
+                        }
                     }
                     SyncInfo::SyncIdSet { .. } | SyncInfo::RefreshPresent { .. } => return Err(present_phase()),
                     SyncInfo::NewCookie(_) | SyncInfo::RefreshDelete { .. } => {}
@@ -223,12 +211,8 @@ impl Reader<'_> {
             }
             match state_of(&entry).map(|state| (state.state, state.entry_uuid)) {
                 Some((EntryState::Present, _)) => return Err(present_phase()),
-                Some((EntryState::Delete, uuid)) => delta.unclear.extend(identifier(kind, &uuid)),
-                // The changes of 389 come without operational attributes, also without the one that identifies them.
-                Some((EntryState::Add | EntryState::Modify, uuid)) if kind == ServerKind::Ds389 => {
-                    delta.unclear.extend(identifier(kind, &uuid));
-                }
-                Some((EntryState::Add | EntryState::Modify, _)) => changed.push(entry),
+                Some((EntryState::Add | EntryState::Modify, _)) if is_whole => changed.push(entry),
+                Some((_, uuid)) => drop(delta.unclear.insert(identifier(kind, &uuid)?)),
                 None => {
                     return Err(PageFault::Untrusted("the server sent an entry without its state".to_owned()).into());
                 }
@@ -247,45 +231,31 @@ impl Reader<'_> {
             code => return Err(PageFault::Refused(code, result.text).into()),
         }
         let (next, refresh_deletes) = done(&result);
+        if next.as_ref().is_some_and(|cookie| cookie.len() > COOKIE_MAX) {
+            return Err(Stop::Complete("the cookie is too long to be kept".to_owned()));
+        }
         if next.as_ref().is_some_and(Vec::is_empty) {
             return Err(Stop::Complete("the server does not know the cookie of the last reading".to_owned()));
         }
         // OpenLDAP means it: everything that was not named is gone. 389 always says so and does not.
-        if !refresh_deletes && kind != ServerKind::Ds389 && (!changed.is_empty() || next.is_some()) {
+        let nothing = changed.is_empty() && delta.unclear.is_empty() && next.is_none();
+        if !refresh_deletes && kind != ServerKind::Ds389 && !nothing {
             return Err(present_phase());
         }
         delta.cookie = next;
         for entry in changed {
             let piece = match (whose, &known.mapping.profile.groups) {
                 (Whose::Groups, Some(profile)) => {
-                    let entry = Entry::read_group(entry.0, &search.attributes, &large)?;
-                    profile.group(&entry).map_or_else(Piece::Skipped, |mapped| Piece::Group(Box::new(mapped.group)))
+                    match profile.group(&Entry::read_group(entry.0, &search.attributes, &large)?) {
+                        Ok(mapped) => self.complete(mapped).await?,
+                        Err(skipped) => Piece::Skipped(skipped),
+                    }
                 }
                 _ => self.user(entry, &search.attributes, &HashSet::new())?,
             };
             delta.pieces.push(piece);
         }
-        if whose == Whose::Users && known.mapping.profile.disabled.is_some() {
-            self.apply_rule(&mut delta.pieces).await?;
-        }
         Ok(delta)
-    }
-
-    /// The administrator's own rule is a filter of the server's: it is asked for those who changed.
-    async fn apply_rule(&mut self, pieces: &mut Vec<Piece>) -> Result<(), Stop> {
-        let ids: Vec<ExternalId> = pieces
-            .iter()
-            .filter_map(|piece| match piece {
-                Piece::User(user) => Some(user.external_id.clone()),
-                _ => None,
-            })
-            .collect();
-        let mut again = Vec::new();
-        let found = self.users_again(&ids, &mut again).await?;
-        // Whoever vanished in between is in the next changes.
-        pieces.retain(|piece| !matches!(piece, Piece::User(user) if found.contains(&user.external_id)));
-        pieces.extend(again);
-        Ok(())
     }
 }
 
@@ -362,6 +332,6 @@ mod tests {
         let text = |kind| identifier(kind, &bytes).unwrap().as_str().to_owned();
         assert_eq!(text(ServerKind::OpenLdap), "00010203-0405-0607-0809-0a0b0c0d0e0f");
         assert_eq!(text(ServerKind::Ds389), "00010203-04050607-08090a0b-0c0d0e0f");
-        assert_eq!(identifier(ServerKind::OpenLdap, b"short"), None);
+        assert!(identifier(ServerKind::OpenLdap, b"short").is_err());
     }
 }

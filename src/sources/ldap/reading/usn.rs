@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use ldap3::Scope;
 use ldap3::controls::RawControl;
 
@@ -14,6 +15,7 @@ use super::super::mapping::identifier;
 use super::super::pages::{PageFault, Pages, below};
 use super::super::wire::link::Search;
 use super::dirsync::show_deleted;
+use super::stamps::time_of;
 use super::{CHANGES_MAX, Changes, Mark, Reader, Stop};
 use crate::base::id::ExternalId;
 use crate::directory::dn::is_under;
@@ -51,13 +53,13 @@ impl Reader<'_> {
         let filter = Filter::all(&[self.objects(), since]);
         let mut ids = BTreeSet::new();
         for base in self.bases_and_context() {
-            self.changed(&base, &filter, None, &mut ids).await?;
+            self.changed(&base, &filter, None, None, &mut ids).await?;
         }
         if let Some(context) = self.root().default_naming_context.clone() {
             // An ordinary reader of Active Directory may not look there: then the next complete reading tells.
             let deleted = format!("{DELETED},{context}");
-            match self.changed(&deleted, &filter, Some(show_deleted()), &mut ids).await {
-                Err(Stop::Fault(PageFault::Refused(32 | 50, _))) | Ok(()) => {}
+            match self.changed(&deleted, &filter, None, Some(show_deleted()), &mut ids).await {
+                Err(Stop::Fault(PageFault::Refused(32 | 50, _))) | Ok(_) => {}
                 Err(stop) => return Err(stop),
             }
         }
@@ -103,28 +105,32 @@ impl Reader<'_> {
         bases
     }
 
-    /// The identifiers of the entries below a base that a filter finds.
+    /// The identifiers of the entries below a base that a filter finds, and the latest time that one of them has in
+    /// `stamp`.
     pub(super) async fn changed(
         &mut self,
         base: &str,
         filter: &Filter,
+        stamp: Option<&str>,
         control: Option<RawControl>,
         ids: &mut BTreeSet<ExternalId>,
-    ) -> Result<(), Stop> {
+    ) -> Result<Option<Timestamp>, Stop> {
         let profile = &self.known.mapping.profile;
-        let mut wanted = vec![profile.id.clone()];
-        wanted.extend(profile.groups.iter().map(|groups| groups.id.clone()));
-        wanted.dedup();
+        let names = [Some(profile.id.as_str()), profile.groups.as_ref().map(|groups| groups.id.as_str())];
+        let names: BTreeSet<&str> = names.into_iter().flatten().collect();
+        let wanted: Vec<String> = names.iter().copied().chain(stamp).map(str::to_owned).collect();
+        let mut latest = None;
         let mut pages = Pages::new(below(self.settings, base, filter, wanted.clone()), self.settings.page_size);
         pages.with_controls(control.into_iter().collect());
         while let Some(entry) = pages.next(&mut self.link).await? {
             let entry = Entry::read(entry.0, &wanted)?;
             // What has no identifier is neither a user nor a group.
-            ids.extend(wanted.iter().filter_map(|name| identifier(&entry, name, "id_attribute").ok()));
+            ids.extend(names.iter().filter_map(|name| identifier(&entry, name, "id_attribute").ok()));
+            latest = latest.max(stamp.and_then(|stamp| time_of(&entry, stamp)));
             if ids.len() > CHANGES_MAX {
                 return Err(Stop::Complete(format!("more than {CHANGES_MAX} entries changed")));
             }
         }
-        Ok(())
+        Ok(latest)
     }
 }
