@@ -57,6 +57,17 @@ impl Directory<'_> {
         Ok(users::ids_of_source(self.reads, self.source, None, 1)?.is_empty())
     }
 
+    /// How many users of the source are active. Reads them all.
+    pub(super) fn active(&self) -> Result<usize, StoreError> {
+        let mut ids = Vec::new();
+        self.each(|id| ids.push(id))?;
+        let mut active = 0_usize;
+        for id in ids {
+            active = active.saturating_add(usize::from(self.user(id)?.is_some_and(|user| user.is_active())));
+        }
+        Ok(active)
+    }
+
     /// For each of these names of entries: the source's user or group that has it.
     pub(super) fn members(&self, entries: &[EntryKey]) -> Result<Vec<Option<Member>>, StoreError> {
         let users = users::by_entries(self.reads, self.source, entries)?;

@@ -13,7 +13,7 @@ use crate::directory::plan::{Cause, Counts, Plan, PlanItem, PlanStatus, Then};
 use crate::directory::policy::days;
 use crate::sources::Extent;
 use crate::store::tx::Tx;
-use crate::store::{StoreError, readings, runs, users};
+use crate::store::{StoreError, readings, runs};
 
 impl Pass {
     /// Why a plan must wait for a person. What runs of the last day took away counts too: a leak is a burst in slow
@@ -39,15 +39,16 @@ impl Pass {
         if lost > 0 {
             let since = minus(self.store.clock().now(), days(1));
             let recent = runs::lost_since(&view, cause, since)?;
+            let lost = lost.saturating_add(recent);
             let active = match (cause, extent) {
-                (Cause::Source { id }, Some(Extent::Changes)) => {
-                    users::ids_of_source(&view, id, None, usize::MAX)?.len()
+                // A reading of changes has not met the others; and within the floor nobody asks how many they are.
+                (Cause::Source { id }, Some(Extent::Changes)) if lost > budget.floor => {
+                    Directory { reads: &view, source: id }.active()?
                 }
                 _ => draft.active,
             };
             let read = (extent == Some(Extent::Everything)).then_some(draft.counts.read);
-            let loss =
-                Loss { what: Lost::Users, lost: lost.saturating_add(recent), of: active.saturating_add(recent), read };
+            let loss = Loss { what: Lost::Users, lost, of: active.saturating_add(recent), read };
             if let Some(why) = guard::must_be_held(loss, budget) {
                 return Ok(Some(why));
             }

@@ -315,3 +315,19 @@ async fn a_change_that_no_pass_has_taken_yet_is_told_once() {
     assert!(watched.is_err());
     assert_eq!(told.load(std::sync::atomic::Ordering::SeqCst), 1);
 }
+
+#[tokio::test]
+async fn the_percentage_is_of_active_users_also_where_only_changes_were_read() {
+    let (pass, source) = (pass(), Fake::new(entries(400)));
+    run(&pass, &source).await;
+    let mut disabled = entries(400);
+    disabled[..200].iter_mut().for_each(|entry| entry.disabled = Some("nsAccountLock".to_owned()));
+    source.holds(disabled);
+    let Outcome::Held { plan, .. } = run(&pass, &source).await.outcome else { panic!("not held") };
+    decide::approve(&pass.store, &Author::system("admin"), plan, &UserDefaults::default()).await.unwrap();
+    // 11 of 200 are more than five percent, of 400 they are not.
+    let gone = (200..211).map(|n| Piece::Gone(entry(n).external_id)).collect();
+    *source.changes.lock().unwrap() = Some(gone);
+    let outcome = due(&pass, &source).await;
+    assert!(matches!(&outcome.outcome, Outcome::Held { why, .. } if why.contains("11 of 200")), "{outcome:?}");
+}
