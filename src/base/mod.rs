@@ -1,4 +1,4 @@
-//! The ground: time, randomness, identifiers, secrets and text.
+//! The ground: time, randomness, identifiers, secrets and their files, and text.
 //!
 //! This room is the only reader of the wall clock and of the operating system's random source; every
 //! rule elsewhere receives `now` and random bytes as arguments. It knows nothing of users or storage.
@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod id;
 pub mod panic;
+pub mod private_file;
 pub mod rng;
 pub mod secret;
 pub mod text;

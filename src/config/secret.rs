@@ -2,19 +2,13 @@
 //!
 //! A file that everybody on the machine may read is refused. No fault and no effective value shows a secret.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-
-use zeroize::Zeroizing;
 
 use super::fault::Origin;
 use super::reader::{MASK, NOT_SET};
 use super::section::Section;
+use crate::base::private_file;
 use crate::base::secret::Secret;
-
-/// Most bytes of a file with a secret.
-const LONGEST: u64 = 64 * 1024;
 
 impl Section<'_> {
     /// A secret, or nothing.
@@ -57,20 +51,8 @@ impl Section<'_> {
 
 /// Reads a secret from its file: all but the newline at the end.
 fn read_file(path: &Path) -> Result<Secret, String> {
-    let shown = path.display();
-    let unreadable = |error: std::io::Error| format!("{shown} cannot be read: {error}");
-    let metadata = fs::metadata(path).map_err(unreadable)?;
-    let mode = metadata.permissions().mode() & 0o777;
-    if !metadata.is_file() {
-        return Err(format!("{shown} is not a plain file"));
-    }
-    if mode & 0o007 != 0 {
-        return Err(format!("{shown} is open to everybody on this machine (mode {mode:o}); run chmod o= on it"));
-    }
-    if metadata.len() > LONGEST {
-        return Err(format!("{shown} is longer than {LONGEST} bytes"));
-    }
-    let text = Zeroizing::new(fs::read_to_string(path).map_err(unreadable)?);
+    let bytes = private_file::read(path)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| format!("{} is not text in UTF-8", path.display()))?;
     let trimmed = text.strip_suffix("\r\n").or_else(|| text.strip_suffix('\n'));
-    Ok(Secret::new(trimmed.unwrap_or(&text)))
+    Ok(Secret::new(trimmed.unwrap_or(text)))
 }

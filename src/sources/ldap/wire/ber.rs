@@ -6,8 +6,6 @@
 
 /// `SEQUENCE`, constructed.
 pub const SEQUENCE: u8 = 0x30;
-/// `BOOLEAN`.
-pub const BOOLEAN: u8 = 0x01;
 /// `INTEGER`.
 pub const INTEGER: u8 = 0x02;
 /// `OCTET STRING`.
@@ -130,18 +128,6 @@ pub fn octet_string(content: &[u8]) -> Vec<u8> {
     element(OCTET_STRING, content)
 }
 
-/// `BOOLEAN`; RFC 4511 §5.1 wants 255 for true.
-#[must_use]
-pub fn boolean(value: bool) -> Vec<u8> {
-    element(BOOLEAN, &[if value { 0xff } else { 0 }])
-}
-
-/// `ENUMERATED` of a small value; LDAP has none of 128 or more.
-#[must_use]
-pub fn enumerated(value: u8) -> Vec<u8> {
-    element(ENUMERATED, &[value & 0x7f])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,8 +165,6 @@ mod tests {
     #[test]
     fn what_is_written_is_the_shortest_form() {
         assert_eq!(octet_string(b"ab"), [0x04, 0x02, b'a', b'b']);
-        assert_eq!((boolean(true), boolean(false)), (vec![0x01, 0x01, 0xff], vec![0x01, 0x01, 0x00]));
-        assert_eq!(enumerated(3), [0x0a, 0x01, 0x03]);
         assert_eq!(sequence(&[integer(1), octet_string(&[])]), [0x30, 0x05, 0x02, 0x01, 0x01, 0x04, 0x00]);
         assert_eq!(octet_string(&[0; 127])[..2], [0x04, 0x7f]);
         assert_eq!(octet_string(&[0; 128])[..3], [0x04, 0x81, 0x80]);

@@ -8,11 +8,11 @@ use std::net::IpAddr;
 use data_encoding::HEXUPPER;
 use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
-use sha2::{Digest, Sha256};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 
 use super::error::bounded;
+use crate::base::secret::sha256;
 
 /// Certificates of a chain that are looked at.
 const CHAIN_MAX: usize = 8;
@@ -50,7 +50,7 @@ impl CertificateFacts {
             names: names(&certificate),
             not_before: Timestamp::from_second(validity.not_before.timestamp()).ok()?,
             not_after: Timestamp::from_second(validity.not_after.timestamp()).ok()?,
-            sha256: shown(&fingerprint(der)),
+            sha256: shown(&sha256(der)),
         })
     }
 
@@ -72,11 +72,6 @@ pub(crate) fn parse(der: &[u8]) -> Option<X509Certificate<'_>> {
         return None;
     }
     x509_parser::parse_x509_certificate(der).ok().map(|(_, certificate)| certificate)
-}
-
-/// SHA-256 of a whole certificate.
-pub(crate) fn fingerprint(der: &[u8]) -> [u8; 32] {
-    Sha256::digest(der).into()
 }
 
 /// A fingerprint as people compare it: hex digits in pairs.

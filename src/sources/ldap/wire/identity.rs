@@ -2,24 +2,20 @@
 //!
 //! It refuses a key that everybody on the machine may read, and a key that is not the certificate's.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::sign::CertifiedKey;
-use zeroize::Zeroizing;
 
 use super::tls::read_certificates;
+use crate::base::private_file;
 
 /// The name of the setting with the certificate.
 pub(crate) const CERTIFICATE: &str = "client_cert_file";
 /// The name of the setting with its key.
 pub(crate) const KEY: &str = "client_key_file";
-/// Most bytes of a file with a key.
-const LONGEST: u64 = 64 * 1024;
 
 /// Where the certificate and its key are.
 #[derive(Clone)]
@@ -43,20 +39,7 @@ pub(crate) fn read(files: &IdentityFiles, provider: &CryptoProvider) -> Result<C
 
 /// The first private key of a PEM file.
 fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
-    let shown = path.display();
-    let unreadable = |error: std::io::Error| format!("{shown} cannot be read: {error}");
-    let metadata = fs::metadata(path).map_err(unreadable)?;
-    if !metadata.is_file() {
-        return Err(format!("{shown} is not a plain file"));
-    }
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o007 != 0 {
-        return Err(format!("{shown} is open to everybody on this machine (mode {mode:o}); run chmod o= on it"));
-    }
-    if metadata.len() > LONGEST {
-        return Err(format!("{shown} is longer than {LONGEST} bytes"));
-    }
-    let text = Zeroizing::new(fs::read(path).map_err(unreadable)?);
+    let text = private_file::read(path)?;
     PrivateKeyDer::from_pem_slice(&text)
-        .map_err(|error| format!("{shown} holds no private key in PEM without a passphrase: {error}"))
+        .map_err(|error| format!("{} holds no private key in PEM without a passphrase: {error}", path.display()))
 }

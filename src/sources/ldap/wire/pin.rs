@@ -14,6 +14,7 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, Signatu
 use x509_parser::x509::X509Version;
 
 use super::certificate;
+use crate::base::secret::sha256;
 
 /// SHA-256 of a server's certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +68,7 @@ impl PinVerifier {
     }
 
     fn check(&self, der: &[u8], now: UnixTime) -> Result<(), Error> {
-        let found = certificate::fingerprint(der);
+        let found = sha256(der);
         if !self.pins.contains(&Pin(found)) {
             return Err(PinFault::Other(certificate::shown(&found)).into());
         }
