@@ -187,6 +187,10 @@ impl<'a> Wanted<'a> {
         Self { mapping, users, person, as_user: as_user || matches!(whom, Whom::Named(_)), known }
     }
 
+    fn attributes(&self) -> Vec<String> {
+        if self.as_user { self.mapping.wanted() } else { self.mapping.wanted_of_account() }
+    }
+
     /// The filter that finds the person among all entries.
     fn filter(&self) -> Filter {
         Filter::all(&[self.users.clone(), self.person.clone()])
@@ -208,7 +212,7 @@ async fn look_up(
     {
         return one(link, wanted, &found, timeout).await;
     }
-    let attributes = wanted.mapping.wanted();
+    let attributes = wanted.attributes();
     let (base, filter) = (settings.base_dn.as_str(), &wanted.filter());
     let search = Search { base, scope: Scope::Subtree, filter, attributes, size_limit: 2, timeout };
     let (entries, result) = link.search_few(&search).await?;
@@ -233,14 +237,12 @@ async fn one(link: &mut Link, wanted: &Wanted<'_>, entry: &Entry, timeout: Durat
             "the search for a login failed: the entry's DN is empty or no text".to_owned(),
         ));
     };
-    let mapped = wanted.mapping.user(entry);
     // What the entry itself says counts at once, whenever it was read last.
-    let by_itself = mapped.as_ref().ok().and_then(|user| user.disabled.clone());
-    let disabled = match by_itself {
+    let disabled = match wanted.mapping.disabled(entry) {
         Some(why) => Some(why),
         None => is_disabled(link, wanted.mapping, dn, timeout).await?.then(|| "the rule disabled_when".to_owned()),
     };
-    let user = wanted.as_user.then(|| mapped.map(Box::new));
+    let user = wanted.as_user.then(|| wanted.mapping.user(entry).map(Box::new));
     Ok(Found::One { user, dn: dn.to_owned(), disabled })
 }
 
@@ -253,7 +255,7 @@ async fn look_there(
     entry: &str,
     timeout: Duration,
 ) -> Result<Option<Entry>, LinkError> {
-    let attributes = wanted.mapping.wanted();
+    let attributes = wanted.attributes();
     let search = Search { base: entry, scope: Scope::Base, filter: &wanted.users, attributes, size_limit: 1, timeout };
     let (entries, result) = link.search_few(&search).await?;
     let mut entries = entries.into_iter();

@@ -37,6 +37,17 @@ impl Mapping {
         wanted
     }
 
+    /// The attributes that say whose entry it is and whether it is disabled: all that a login of somebody known needs.
+    pub(super) fn wanted_of_account(&self) -> Vec<String> {
+        let flags = flags::wanted(self.profile.kind).iter().map(|name| (*name).to_owned());
+        flags.chain(self.wanted_id()).collect()
+    }
+
+    /// Why the entry itself is disabled, if it is.
+    pub(super) fn disabled(&self, entry: &Entry) -> Option<String> {
+        flags::read(self.profile.kind, entry, self.clock.now()).disabled
+    }
+
     /// The attribute that identifies an entry, and nothing else.
     pub(super) fn wanted_id(&self) -> Vec<String> {
         vec![self.profile.id.clone()]
