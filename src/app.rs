@@ -60,7 +60,7 @@ impl Daemon {
     pub async fn build(loaded: Loaded, store: Store) -> Result<Self, String> {
         let effective = loaded.effective.iter().map(|one| serde_json::to_value(one).unwrap_or_default()).collect();
         let pinned_url = loaded.is_pinned("server.public_url");
-        let Settings { mut http, auth, lifecycle, sources, mail, .. } = loaded.settings;
+        let Settings { mut http, auth, lifecycle, sources, scim, mail, .. } = loaded.settings;
         let listeners = Listeners::bind(&http).await?;
         http.listen = listeners.address().map_err(|error| error.to_string())?;
         if !pinned_url {
@@ -89,7 +89,8 @@ impl Daemon {
         }
         let driver = Arc::new(Driver::new(work, Arc::new(LastRuns(store.clone())), store.clock().clone()));
         let watched = watched(&sources, &built);
-        let inside = Arc::new(Inside { settings: http, store, auth, sources: built, sweep, driver, users, effective });
+        let inside =
+            Arc::new(Inside { settings: http, scim, store, auth, sources: built, sweep, driver, users, effective });
         let resumed = decide::resume(&inside.store, &inside.users).await.map_err(|error| error.to_string())?;
         if resumed > 0 {
             tracing::info!(plans = resumed, "approved plans that an end had cut short are applied");
@@ -185,9 +186,14 @@ fn build_source(store: &Arc<Store>, settings: &SourceSettings, users: &UserDefau
             (SourceKind::Ldap, settings.enabled.then(|| Follower::new(Arc::new(source), pass)))
         }
     };
+    let push = match &settings.kind {
+        Configured::Scim { push, .. } => Some(push.clone()),
+        _ => None,
+    };
     Ok(SourceInfo {
         id: settings.id.clone(),
         kind,
+        push,
         enabled: settings.enabled,
         login: settings.enabled && settings.login,
         pulled,
@@ -202,12 +208,12 @@ fn backends(settings: &[SourceSettings], built: &[SourceInfo]) -> Vec<Backend> {
         login: source.login,
         keeps_passwords: match &settings.kind {
             Configured::Local => true,
-            Configured::Scim { verify_with } => verify_with.is_none(),
+            Configured::Scim { verify_with, .. } => verify_with.is_none(),
             Configured::Ldap(_) => false,
         },
         verifier: source.pulled.as_ref().map(verifier),
         verify_with: match &settings.kind {
-            Configured::Scim { verify_with } => verify_with.clone(),
+            Configured::Scim { verify_with, .. } => verify_with.clone(),
             _ => None,
         },
         breaker: Breaker::default(),

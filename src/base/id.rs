@@ -92,6 +92,8 @@ uuid_ids! {
     PlanId,
     /// One second factor of one user.
     FactorId,
+    /// A resource of a type that the settings add.
+    ResourceId,
 }
 
 /// Longest slug in bytes.

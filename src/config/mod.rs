@@ -43,6 +43,8 @@ pub struct Settings {
     pub auth: auth::settings::Settings,
     /// What the sweep does.
     pub lifecycle: lifecycle::settings::Settings,
+    /// What identity providers find at the SCIM endpoint.
+    pub scim: http::scim::settings::Settings,
     /// How mail leaves; `None` where none does.
     pub mail: Option<notify::settings::Settings>,
     /// Where users come from, in the order in which logins ask. The local source is always among them.
@@ -103,6 +105,8 @@ pub enum SourceKind {
     Scim {
         /// The LDAP source that verifies their passwords.
         verify_with: Option<SourceId>,
+        /// What the provider may do.
+        push: http::scim::settings::Push,
     },
 }
 
@@ -146,6 +150,7 @@ fn read(reader: &mut Reader, now: Timestamp) -> Settings {
         store,
         auth: sections::login::read(reader),
         lifecycle: sections::users::read(reader, now),
+        scim: sections::scim::read(reader),
         mail: sections::mail::read(reader),
         sources: sections::sources::read(reader, now),
     }

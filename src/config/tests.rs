@@ -62,7 +62,7 @@ const CORP: &str =
 
 #[test]
 fn nothing_written_gives_the_defaults_of_the_modules() {
-    let Settings { http, log, store, auth, lifecycle, mail, sources } =
+    let Settings { http, log, store, auth, lifecycle, scim, mail, sources } =
         load_file(None, &[("PATH", "/bin"), ("MUSTERD_CONFIG", "x")]).ok().unwrap().settings;
     assert_eq!(http, http::settings::Settings::default());
     assert_eq!(log, LogSettings::default());
@@ -70,6 +70,7 @@ fn nothing_written_gives_the_defaults_of_the_modules() {
     assert_eq!(auth, auth::settings::Settings::default());
     assert_eq!((lifecycle.schedule.as_str(), lifecycle.budget), ("1h", crate::directory::policy::Budget::default()));
     assert_eq!((lifecycle.inactivity, lifecycle.users, lifecycle.audit), Default::default());
+    assert_eq!(scim, http::scim::settings::Settings::default());
     assert!(mail.is_none());
     assert!(sources.len() == 1 && sources[0].id.is_local() && sources[0].login && sources[0].enabled);
 }
@@ -283,7 +284,7 @@ fn sources_keep_their_order_and_the_local_one_is_always_there() {
     let settings = good(&format!("{okta}{CORP}schedule = \"off\"\n"), &[]).settings;
     let (okta, corp) = (&settings.sources[1], &settings.sources[2]);
     assert!(!okta.login && okta.enabled && okta.schedule.is_none());
-    assert!(matches!(&okta.kind, SourceKind::Scim { verify_with: Some(id) } if id.as_str() == "corp"));
+    assert!(matches!(&okta.kind, SourceKind::Scim { verify_with: Some(id), .. } if id.as_str() == "corp"));
     assert_eq!(corp.schedule.as_ref().unwrap().as_str(), "off");
     assert!(matches!(&corp.kind, SourceKind::Ldap(ldap) if ldap.id.as_str() == "corp"));
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::base::id::{GroupId, OrganizationId, RunId, SourceId, TokenId, UserId};
+use crate::base::id::{GroupId, OrganizationId, ResourceId, RunId, SourceId, TokenId, UserId};
 
 /// Who did it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -115,6 +115,14 @@ pub enum Target {
         /// Which.
         id: SourceId,
     },
+    /// A resource of a type that the settings add.
+    Resource {
+        /// Which.
+        id: ResourceId,
+        /// Its type.
+        #[serde(rename = "type")]
+        type_name: String,
+    },
     /// A name that belongs to nobody: a login that was refused.
     Unknown,
     /// The directory as a whole.
@@ -153,6 +161,9 @@ impl Serialize for Target {
             Self::Organization { id, name } => object!(serializer, "id": id, "kind": "organization", "name": name),
             Self::Token { id, name } => object!(serializer, "id": id, "kind": "token", "name": name),
             Self::Source { id } => object!(serializer, "id": id, "kind": "source"),
+            Self::Resource { id, type_name } => {
+                object!(serializer, "id": id, "kind": "resource", "type": type_name)
+            }
             Self::Unknown => object!(serializer, "kind": "unknown"),
             Self::Directory => object!(serializer, "kind": "directory"),
         }
@@ -184,6 +195,7 @@ impl Target {
             Self::Organization { id, .. } => Some(id.to_string()),
             Self::Token { id, .. } => Some(id.to_string()),
             Self::Source { id } => Some(id.as_str().to_owned()),
+            Self::Resource { id, .. } => Some(id.to_string()),
             Self::Unknown | Self::Directory => None,
         }
     }
@@ -254,6 +266,7 @@ mod tests {
             Actor::Source { id: source.clone(), run: Some(RunId::new(at, &rng)) },
             Actor::System { part: "sweep".to_owned() },
             Actor::Anonymous,
+            Actor::Anonymous,
         ];
         let name = || "n".to_owned();
         let targets = [
@@ -262,6 +275,7 @@ mod tests {
             Target::Organization { id: OrganizationId::new(at, &rng), name: name() },
             Target::Token { id: token, name: name() },
             Target::Source { id: source },
+            Target::Resource { id: ResourceId::new(at, &rng), type_name: name() },
             Target::Unknown,
             Target::Directory,
         ];

@@ -24,6 +24,9 @@ pub struct Group {
     /// How the owning source has it, as it said last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_source: Option<GroupAtSource>,
+    /// Attributes that SCIM sent and that have no field of their own, as they were sent.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub scim: serde_json::Map<String, serde_json::Value>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it, or its members, last changed.
@@ -43,6 +46,7 @@ impl Group {
             source,
             external_id: None,
             at_source: None,
+            scim: serde_json::Map::new(),
             created_at: now,
             modified_at: now,
             revision: 1,

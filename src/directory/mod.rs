@@ -16,6 +16,7 @@ pub mod permission;
 pub mod plan;
 pub mod policy;
 pub mod query;
+pub mod resource;
 pub mod role;
 pub mod session;
 pub mod token;

@@ -8,10 +8,11 @@ use axum::http::request::Parts;
 
 use super::error::Problem;
 use crate::auth::login::Origin;
-use crate::base::id::{SourceId, UserId};
+use crate::base::id::{SourceId, TokenId, UserId};
 use crate::directory::audit::{Actor, Author};
 use crate::directory::permission::Permission;
 use crate::directory::session::Session;
+use crate::directory::token::Profile;
 use crate::directory::user::User;
 
 /// The other end of a connection.
@@ -26,6 +27,17 @@ pub enum Peer {
     },
 }
 
+/// An identity provider, by the token that it carries.
+#[derive(Clone)]
+pub struct Provider {
+    /// Its source.
+    pub source: SourceId,
+    /// Its token.
+    pub token: TokenId,
+    /// How it speaks.
+    pub profile: Profile,
+}
+
 /// Who is calling.
 #[derive(Clone)]
 pub struct Caller {
@@ -36,7 +48,7 @@ pub struct Caller {
     /// The user and session, where it is one.
     pub session: Option<Box<(User, Session)>>,
     /// The source whose identity provider it is, where it is one.
-    pub scim: Option<SourceId>,
+    pub scim: Option<Provider>,
     /// The user with whose right it is done, and their session epoch: what is made by this caller dies with it.
     pub owner: Option<(UserId, u64)>,
     /// Where the request comes from.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::scim;
 use super::settings::Settings;
 use crate::auth::login::Authenticator;
 use crate::base::id::SourceId;
@@ -16,6 +17,8 @@ use crate::tasks::Driver;
 pub struct Inside {
     /// The settings of the server; `public_url` is final.
     pub settings: Settings,
+    /// What identity providers find at the SCIM endpoint.
+    pub scim: scim::settings::Settings,
     /// The store.
     pub store: Arc<Store>,
     /// The login.
@@ -42,6 +45,8 @@ pub struct SourceInfo {
     pub enabled: bool,
     /// Whether its users may log in.
     pub login: bool,
+    /// What its identity provider may do, where one pushes.
+    pub push: Option<scim::settings::Push>,
     /// How it is read, where it is.
     pub pulled: Option<Follower>,
 }

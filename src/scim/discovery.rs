@@ -5,25 +5,23 @@
 
 use serde_json::{Value, json};
 
-use super::list::ListResponse;
+use super::list::{ListResponse, Position};
 use super::schema::{Attribute, AttributeType, ResourceType, Schema};
-use super::schemas::{self, RESOURCE_TYPE_URN, SCHEMA_URN, SERVICE_PROVIDER_CONFIG_URN};
+use super::schemas::{RESOURCE_TYPE_URN, Registry, SCHEMA_URN, SERVICE_PROVIDER_CONFIG_URN};
 
 /// The limits that ServiceProviderConfig tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Most resources in one answer.
     pub filter_max_results: u64,
-    /// Told even without bulk: authentik drops PATCH and filter when it is missing.
+    /// Resources in one answer unless the client wants fewer or more.
+    pub usual_page: u64,
+    /// For how long a cursor is good (RFC 9865 §4), in seconds.
+    pub cursor_timeout: u64,
+    /// Most operations of one bulk request.
     pub bulk_max_operations: u64,
-    /// Told even without bulk, in bytes.
+    /// Largest bulk request, in bytes.
     pub bulk_max_payload: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { filter_max_results: 1_000, bulk_max_operations: 1_000, bulk_max_payload: 1_048_576 }
-    }
 }
 
 /// `/ServiceProviderConfig` (RFC 7643 §5). `base_url` is the absolute URL of `/scim/v2`, without a final slash.
@@ -33,7 +31,7 @@ pub fn service_provider_config(base_url: &str, limits: Limits) -> Value {
         "schemas": [SERVICE_PROVIDER_CONFIG_URN],
         "patch": {"supported": true},
         "bulk": {
-            "supported": false,
+            "supported": true,
             "maxOperations": limits.bulk_max_operations,
             "maxPayloadSize": limits.bulk_max_payload,
         },
@@ -41,6 +39,14 @@ pub fn service_provider_config(base_url: &str, limits: Limits) -> Value {
         "changePassword": {"supported": true},
         "sort": {"supported": true},
         "etag": {"supported": true},
+        "pagination": {
+            "cursor": true,
+            "index": true,
+            "defaultPaginationMethod": "index",
+            "defaultPageSize": limits.usual_page,
+            "maxPageSize": limits.filter_max_results,
+            "cursorTimeout": limits.cursor_timeout,
+        },
         "authenticationSchemes": [{
             "type": "oauthbearertoken",
             "name": "OAuth Bearer Token",
@@ -54,29 +60,27 @@ pub fn service_provider_config(base_url: &str, limits: Limits) -> Value {
 
 /// `/ResourceTypes` (RFC 7643 §6).
 #[must_use]
-pub fn resource_types(base_url: &str) -> Value {
-    let types = schemas::resource_types();
-    list(types.iter().map(|resource_type| describe_type(resource_type, base_url)).collect())
+pub fn resource_types(registry: &Registry, base_url: &str) -> Value {
+    list(registry.types().map(|resource_type| describe_type(resource_type, base_url)).collect())
 }
 
 /// `/ResourceTypes/{name}`; `None` is 404.
 #[must_use]
-pub fn resource_type(name: &str, base_url: &str) -> Option<Value> {
-    let types = schemas::resource_types();
-    let found = types.iter().find(|resource_type| resource_type.name.eq_ignore_ascii_case(name));
+pub fn resource_type(registry: &Registry, name: &str, base_url: &str) -> Option<Value> {
+    let found = registry.types().find(|resource_type| resource_type.name.eq_ignore_ascii_case(name));
     found.map(|resource_type| describe_type(resource_type, base_url))
 }
 
 /// `/Schemas` (RFC 7643 §7).
 #[must_use]
-pub fn schema_list(base_url: &str) -> Value {
-    list(schemas::served().iter().map(|schema| describe_schema(schema, base_url)).collect())
+pub fn schema_list(registry: &Registry, base_url: &str) -> Value {
+    list(registry.served().iter().map(|schema| describe_schema(schema, base_url)).collect())
 }
 
 /// `/Schemas/{urn}`; `None` is 404.
 #[must_use]
-pub fn schema(urn: &str, base_url: &str) -> Option<Value> {
-    let found = schemas::served().iter().find(|schema| schema.id.eq_ignore_ascii_case(urn));
+pub fn schema(registry: &Registry, urn: &str, base_url: &str) -> Option<Value> {
+    let found = registry.served().iter().find(|schema| schema.id.eq_ignore_ascii_case(urn));
     found.map(|schema| describe_schema(schema, base_url))
 }
 
@@ -142,20 +146,28 @@ fn meta(kind: &str, location: String) -> Value {
 }
 
 fn list(resources: Vec<Value>) -> Value {
-    let total_results = u64::try_from(resources.len()).unwrap_or(u64::MAX);
-    ListResponse { total_results, start_index: 1, resources }.into_json()
+    let total_results = u64::try_from(resources.len()).ok();
+    ListResponse { total_results, position: Position::Index(1), resources }.into_json()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::schemas;
     use super::*;
 
     const BASE: &str = "https://x.example/scim/v2";
 
     #[test]
     fn provider_config_always_tells_the_bulk_numbers() {
-        let config = service_provider_config(BASE, Limits::default());
-        assert_eq!(config["bulk"], json!({"supported": false, "maxOperations": 1_000, "maxPayloadSize": 1_048_576}));
+        let limits = Limits {
+            filter_max_results: 1_000,
+            usual_page: 100,
+            cursor_timeout: 3_600,
+            bulk_max_operations: 1_000,
+            bulk_max_payload: 1_048_576,
+        };
+        let config = service_provider_config(BASE, limits);
+        assert_eq!(config["bulk"], json!({"supported": true, "maxOperations": 1_000, "maxPayloadSize": 1_048_576}));
         assert_eq!(config["filter"]["maxResults"], 1_000);
         assert_eq!(config["meta"]["location"], format!("{BASE}/ServiceProviderConfig"));
         assert_eq!(config["authenticationSchemes"][0]["type"], "oauthbearertoken");
@@ -163,24 +175,27 @@ mod tests {
 
     #[test]
     fn every_schema_a_resource_type_names_is_served() {
-        for resource_type in resource_types(BASE)["Resources"].as_array().unwrap() {
-            assert!(schema(resource_type["schema"].as_str().unwrap(), BASE).is_some());
+        for resource_type in resource_types(Registry::standard(), BASE)["Resources"].as_array().unwrap() {
+            assert!(schema(Registry::standard(), resource_type["schema"].as_str().unwrap(), BASE).is_some());
             for extension in resource_type["schemaExtensions"].as_array().unwrap() {
-                assert!(schema(extension["schema"].as_str().unwrap(), BASE).is_some());
+                assert!(schema(Registry::standard(), extension["schema"].as_str().unwrap(), BASE).is_some());
             }
             let name = resource_type["name"].as_str().unwrap();
             assert_eq!(resource_type_by(name), *resource_type);
         }
-        assert!(schema("urn:nobody", BASE).is_none() && resource_type("Nobody", BASE).is_none());
+        assert!(
+            schema(Registry::standard(), "urn:nobody", BASE).is_none()
+                && resource_type(Registry::standard(), "Nobody", BASE).is_none()
+        );
     }
 
     fn resource_type_by(name: &str) -> Value {
-        resource_type(&name.to_lowercase(), BASE).unwrap()
+        resource_type(Registry::standard(), &name.to_lowercase(), BASE).unwrap()
     }
 
     #[test]
     fn schemas_tell_what_clients_rely_on() {
-        let user = schema(&schemas::USER_URN.to_lowercase(), BASE).unwrap();
+        let user = schema(Registry::standard(), &schemas::USER_URN.to_lowercase(), BASE).unwrap();
         let find = |name: &str| {
             let mut attributes = user["attributes"].as_array().unwrap().iter();
             attributes.find(|attribute| attribute["name"] == name).unwrap().clone()
@@ -193,6 +208,6 @@ mod tests {
         assert_eq!(find("groups")["mutability"], "readOnly");
         assert_eq!(find("emails")["subAttributes"].as_array().unwrap().len(), 4);
         assert_eq!(find("profileUrl")["referenceTypes"], json!(["external"]));
-        assert_eq!(schema_list(BASE)["totalResults"], 6);
+        assert_eq!(schema_list(Registry::standard(), BASE)["totalResults"], 6);
     }
 }

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::error::{ScimError, excerpt};
+use super::error::{ScimError, ScimType, excerpt};
 use super::filter;
 use super::resource::{check_message, fold_names};
 use crate::directory::query::{AttrPath, Filter, Sort, SortOrder};
@@ -24,6 +24,8 @@ pub struct ListRequest {
     pub sort: Option<Sort>,
     /// The first result wanted, from 1.
     pub start_index: u64,
+    /// Where a cursor says that the page begins; the empty one is the beginning (RFC 9865 §2). `None`: paging by index.
+    pub cursor: Option<String>,
     /// The most results wanted; `None` when the client did not say.
     pub count: Option<u64>,
     /// Names for [`super::project::Projection`].
@@ -39,6 +41,7 @@ struct Given {
     sort_by: Option<String>,
     sort_order: Option<String>,
     start_index: Option<String>,
+    cursor: Option<String>,
     count: Option<String>,
     attributes: Vec<String>,
     excluded_attributes: Vec<String>,
@@ -93,6 +96,7 @@ impl Given {
             "sortby" => &mut self.sort_by,
             "sortorder" => &mut self.sort_order,
             "startindex" => &mut self.start_index,
+            "cursor" => &mut self.cursor,
             "count" => &mut self.count,
             "attributes" => return take_names(&mut self.attributes, "attributes", value),
             "excludedattributes" => return take_names(&mut self.excluded_attributes, "excludedAttributes", value),
@@ -122,11 +126,17 @@ impl Given {
             Some(text) => read_integer("startIndex", text)?.max(1),
             None => 1,
         };
-        let count = self.count.as_deref().map(|text| read_integer("count", text)).transpose()?;
+        let count = self.count.as_deref().map(|text| read_integer("count", text)).transpose();
+        // RFC 9865 §2.1 has a word of its own for it.
+        let count = count.map_err(|error| match &self.cursor {
+            Some(_) => ScimError::typed(ScimType::InvalidCount, error.detail),
+            None => error,
+        })?;
         Ok(ListRequest {
             filter,
             sort,
             start_index,
+            cursor: self.cursor,
             count,
             attributes: self.attributes,
             excluded_attributes: self.excluded_attributes,
@@ -134,13 +144,22 @@ impl Given {
     }
 }
 
+/// Where a page lies among the results.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Position {
+    /// Its first result has this number, from 1 (RFC 7644 §3.4.2.4).
+    Index(u64),
+    /// It was reached by a cursor; the next one, unless it is the last page (RFC 9865 §2).
+    Cursor(Option<String>),
+}
+
 /// One page of results (RFC 7644 §3.4.2).
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListResponse {
-    /// How many resources match in all.
-    pub total_results: u64,
-    /// The position of the first one here.
-    pub start_index: u64,
+    /// How many resources match in all; a page by cursor may leave it out (RFC 9865 §2).
+    pub total_results: Option<u64>,
+    /// Where the page lies.
+    pub position: Position,
     /// The page.
     pub resources: Vec<Value>,
 }
@@ -150,14 +169,15 @@ impl ListResponse {
     #[must_use]
     pub fn into_json(self) -> Value {
         let items_per_page = self.resources.len();
-        let mut answer = json!({
-            "schemas": [LIST_URN],
-            "totalResults": self.total_results,
-            "startIndex": self.start_index,
-            "itemsPerPage": items_per_page,
-        });
+        let mut answer = json!({"schemas": [LIST_URN], "itemsPerPage": items_per_page});
         // Moved, not copied: a page may hold a thousand resources.
         if let Some(answer) = answer.as_object_mut() {
+            let (name, place) = match self.position {
+                Position::Index(start) => ("startIndex", Some(Value::from(start))),
+                Position::Cursor(next) => ("nextCursor", next.map(Value::from)),
+            };
+            answer.extend(place.map(|place| (name.to_owned(), place)));
+            answer.extend(self.total_results.map(|total| ("totalResults".to_owned(), total.into())));
             answer.insert("Resources".to_owned(), Value::Array(self.resources));
         }
         answer
@@ -264,7 +284,8 @@ mod tests {
 
     #[test]
     fn an_empty_list_still_has_every_member() {
-        let body = ListResponse { total_results: 0, start_index: 1, resources: Vec::new() }.into_json();
+        let empty = ListResponse { total_results: Some(0), position: Position::Index(1), resources: Vec::new() };
+        let body = empty.into_json();
         assert_eq!(
             body,
             json!({"schemas": [LIST_URN], "totalResults": 0, "startIndex": 1, "itemsPerPage": 0, "Resources": []})

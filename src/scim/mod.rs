@@ -3,6 +3,8 @@
 //! Owns how RFC 7643 and RFC 7644 read and shape JSON, and the dialects real clients speak.
 //! Refuses IO, async, clocks and any knowledge of the store: everything here is a function of its arguments.
 
+pub mod bulk;
+pub mod definitions;
 pub mod discovery;
 pub mod error;
 pub mod evaluate;
@@ -15,6 +17,7 @@ pub mod resource;
 pub mod schema;
 pub mod schemas;
 pub mod sort;
+pub mod strict;
 
 mod compare;
 mod value;

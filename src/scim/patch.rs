@@ -93,8 +93,33 @@ pub fn apply(
     resource: &mut Resource,
     operations: &[Operation],
 ) -> Result<bool, ScimError> {
+    apply_each(resource_type, resource, operations, false)
+}
+
+/// [`apply`] for clients that keep to the letter: a replace whose value filter finds nothing fails, instead of making
+/// what it names (RFC 7644 §3.5.2.3).
+///
+/// # Errors
+/// As [`apply`].
+pub fn apply_strictly(
+    resource_type: &ResourceType,
+    resource: &mut Resource,
+    operations: &[Operation],
+) -> Result<bool, ScimError> {
+    apply_each(resource_type, resource, operations, true)
+}
+
+fn apply_each(
+    resource_type: &ResourceType,
+    resource: &mut Resource,
+    operations: &[Operation],
+    strict: bool,
+) -> Result<bool, ScimError> {
     let mut draft = resource.clone();
     for operation in operations {
+        if strict && operation.action == Action::Replace {
+            element::check_target(resource_type, &draft, operation)?;
+        }
         match &operation.path {
             None => pathless::apply(resource_type, &mut draft, operation.action, operation.value.as_ref())?,
             Some(path) => apply_at(resource_type, &mut draft, operation.action, path, operation.value.clone())?,

@@ -343,6 +343,12 @@ macro_rules! words {
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
             }
+
+            /// The kind that a word on the wire means, in any case.
+            #[must_use]
+            pub fn parse(word: &str) -> Option<Self> {
+                [$(Self::$variant),+].into_iter().find(|kind| kind.as_str().eq_ignore_ascii_case(word))
+            }
         }
     };
 }

@@ -6,6 +6,7 @@
 use std::cmp::Ordering;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 
 use super::compare::compare_numbers;
@@ -16,7 +17,8 @@ use super::value::{as_boolean, is_empty, is_primary, parse_date_time};
 use crate::directory::query::{Sort, SortOrder};
 
 /// What decides the place of one resource. Ordered ascending, missing last.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SortKey {
     /// A boolean; false first.
     Boolean(bool),

@@ -47,6 +47,7 @@ pub(super) const EXPORTED: &[(Space, Form)] = &[
     (Space::Verifier, Form::Record),
     (Space::Group, Form::Record),
     (Space::GroupMember, Form::Key),
+    (Space::Resource, Form::Record),
     (Space::Session, Form::Record),
     (Space::Token, Form::Record),
     (Space::Link, Form::Record),

@@ -64,6 +64,19 @@ pub fn by_name(reads: &dyn Reads, source: &SourceId, name: &str) -> Result<Optio
     through(reads, &Space::GroupByName.key(&[source.as_str().as_bytes(), END, folded.as_bytes()]))
 }
 
+/// The groups of a source that have this name, or had to be given another one beside it: `Sales`, `Sales (2)`.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn named_alike(reads: &dyn Reads, source: &SourceId, name: &str) -> Result<Vec<GroupId>, StoreError> {
+    let folded = crate::base::text::fold(name);
+    let own = Space::GroupByName.key(&[source.as_str().as_bytes(), END, folded.as_bytes()]);
+    let mut rows: Vec<_> = reads.get(&own)?.into_iter().collect();
+    let others = [&own[..], b" ("].concat();
+    rows.extend(reads.scan(&KeyRange::prefix(&others), Order::Ascending, usize::MAX)?.into_iter().map(|(_, id)| id));
+    Ok(rows.iter().filter_map(|row| super::keys::trailing_id(row)).map(GroupId::from_bytes).collect())
+}
+
 /// The group that a source knows by this id.
 ///
 /// # Errors

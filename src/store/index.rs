@@ -10,6 +10,7 @@ use crate::base::text;
 use crate::directory::dn::{self, EntryKey};
 use crate::directory::group::Group;
 use crate::directory::organization::Organization;
+use crate::directory::resource::Resource;
 use crate::directory::role;
 use crate::directory::session::{PasswordLink, Session};
 use crate::directory::token::ApiToken;
@@ -141,6 +142,20 @@ impl Indexed for Organization {
     }
 }
 
+impl Indexed for Resource {
+    const RECORDS: Space = Space::Resource;
+    const INDEXES: &'static [Space] = &[Space::ResourceByType, Space::ResourceByValue];
+
+    fn rows(&self, _: &[u8]) -> Vec<Row> {
+        let (id, source, kind) = (self.id.as_bytes(), self.source.as_str().as_bytes(), self.kind.as_bytes());
+        let unique = self.unique.iter().map(|value| {
+            let key = Space::ResourceByValue.key(&[source, END, kind, END, value.as_bytes()]);
+            (key, id.to_vec())
+        });
+        std::iter::once(row(Space::ResourceByType, &[source, END, kind, END, id])).chain(unique).collect()
+    }
+}
+
 /// The key of a record that lies under the hash of a token, which an index row has as its value.
 fn under_hash(records: Space, (_, hash): &Row) -> Option<Bytes> {
     Some(records.key(&[hash]))
@@ -217,6 +232,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind::of::<User>(),
     Kind::of::<Group>(),
     Kind::of::<Organization>(),
+    Kind::of::<Resource>(),
     Kind::of::<ApiToken>(),
     Kind::of::<Session>(),
     Kind::of::<PasswordLink>(),
@@ -346,6 +362,7 @@ fn unique_field(key: &[u8]) -> Option<&'static str> {
         (Space::GroupByName, "name"),
         (Space::GroupByExternalId, "external_id"),
         (Space::OrganizationByName, "name"),
+        (Space::ResourceByValue, "value"),
     ];
     let tag = *key.first()?;
     UNIQUE.iter().find_map(|(space, field)| (space.tag() == tag).then_some(*field))

@@ -53,6 +53,12 @@ pub enum Space {
     Organization = 0x28,
     /// Folded name → organisation id.
     OrganizationByName = 0x29,
+    /// Resource records by id.
+    Resource = 0x2a,
+    /// Source, resource type, resource id.
+    ResourceByType = 0x2b,
+    /// Source, resource type, attribute and folded value → resource id: of values that must be unique.
+    ResourceByValue = 0x2c,
     /// Credentials by user id.
     Credential = 0x30,
     /// User id, factor id → factor.
@@ -119,6 +125,9 @@ pub const SPACES: &[(Space, &str)] = &[
     (Space::GroupByEntry, "group-by-entry"),
     (Space::Organization, "organization"),
     (Space::OrganizationByName, "organization-by-name"),
+    (Space::Resource, "resource"),
+    (Space::ResourceByType, "resource-by-type"),
+    (Space::ResourceByValue, "resource-by-value"),
     (Space::Credential, "credential"),
     (Space::Factor, "factor"),
     (Space::Verifier, "verifier"),
@@ -208,8 +217,8 @@ mod tests {
     fn the_numbers_of_the_key_spaces_are_for_ever() {
         let tags = [
             0x01, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x20, 0x21, 0x22, 0x23,
-            0x24, 0x25, 0x28, 0x29, 0x30, 0x31, 0x32, 0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x4f, 0x50, 0x51, 0x60,
-            0x71, 0x72, 0x73, 0x74, 0x75, 0x80,
+            0x24, 0x25, 0x28, 0x29, 0x2a, 0x2b, 0x2c, 0x30, 0x31, 0x32, 0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x4f,
+            0x50, 0x51, 0x60, 0x71, 0x72, 0x73, 0x74, 0x75, 0x80,
         ];
         let named: Vec<u8> = SPACES.iter().map(|(space, _)| space.tag()).collect();
         assert_eq!(named, tags);

@@ -31,6 +31,7 @@ mod migrate;
 pub mod organizations;
 pub mod outbox;
 pub mod readings;
+pub mod resources;
 pub mod rotate;
 pub mod runs;
 pub mod seal;

@@ -26,6 +26,7 @@ const RECORDS: &[Space] = &[
     Space::User,
     Space::Group,
     Space::Organization,
+    Space::Resource,
     Space::Credential,
     Space::Factor,
     Space::Verifier,

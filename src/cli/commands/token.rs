@@ -23,6 +23,9 @@ pub(in crate::cli) enum Token {
         /// The SCIM source whose identity provider carries it
         #[arg(long, value_name = "ID")]
         source: Option<String>,
+        /// How that provider speaks: default, entra, okta or strict
+        #[arg(long, value_name = "PROFILE", requires = "source")]
+        profile: Option<String>,
         /// When it ends, such as 2027-12-31T23:59:59Z
         #[arg(long, value_name = "TIME")]
         expires_at: Option<String>,
@@ -35,7 +38,7 @@ pub(in crate::cli) enum Token {
 
 pub(super) async fn run(token: Token, client: &Client, json: bool) -> anyhow::Result<ExitCode> {
     match token {
-        Token::Create { name, scopes, source, expires_at } => {
+        Token::Create { name, scopes, source, profile, expires_at } => {
             let name = name.or_else(|| source.clone()).unwrap_or_else(|| scopes.join(" "));
             let mut wish = json!({"name": name});
             if let Some(members) = wish.as_object_mut() {
@@ -43,15 +46,16 @@ pub(super) async fn run(token: Token, client: &Client, json: bool) -> anyhow::Re
                     Some(source) => members.insert("source".to_owned(), source.into()),
                     None => members.insert("scopes".to_owned(), scopes.into()),
                 };
+                profile.map(|profile| members.insert("profile".to_owned(), profile.into()));
                 expires_at.map(|end| members.insert("expires_at".to_owned(), end.into()));
             }
             let answer = client.post("/api/v1/tokens", wish).await?;
             show(&answer, json, |answer| {
                 output::line(&output::text_at(answer, "token"));
-                if let Some(url) = answer.get("base_url").and_then(Value::as_str) {
-                    output::complain(&format!("this is shown once; the identity provider's SCIM base URL is {url}"));
-                } else {
-                    output::complain("this is shown once");
+                output::complain("this is shown once");
+                for field in answer.get("setup").and_then(Value::as_array).into_iter().flatten() {
+                    let text = |name: &str| output::text_at(field, name);
+                    output::complain(&format!("  {}: {}", text("field"), text("value")));
                 }
             })
         }
@@ -61,6 +65,7 @@ pub(super) async fn run(token: Token, client: &Client, json: bool) -> anyhow::Re
                 ("NAME", "name"),
                 ("BEGINS", "prefix"),
                 ("SOURCE", "source"),
+                ("PROFILE", "profile"),
                 ("SCOPES", "scopes"),
                 ("EXPIRES", "expires_at"),
                 ("LAST USED", "last_used_at"),

@@ -12,6 +12,7 @@ use crate::base::id::SourceId;
 use crate::directory::conflict::ConflictRule;
 use crate::directory::policy::days;
 use crate::directory::user::KeptAttribute;
+use crate::http::scim::settings::Push;
 use crate::sync::rules::Rules;
 use crate::tasks::schedule::Schedule;
 
@@ -91,7 +92,7 @@ fn read_one(section: &mut Section<'_>, now: Timestamp) -> Option<SourceSettings>
     let kind = match kind {
         Kind::Local => SourceKind::Local,
         Kind::Ldap => SourceKind::Ldap(Box::new(ldap::read(section, id.as_ref()))),
-        Kind::Scim => SourceKind::Scim { verify_with: read_verifier(section) },
+        Kind::Scim => SourceKind::Scim { verify_with: read_verifier(section), push: read_push(section) },
     };
     Some(SourceSettings { id: id?, enabled, login, schedule, rules, outage_cache, kind })
 }
@@ -158,10 +159,26 @@ fn read_verifier(section: &mut Section<'_>) -> Option<SourceId> {
     id.ok()
 }
 
+fn read_push(section: &mut Section<'_>) -> Push {
+    let default = Push::default();
+    let mut adopts = Vec::new();
+    for text in section.list("adopts", "the id of a source", Vec::<String>::new()) {
+        match SourceId::parse(&text) {
+            Ok(id) => adopts.push(id),
+            Err(error) => section.fault("adopts", error.to_string()),
+        }
+    }
+    Push {
+        budget: budget(section),
+        adopts,
+        unique_group_names: section.boolean("unique_group_names", default.unique_group_names),
+    }
+}
+
 /// The source that verifies the passwords of another must be an LDAP source of the list, before it or after.
 fn check_verifiers(reader: &mut Reader, sources: &[(usize, SourceSettings)], all_read: bool) {
     for (index, source) in sources {
-        let SourceKind::Scim { verify_with: Some(wanted) } = &source.kind else { continue };
+        let SourceKind::Scim { verify_with: Some(wanted), .. } = &source.kind else { continue };
         let found = sources.iter().find(|(_, other)| other.id == *wanted).map(|(_, other)| &other.kind);
         let problem = match found {
             Some(SourceKind::Ldap(_)) => continue,

@@ -14,10 +14,11 @@ use crate::base::secret::{TokenKind, hash_token, new_token};
 use crate::base::text;
 use crate::directory::field::FieldError;
 use crate::directory::permission::Permission;
-use crate::directory::token::{ApiToken, Grant};
+use crate::directory::token::{ApiToken, Grant, Profile};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, Segment};
+use crate::http::scim::guide;
 use crate::http::state::{App, SourceKind};
 use crate::store::tx::Tx;
 use crate::store::{StoreError, tokens};
@@ -46,6 +47,9 @@ pub struct Wish {
     /// Or the SCIM source whose identity provider carries it.
     #[serde(default)]
     source: Option<String>,
+    /// How that provider speaks.
+    #[serde(default)]
+    profile: Option<String>,
     #[serde(default)]
     expires_at: Option<Timestamp>,
 }
@@ -68,6 +72,7 @@ fn view(token: &ApiToken, now: Timestamp) -> Value {
         "prefix": token.prefix,
         "scopes": scopes,
         "source": source,
+        "profile": source.map(|_| token.profile.name()),
         "created_at": token.created_at,
         "expires_at": token.expires_at,
         "expired": !token.is_live(now),
@@ -89,6 +94,7 @@ pub async fn create(
         return Err(Problem::field("expires_at", "in_the_past", "must lie in the future"));
     }
     let grant = grant(&app, &caller, &wish)?;
+    let profile = profile(&wish)?;
     // A provider's token belongs to its source, whoever made it; every other one dies with its maker's right.
     let owner = caller.owner.filter(|_| matches!(grant, Grant::Scopes(_)));
     let token = ApiToken {
@@ -96,6 +102,7 @@ pub async fn create(
         name,
         prefix: text.expose().chars().take(PREFIX).collect(),
         grant,
+        profile,
         created_at: now,
         owner: owner.map(|(id, _)| id),
         owner_epoch: owner.map(|(_, epoch)| epoch).unwrap_or_default(),
@@ -109,10 +116,24 @@ pub async fn create(
     if let Some(answer) = answer.as_object_mut() {
         answer.insert("token".to_owned(), text.expose().into());
         if wish.source.is_some() {
-            answer.insert("base_url".to_owned(), format!("{}/scim/v2", app.settings.public_url).into());
+            let base = format!("{}/scim/v2", app.settings.public_url);
+            let fields = guide::fields(profile, &base);
+            let fields = fields.into_iter().map(|(field, value)| json!({"field": field, "value": value}));
+            answer.insert("setup".to_owned(), fields.collect());
+            answer.insert("base_url".to_owned(), base.into());
         }
     }
     Ok((StatusCode::CREATED, Json(answer)))
+}
+
+fn profile(wish: &Wish) -> Result<Profile, Problem> {
+    let Some(name) = &wish.profile else { return Ok(Profile::default()) };
+    if wish.source.is_none() {
+        return Err(Problem::field("profile", "no_source", "goes with a SCIM source only"));
+    }
+    let known = Profile::ALL.map(|(name, _)| name).join(", ");
+    Profile::by_name(name)
+        .ok_or_else(|| Problem::field("profile", "unknown_profile", &format!("is not one of {known}")))
 }
 
 fn grant(app: &App, caller: &Caller, wish: &Wish) -> Result<Grant, Problem> {

@@ -14,7 +14,7 @@ use crate::directory::permission::Permission;
 use crate::directory::role;
 use crate::directory::token::Grant;
 use crate::directory::user::User;
-use crate::http::caller::{Caller, Peer};
+use crate::http::caller::{Caller, Peer, Provider};
 use crate::http::error::Problem;
 use crate::http::state::App;
 use crate::scim::error::ScimError;
@@ -32,6 +32,17 @@ pub enum Access {
     Holder(Permission),
     /// The identity provider of a SCIM source.
     Scim,
+    /// The same, or nobody at all: who shows a token must show a good one (RFC 7643 §5).
+    ScimDiscovery,
+    /// The same, or a user with a session (RFC 7644 §3.11).
+    ScimMe,
+}
+
+impl Access {
+    /// Does the route speak SCIM?
+    fn is_scim(self) -> bool {
+        matches!(self, Self::Scim | Self::ScimDiscovery | Self::ScimMe)
+    }
 }
 
 /// A token's use is noted this often.
@@ -44,7 +55,8 @@ pub async fn guard(State((app, access)): State<(App, Access)>, mut request: Requ
         Ok(caller) => caller,
         Err(problem) => return refuse(access, problem),
     };
-    if let Err(problem) = check(access, &caller) {
+    let shows_nothing = access == Access::ScimDiscovery && !request.headers().contains_key(header::AUTHORIZATION);
+    if !shows_nothing && let Err(problem) = check(access, &caller) {
         return refuse(access, problem);
     }
     request.extensions_mut().insert(caller);
@@ -57,18 +69,19 @@ fn check(access: Access, caller: &Caller) -> Result<(), Problem> {
         Access::Session => caller.session.is_some(),
         Access::Holder(permission) if !caller.is_anonymous() => return caller.must(permission),
         Access::Holder(_) => false,
-        Access::Scim if caller.scim.is_some() => true,
-        Access::Scim if !caller.is_anonymous() => {
+        Access::Scim | Access::ScimDiscovery | Access::ScimMe if caller.scim.is_some() => true,
+        Access::ScimMe if caller.session.is_some() => true,
+        Access::Scim | Access::ScimDiscovery | Access::ScimMe if !caller.is_anonymous() => {
             return Err(Problem::forbidden("this needs the token of a SCIM source"));
         }
-        Access::Scim => false,
+        Access::Scim | Access::ScimDiscovery | Access::ScimMe => false,
     };
     if allowed { Ok(()) } else { Err(Problem::unauthenticated()) }
 }
 
 /// A refusal in the words of the endpoint: SCIM has an error format of its own (RFC 7644 §3.12).
 fn refuse(access: Access, problem: Problem) -> Response {
-    if access != Access::Scim {
+    if !access.is_scim() {
         return problem.into_response();
     }
     let unauthenticated = problem.status == StatusCode::UNAUTHORIZED;
@@ -129,7 +142,10 @@ fn api_token(app: &App, text: &str, origin: &Origin) -> Result<Option<Caller>, S
     let mut caller =
         Caller { actor: Actor::Token { id: token.id }, owner: made_by, ..Caller::anonymous(origin.clone()) };
     match token.grant {
-        Grant::Scim(source) => caller.scim = app.source(&source).filter(|source| source.enabled).map(|_| source),
+        Grant::Scim(source) => {
+            let is_on = app.source(&source).is_some_and(|source| source.enabled);
+            caller.scim = is_on.then_some(Provider { source, token: token.id, profile: token.profile });
+        }
         Grant::Scopes(scopes) => {
             caller.permissions = match &owner {
                 Some(owner) => {

@@ -10,6 +10,7 @@ use serde_json::{Map, Number, Value};
 
 use super::reply::Failure;
 use crate::http::extract::read_body;
+use crate::http::state::App;
 use crate::scim::ScimError;
 
 /// Deepest nesting of a body; a resource needs five levels.
@@ -18,15 +19,20 @@ const DEEPEST: usize = 64;
 /// A JSON body, in no schema yet.
 pub struct Body(pub Value);
 
-impl<S: Send + Sync> FromRequest<S> for Body {
+impl FromRequest<App> for Body {
     type Rejection = Failure;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+    async fn from_request(request: Request, app: &App) -> Result<Self, Failure> {
         if !is_json(request.headers()) {
             let detail = "send the body as application/scim+json or application/json";
             return Err(ScimError::plain(415, detail).into());
         }
-        let bytes = read_body(request, state).await?;
+        let bytes = read_body(request, app).await.map_err(|problem| {
+            let limit = app.settings.body_limit;
+            let detail =
+                format!("the body is larger than {limit} bytes (bulk.maxPayloadSize of ServiceProviderConfig)");
+            if problem.code == "body_too_large" { ScimError::plain(413, detail).into() } else { Failure::from(problem) }
+        })?;
         Ok(Self(parse(&bytes)?))
     }
 }

@@ -9,11 +9,12 @@ use crate::base::id::ExternalId;
 use crate::base::secret::Secret;
 use crate::directory::field::{DisplayName, Email, FieldError, Phone, Username};
 use crate::directory::group::Group;
+use crate::directory::resource::Resource as Stored;
 use crate::directory::user::{Disabled, DisabledReason, State, User, UserChange};
 use crate::http::extract::etag;
 use crate::scim::resource::{Meta, finish};
 use crate::scim::schema::ResourceType;
-use crate::scim::{Resource, ScimError, schemas};
+use crate::scim::{Resource, ScimError};
 
 /// Members that are kept in fields of the user, or made anew for every answer.
 const ELSEWHERE: [&str; 7] = ["externalId", "active", "password", "schemas", "id", "meta", "groups"];
@@ -49,12 +50,11 @@ impl Wish {
         let username =
             Username::parse(text("userName").unwrap_or_default()).map_err(|fault| invalid("userName", &fault))?;
         let email = leading_text(&resource, "emails").map(Email::parse).transpose();
-        let external_id = text("externalId").map(ExternalId::parse).transpose();
         Ok(Self {
             name: name_of(&resource).ok_or_else(|| ScimError::invalid_value("userName is no name to show"))?,
             email: email.map_err(|fault| invalid("emails.value", &fault))?,
             phone: phone_of(&resource),
-            external_id: external_id.map_err(|fault| ScimError::invalid_value(format!("externalId: {fault}")))?,
+            external_id: external_id_of(&resource)?,
             active: resource.get("active").and_then(Value::as_bool),
             password: text("password").map(Secret::new),
             scim: kept(resource, &username),
@@ -99,7 +99,7 @@ pub fn is_the_sources(state: &State) -> bool {
 
 /// The user as a resource; `groups` are those of [`show_membership`].
 #[must_use]
-pub fn show_user(mut user: User, groups: Vec<Value>, base: &str) -> Resource {
+pub fn show_user(mut user: User, groups: Vec<Value>, base: &str, kind: &ResourceType) -> Resource {
     let mut resource = std::mem::take(&mut user.scim);
     // What was sent is parsed again only where it is not, letter by letter, what is kept. The name comes last: where
     // none was sent, the username stands for it.
@@ -131,15 +131,16 @@ pub fn show_user(mut user: User, groups: Vec<Value>, base: &str) -> Resource {
         resource.insert("active".to_owned(), Value::Bool(user.is_active()));
     }
     let place = Place { id: user.id.to_string(), base, revision: user.revision };
-    place.finish(schemas::user(), &mut resource, user.created_at, user.modified_at);
+    place.finish(kind, &mut resource, user.created_at, user.modified_at);
     resource
 }
 
 /// A group as a resource; no members are shown as none.
 #[must_use]
-pub fn show_group(group: &Group, members: Vec<Value>, base: &str) -> Resource {
-    let mut resource = Resource::new();
-    resource.insert("displayName".to_owned(), Value::from(group.name.as_str()));
+pub fn show_group(group: &Group, members: Vec<Value>, base: &str, kind: &ResourceType) -> Resource {
+    let mut resource = group.scim.clone();
+    // What was sent stands there where the directory had to give the group another name.
+    resource.entry("displayName").or_insert_with(|| Value::from(group.name.as_str()));
     if let Some(external_id) = &group.external_id {
         resource.insert("externalId".to_owned(), Value::from(external_id.as_str()));
     }
@@ -147,7 +148,19 @@ pub fn show_group(group: &Group, members: Vec<Value>, base: &str) -> Resource {
         resource.insert("members".to_owned(), Value::Array(members));
     }
     let place = Place { id: group.id.to_string(), base, revision: group.revision };
-    place.finish(schemas::group(), &mut resource, group.created_at, group.modified_at);
+    place.finish(kind, &mut resource, group.created_at, group.modified_at);
+    resource
+}
+
+/// A resource of a type that the settings add.
+#[must_use]
+pub fn show_other(kind: &ResourceType, stored: Stored, base: &str) -> Resource {
+    let mut resource = stored.attributes;
+    if let Some(external_id) = &stored.external_id {
+        resource.insert("externalId".to_owned(), Value::from(external_id.as_str()));
+    }
+    let place = Place { id: stored.id.to_string(), base, revision: stored.revision };
+    place.finish(kind, &mut resource, stored.created_at, stored.modified_at);
     resource
 }
 
@@ -179,6 +192,15 @@ impl Place<'_> {
 #[must_use]
 pub fn invalid(attribute: &str, fault: &FieldError) -> ScimError {
     ScimError::invalid_value(format!("{attribute} {}", fault.message))
+}
+
+/// What the source calls a resource.
+///
+/// # Errors
+/// 400 `invalidValue` for what cannot be an external id.
+pub fn external_id_of(resource: &Resource) -> Result<Option<ExternalId>, ScimError> {
+    let sent = resource.get("externalId").and_then(Value::as_str);
+    sent.map(ExternalId::parse).transpose().map_err(|fault| ScimError::invalid_value(format!("externalId: {fault}")))
 }
 
 /// What is kept as it was sent: all but what has a field that gives it back exactly.

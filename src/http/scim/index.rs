@@ -1,50 +1,19 @@
 //! What a filter names: the few resources that an index can find, and the attributes it looks at.
 
+use super::kind::{Key, Kind};
 use super::members::{self, Wanted};
 use super::shelf::{Shelf, parse_id};
 use crate::base::id::ExternalId;
-use crate::directory::group::{Group, Member};
+use crate::directory::group::Group;
 use crate::directory::query::{AttrPath, Filter, Literal, Operator};
 use crate::directory::user::User;
 use crate::scim::evaluate::earliest;
 use crate::scim::list::ListRequest;
-use crate::scim::schema::{ResourceType, Target};
-use crate::scim::schemas;
+use crate::scim::schema::Target;
 use crate::store::{StoreError, groups, list, users};
 
-/// What is listed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Users,
-    Groups,
-}
-
-impl Kind {
-    pub(super) fn resource_type(self) -> &'static ResourceType {
-        match self {
-            Self::Users => schemas::user(),
-            Self::Groups => schemas::group(),
-        }
-    }
-
-    /// The attribute that costs lookups of its own.
-    pub(super) fn dear_attribute(self) -> &'static str {
-        match self {
-            Self::Users => "groups",
-            Self::Groups => "members",
-        }
-    }
-
-    pub(super) fn of(id: Member) -> Self {
-        match id {
-            Member::User(_) => Self::Users,
-            Member::Group(_) => Self::Groups,
-        }
-    }
-}
-
 /// The few whom an index knows for an equality that every match must satisfy; `None`: no index helps.
-pub(super) fn candidates(shelf: &Shelf<'_>, kind: Kind, filter: &Filter) -> Result<Option<Vec<Member>>, StoreError> {
+pub(super) fn candidates(shelf: &Shelf<'_>, kind: Kind, filter: &Filter) -> Result<Option<Vec<Key>>, StoreError> {
     for (path, literal) in filter.required_equals() {
         let Literal::String(text) = literal else { continue };
         if let Some(attribute) = attribute_of(kind, &path)
@@ -53,15 +22,15 @@ pub(super) fn candidates(shelf: &Shelf<'_>, kind: Kind, filter: &Filter) -> Resu
             return Ok(Some(found));
         }
     }
-    let since = if kind == Kind::Users { earliest(filter, is_last_modified) } else { None };
+    let since = if kind.is_users() { earliest(filter, |path| is_last_modified(kind, path)) } else { None };
     let Some(from) = since.map(users::modified_place) else { return Ok(None) };
     let ids = list::few_modified_from(shelf.reads, from)?;
-    Ok(ids.map(|ids| ids.into_iter().map(Member::User).collect()))
+    Ok(ids.map(|ids| ids.into_iter().map(Key::User).collect()))
 }
 
 /// Is it `meta.lastModified`?
-fn is_last_modified(path: &AttrPath) -> bool {
-    match Kind::Users.resource_type().resolve(path) {
+fn is_last_modified(kind: Kind, path: &AttrPath) -> bool {
+    match kind.resource_type().resolve(path) {
         Some(Target::Attribute(location)) => {
             location.extension.is_none()
                 && location.attribute.name == "meta"
@@ -75,8 +44,9 @@ fn is_last_modified(path: &AttrPath) -> bool {
 pub(super) fn has_index(kind: Kind, filter: &Filter) -> bool {
     filter.required_equals().any(|(path, literal)| {
         let indexed: &[&str] = match kind {
-            Kind::Users => &["id", "userName", "externalId", "emails"],
-            Kind::Groups => &["id", "displayName", "externalId"],
+            Kind::Users(_) => &["id", "userName", "externalId", "emails"],
+            Kind::Groups(_) => &["id", "displayName", "externalId"],
+            Kind::Other(_) => &["id"],
         };
         matches!(literal, Literal::String(_)) && attribute_of(kind, &path).is_some_and(|name| indexed.contains(&name))
     })
@@ -92,36 +62,34 @@ fn attribute_of(kind: Kind, path: &AttrPath) -> Option<&'static str> {
     }
 }
 
-fn through_index(
-    shelf: &Shelf<'_>,
-    kind: Kind,
-    attribute: &str,
-    text: &str,
-) -> Result<Option<Vec<Member>>, StoreError> {
+fn through_index(shelf: &Shelf<'_>, kind: Kind, attribute: &str, text: &str) -> Result<Option<Vec<Key>>, StoreError> {
     let (reads, source) = (shelf.reads, shelf.source);
     let external_id = || ExternalId::parse(text).ok();
-    let user = |user: Option<User>| user.map(|user| Member::User(user.id)).into_iter().collect();
-    let group = |group: Option<Group>| group.map(|group| Member::Group(group.id)).into_iter().collect();
+    let user = |user: Option<User>| user.map(|user| Key::User(user.id)).into_iter().collect();
+    let group = |group: Option<Group>| group.map(|group| Key::Group(group.id)).into_iter().collect();
     Ok(match (kind, attribute) {
-        (Kind::Users, "id") => Some(parse_id(text).map(Member::User).into_iter().collect()),
-        (Kind::Groups, "id") => Some(parse_id(text).map(Member::Group).into_iter().collect()),
-        (Kind::Users, "userName") => Some(user(users::by_username(reads, text)?)),
-        (Kind::Users, "externalId") => match external_id() {
+        (Kind::Users(_), "id") => Some(parse_id(text).map(Key::User).into_iter().collect()),
+        (Kind::Groups(_), "id") => Some(parse_id(text).map(Key::Group).into_iter().collect()),
+        (Kind::Other(_), "id") => Some(parse_id(text).map(Key::Other).into_iter().collect()),
+        (Kind::Users(_), "userName") => Some(user(users::by_username(reads, text)?)),
+        (Kind::Users(_), "externalId") => match external_id() {
             Some(id) => Some(user(users::by_external_id(reads, source, &id)?)),
             None => Some(Vec::new()),
         },
-        (Kind::Users, "emails") => {
-            users::by_any_email(reads, text)?.map(|ids| ids.into_iter().map(Member::User).collect())
+        (Kind::Users(_), "emails") => {
+            users::by_any_email(reads, text)?.map(|ids| ids.into_iter().map(Key::User).collect())
         }
-        (Kind::Groups, "displayName") => Some(group(groups::by_name(reads, source, text)?)),
-        (Kind::Groups, "externalId") => match external_id() {
+        (Kind::Groups(_), "displayName") => {
+            Some(groups::named_alike(reads, source, text)?.into_iter().map(Key::Group).collect())
+        }
+        (Kind::Groups(_), "externalId") => match external_id() {
             Some(id) => Some(group(groups::by_external_id(reads, source, &id)?)),
             None => Some(Vec::new()),
         },
-        (Kind::Groups, "members") => {
+        (Kind::Groups(_), "members") => {
             let mut found = Vec::new();
             for member in members::named(text) {
-                found.extend(groups::direct_groups(reads, member)?.into_iter().map(Member::Group));
+                found.extend(groups::direct_groups(reads, member)?.into_iter().map(Key::Group));
             }
             Some(found)
         }
@@ -133,13 +101,31 @@ fn through_index(
 /// a client finds here whoever would be in the way of a create.
 pub(super) fn is_name_lookup(kind: Kind, filter: &Filter) -> bool {
     let Filter::Compare { path, operator: Operator::Equal, value: Literal::String(_) } = filter else { return false };
-    let name = if kind == Kind::Users { "userName" } else { "displayName" };
+    let name = match kind {
+        Kind::Users(_) => "userName",
+        Kind::Groups(_) => "displayName",
+        Kind::Other(_) => return false,
+    };
     attribute_of(kind, path) == Some(name)
+}
+
+/// Whom [`is_name_lookup`] means by the directory's own comparison.
+pub(super) fn exact(shelf: &Shelf<'_>, kind: Kind, filter: &Filter) -> Result<Option<Key>, StoreError> {
+    let Filter::Compare { value: Literal::String(name), .. } = filter else { return Ok(None) };
+    if !is_name_lookup(kind, filter) {
+        return Ok(None);
+    }
+    if kind.is_users() {
+        return Ok(users::by_username(shelf.reads, name)?.map(|user| Key::User(user.id)));
+    }
+    // One that goes by another name here is found by what it shows.
+    let group = groups::by_name(shelf.reads, shelf.source, name)?;
+    Ok(group.filter(|group| !group.scim.contains_key("displayName")).map(|group| Key::Group(group.id)))
 }
 
 /// What matching and sorting need of the dear attribute. Equalities alone need only those whom they name.
 pub(super) fn detail(kind: Kind, request: &ListRequest) -> Wanted {
-    let dear = kind.dear_attribute();
+    let Some(dear) = kind.dear_attribute() else { return Wanted::Nobody };
     let is_dear = |path: &AttrPath| match kind.resource_type().resolve(path) {
         Some(Target::Attribute(location)) => location.attribute.name == dear,
         _ => false,
@@ -156,7 +142,7 @@ pub(super) fn detail(kind: Kind, request: &ListRequest) -> Wanted {
         .collect();
     match mentions {
         0 => Wanted::Nobody,
-        _ if kind == Kind::Groups && named.len() == mentions => {
+        _ if matches!(kind, Kind::Groups(_)) && named.len() == mentions => {
             Wanted::These(named.into_iter().flat_map(members::named).collect())
         }
         _ => Wanted::Everybody,

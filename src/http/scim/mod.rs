@@ -1,8 +1,8 @@
 //! The SCIM 2.0 endpoint: the bearer token decides the source, and one source never sees another's users.
 //!
-//! The protocol itself is the room `scim`; here it meets the store. A request becomes a [`call::Call`] and
-//! perhaps a [`body::Body`]; `users` and `groups` are the handlers, `user_writes` and `group_writes` their
-//! transactions, `shelf` and `list` what they read.
+//! The protocol itself is the room `scim`; here it meets the store. A request becomes a [`call::Call`] and perhaps a
+//! [`body::Body`]; `resources` and `list` are the handlers, `writes` does what one asks of any kind of resource by
+//! `user_writes`, `group_writes` and `other_writes`, `shelf` reads.
 
 use axum::http::Method;
 
@@ -10,50 +10,58 @@ use super::middleware::access::Access;
 use super::routes::{Route, route};
 
 pub mod body;
+mod bulk;
 pub mod call;
 pub mod convert;
+mod cursor;
 mod discovery;
 mod group_writes;
-mod groups;
+pub mod guide;
 mod index;
+mod kind;
 mod list;
+mod me;
 mod members;
+mod other_writes;
 pub mod reply;
+mod resources;
+pub mod settings;
 mod shelf;
 mod user_writes;
-mod users;
+mod writes;
 
 /// The routes under `/scim/v2`.
 #[must_use]
 pub fn routes() -> Vec<Route> {
-    [resources(), discovery(), not_offered()].into_iter().flatten().collect()
+    [everything(), resources(), discovery(), me(), unknown()].into_iter().flatten().collect()
 }
 
-fn resources() -> Vec<Route> {
+/// What looks at, or changes, several kinds of resources.
+fn everything() -> Vec<Route> {
     vec![
-        route(Method::GET, "/scim/v2/Users", Access::Scim, users::list),
-        route(Method::POST, "/scim/v2/Users", Access::Scim, users::create),
-        route(Method::POST, "/scim/v2/Users/.search", Access::Scim, users::search),
-        route(Method::GET, "/scim/v2/Users/{id}", Access::Scim, users::get),
-        route(Method::PUT, "/scim/v2/Users/{id}", Access::Scim, users::replace),
-        route(Method::PATCH, "/scim/v2/Users/{id}", Access::Scim, users::patch),
-        route(Method::DELETE, "/scim/v2/Users/{id}", Access::Scim, users::remove),
-        route(Method::GET, "/scim/v2/Groups", Access::Scim, groups::list),
-        route(Method::POST, "/scim/v2/Groups", Access::Scim, groups::create),
-        route(Method::POST, "/scim/v2/Groups/.search", Access::Scim, groups::search),
-        route(Method::GET, "/scim/v2/Groups/{id}", Access::Scim, groups::get),
-        route(Method::PUT, "/scim/v2/Groups/{id}", Access::Scim, groups::replace),
-        route(Method::PATCH, "/scim/v2/Groups/{id}", Access::Scim, groups::patch),
-        route(Method::DELETE, "/scim/v2/Groups/{id}", Access::Scim, groups::remove),
         route(Method::GET, "/scim/v2", Access::Scim, list::everything),
         route(Method::GET, "/scim/v2/", Access::Scim, list::everything),
         route(Method::POST, "/scim/v2/.search", Access::Scim, list::search_everything),
+        route(Method::POST, "/scim/v2/Bulk", Access::Scim, bulk::bulk),
+    ]
+}
+
+/// `Users`, `Groups`, and the endpoints of the settings.
+fn resources() -> Vec<Route> {
+    vec![
+        route(Method::GET, "/scim/v2/{type}", Access::Scim, list::list),
+        route(Method::POST, "/scim/v2/{type}", Access::Scim, resources::create),
+        route(Method::POST, "/scim/v2/{type}/.search", Access::Scim, list::search),
+        route(Method::GET, "/scim/v2/{type}/{id}", Access::Scim, resources::get),
+        route(Method::PUT, "/scim/v2/{type}/{id}", Access::Scim, resources::replace),
+        route(Method::PATCH, "/scim/v2/{type}/{id}", Access::Scim, resources::patch),
+        route(Method::DELETE, "/scim/v2/{type}/{id}", Access::Scim, resources::remove),
     ]
 }
 
 fn discovery() -> Vec<Route> {
     vec![
-        route(Method::GET, "/scim/v2/ServiceProviderConfig", Access::Scim, discovery::service_provider_config),
+        route(Method::GET, "/scim/v2/ServiceProviderConfig", Access::ScimDiscovery, discovery::service_provider_config),
         route(Method::GET, "/scim/v2/ResourceTypes", Access::Scim, discovery::resource_types),
         route(Method::GET, "/scim/v2/ResourceTypes/{name}", Access::Scim, discovery::resource_type),
         route(Method::GET, "/scim/v2/Schemas", Access::Scim, discovery::schemas),
@@ -61,16 +69,18 @@ fn discovery() -> Vec<Route> {
     ]
 }
 
-/// What the protocol knows and this service has not: said in words (RFC 7644 §3.7, §3.11). The last path is
-/// every other one, so that an unknown path asks for a token before it says that it is none.
-fn not_offered() -> Vec<Route> {
-    let methods = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
-    let mut routes = vec![route(Method::POST, "/scim/v2/Bulk", Access::Scim, discovery::no_bulk)];
-    for method in methods {
-        routes.push(route(method.clone(), "/scim/v2/Me", Access::Scim, discovery::no_me));
-        routes.push(route(method, "/scim/{*rest}", Access::Scim, discovery::no_such_endpoint));
-    }
+fn me() -> Vec<Route> {
+    let others = [Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+    let mut routes = vec![route(Method::GET, "/scim/v2/Me", Access::ScimMe, me::get)];
+    routes.extend(others.map(|method| route(method, "/scim/v2/Me", Access::ScimMe, me::refuse)));
     routes
+}
+
+/// Every other path, so that it asks for a token before it says that it is none.
+fn unknown() -> Vec<Route> {
+    let methods = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+    let route = |method| route(method, "/scim/{*rest}", Access::Scim, discovery::no_such_endpoint);
+    methods.into_iter().map(route).collect()
 }
 
 #[cfg(test)]

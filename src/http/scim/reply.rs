@@ -64,6 +64,14 @@ pub fn not_modified(version: &str) -> Response {
     response
 }
 
+/// 204 with the version that the resource has now.
+#[must_use]
+pub fn no_content(version: &str) -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    put(&mut response, header::ETAG, Some(version));
+    response
+}
+
 fn put(response: &mut Response, name: HeaderName, value: Option<&str>) {
     if let Some(Ok(value)) = value.map(HeaderValue::from_str) {
         response.headers_mut().insert(name, value);
@@ -77,6 +85,8 @@ pub struct Failure {
     pub error: ScimError,
     /// When to try again.
     pub retry_after: Option<Duration>,
+    /// The resource that it is about, for the answer to an operation of a bulk request.
+    pub location: Option<String>,
 }
 
 impl IntoResponse for Failure {
@@ -92,7 +102,7 @@ impl IntoResponse for Failure {
 
 impl From<ScimError> for Failure {
     fn from(error: ScimError) -> Self {
-        Self { error, retry_after: None }
+        Self { error, retry_after: None, location: None }
     }
 }
 
@@ -102,7 +112,7 @@ impl From<Problem> for Failure {
             "invalid_fields" | "password_rejected" => ScimError::typed(ScimType::InvalidValue, problem.detail),
             _ => ScimError::plain(problem.status.as_u16(), problem.detail),
         };
-        Self { error, retry_after: problem.retry_after }
+        Self { error, retry_after: problem.retry_after, location: None }
     }
 }
 
@@ -126,6 +136,7 @@ impl From<WriteError> for Failure {
                     "username" => "userName",
                     "email" => "emails.value",
                     "external_id" => "externalId",
+                    "value" => "a value that must be unique",
                     _ => "displayName",
                 };
                 ScimError::uniqueness(format!("{attribute} is already taken")).into()

@@ -6,16 +6,20 @@ use std::str::FromStr;
 
 use serde_json::Value;
 
-use super::convert::{show_group, show_membership, show_user};
+use super::convert::{show_group, show_membership, show_other, show_user};
+use super::kind::{Key, Kind};
 use super::members::{self, Wanted};
 use super::reply::Failure;
-use crate::base::id::{GroupId, SourceId, UserId};
-use crate::directory::group::{Group, Member};
+use crate::base::id::{GroupId, ResourceId, SourceId, UserId};
+use crate::directory::group::Group;
+use crate::directory::resource::Resource as Stored;
 use crate::directory::user::User;
 use crate::scim::project::Projection;
+use crate::scim::schema::ResourceType;
+use crate::scim::schemas::Registry;
 use crate::scim::{Resource, ScimError};
 use crate::store::tx::Reads;
-use crate::store::{StoreError, groups, users};
+use crate::store::{StoreError, groups, resources, users};
 
 /// Ids that are read from the store at a time.
 const CHUNK: usize = 10_000;
@@ -25,6 +29,7 @@ pub(super) struct Shelf<'a> {
     pub(super) reads: &'a dyn Reads,
     pub(super) source: &'a SourceId,
     pub(super) base: &'a str,
+    pub(super) registry: &'static Registry,
 }
 
 /// The id that a client wrote, if it is one in the spelling that it was told: ids are caseExact.
@@ -45,6 +50,17 @@ impl Shelf<'_> {
         group.ok_or_else(|| ScimError::not_found("Group", id).into())
     }
 
+    /// The resource of this id and type.
+    pub(super) fn other(&self, kind: &ResourceType, id: &str) -> Result<Stored, Failure> {
+        let found = parse_id(id).map(|id| self.other_of(kind, id)).transpose()?.flatten();
+        found.ok_or_else(|| ScimError::not_found(kind.name, id).into())
+    }
+
+    fn other_of(&self, kind: &ResourceType, id: ResourceId) -> Result<Option<Stored>, StoreError> {
+        let found = resources::get(self.reads, id)?;
+        Ok(found.filter(|found| found.source == *self.source && found.kind == kind.name))
+    }
+
     fn user_of(&self, id: UserId) -> Result<Option<User>, StoreError> {
         Ok(users::get(self.reads, id)?.filter(|user| self.owns(user)))
     }
@@ -63,14 +79,14 @@ impl Shelf<'_> {
         let groups = if with_groups { groups::groups_of(self.reads, user.id)? } else { Vec::new() };
         let groups = groups.iter().filter(|(group, _)| group.source == *self.source);
         let groups: Vec<Value> = groups.map(|(group, direct)| show_membership(group, *direct, self.base)).collect();
-        Ok(show_user(user, groups, self.base))
+        Ok(show_user(user, groups, self.base, self.registry.user()))
     }
 
     /// A group as a resource, with the members that are wanted.
     pub(super) fn show_group(&self, group: &Group, wanted: &Wanted) -> Result<Resource, StoreError> {
         let members = members::visible(self.reads, self.source, group.id, wanted)?;
         let members = members.into_iter().map(|member| members::to_json(member, self.base)).collect();
-        Ok(show_group(group, members, self.base))
+        Ok(show_group(group, members, self.base, self.registry.group()))
     }
 
     /// A user as the answer to a request shows it.
@@ -78,8 +94,13 @@ impl Shelf<'_> {
         self.show_user(user, projection.wants("groups"))
     }
 
+    /// A resource as the answer to a request shows it.
+    pub(super) fn show_other(&self, kind: &ResourceType, stored: Stored) -> Resource {
+        show_other(kind, stored, self.base)
+    }
+
     /// Every user, without reading a record.
-    pub(super) fn user_ids(&self) -> Result<Vec<UserId>, StoreError> {
+    fn user_ids(&self) -> Result<Vec<UserId>, StoreError> {
         let mut all = Vec::new();
         loop {
             let ids = users::ids_of_source(self.reads, self.source, all.last().copied(), CHUNK)?;
@@ -90,22 +111,46 @@ impl Shelf<'_> {
         }
     }
 
-    /// Those of the users and groups that are there, as resources, in their order.
-    pub(super) fn load(&self, ids: &[Member], detail: &Wanted) -> Result<Vec<(Member, Resource)>, StoreError> {
+    /// Every id of a kind, oldest first. Reads no record.
+    pub(super) fn ids(&self, kind: Kind) -> Result<Vec<Key>, StoreError> {
+        Ok(match kind {
+            Kind::Users(_) => self.user_ids()?.into_iter().map(Key::User).collect(),
+            Kind::Groups(_) => {
+                let mut ids: Vec<_> =
+                    groups::ids_of_source(self.reads, self.source)?.into_iter().map(Key::Group).collect();
+                ids.sort_unstable();
+                ids
+            }
+            Kind::Other(resource_type) => {
+                let ids = resources::ids(self.reads, self.source, resource_type.name)?;
+                ids.into_iter().map(Key::Other).collect()
+            }
+        })
+    }
+
+    /// Those of a kind that are there, as resources, in their order.
+    pub(super) fn load(&self, kind: Kind, ids: &[Key], detail: &Wanted) -> Result<Vec<(Key, Resource)>, StoreError> {
         let mut loaded = Vec::with_capacity(ids.len());
         for id in ids {
-            let resource = match id {
-                Member::User(user) => match self.user_of(*user)? {
-                    Some(user) => Some(self.show_user(user, *detail != Wanted::Nobody)?),
-                    None => None,
-                },
-                Member::Group(group) => match self.group_of(*group)? {
-                    Some(group) => Some(self.show_group(&group, detail)?),
-                    None => None,
-                },
-            };
-            loaded.extend(resource.map(|resource| (*id, resource)));
+            loaded.extend(self.load_one(kind, *id, detail)?.map(|resource| (*id, resource)));
         }
         Ok(loaded)
+    }
+
+    fn load_one(&self, kind: Kind, id: Key, detail: &Wanted) -> Result<Option<Resource>, StoreError> {
+        match (id, kind) {
+            (Key::User(id), _) => match self.user_of(id)? {
+                Some(user) => self.show_user(user, *detail != Wanted::Nobody).map(Some),
+                None => Ok(None),
+            },
+            (Key::Group(id), _) => match self.group_of(id)? {
+                Some(group) => self.show_group(&group, detail).map(Some),
+                None => Ok(None),
+            },
+            (Key::Other(id), Kind::Other(kind)) => {
+                Ok(self.other_of(kind, id)?.map(|stored| self.show_other(kind, stored)))
+            }
+            (Key::Other(_), _) => Ok(None),
+        }
     }
 }

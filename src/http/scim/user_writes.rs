@@ -3,7 +3,6 @@
 use super::call::{Call, expect};
 use super::convert::{Wish, is_the_sources, show_user};
 use super::reply::Failure;
-use super::shelf::Shelf;
 use crate::auth::login::LoginError;
 use crate::auth::passwords::Prepared;
 use crate::base::id::{ExternalId, SourceId, UserId};
@@ -12,16 +11,11 @@ use crate::directory::audit::{Actor, Author};
 use crate::directory::role;
 use crate::directory::user::{DisabledReason, NewUser, State, User};
 use crate::http::state::{App, Inside};
-use crate::scim::patch::{self, Operation};
-use crate::scim::{ScimError, schemas};
+use crate::scim::patch::Operation;
+use crate::scim::{ScimError, resource};
 use crate::store::tx::{Reads, Tx};
 use crate::store::users::WriteError;
 use crate::store::{StoreError, credentials, users};
-
-/// The user of this id, for the caller's source.
-pub(super) fn owned(reads: &dyn Reads, source: &SourceId, id: &str) -> Result<User, Failure> {
-    Shelf { reads, source, base: "" }.user(id)
-}
 
 /// Makes a user, or takes back the tombstone of the one whom the source calls by that external id and has
 /// removed itself.
@@ -74,15 +68,21 @@ fn tombstone(reads: &dyn Reads, source: &SourceId, id: Option<&ExternalId>) -> R
 
 /// Makes the user what the wish says.
 pub(super) async fn replace(app: &App, call: &Call, id: String, wish: Wish) -> Result<User, Failure> {
-    change(app, call, id, move |_| Ok(Some(wish.clone()))).await
+    let (base, kind) = (call.base.clone(), call.registry.user());
+    change(app, call, id, move |user| {
+        let shown = show_user(user.clone(), Vec::new(), &base, kind);
+        resource::check_immutable(kind, &shown, &wish.scim)?;
+        Ok(Some(wish.clone()))
+    })
+    .await
 }
 
 /// Applies a PATCH, all of it or nothing (RFC 7644 §3.5.2).
 pub(super) async fn patch(app: &App, call: &Call, id: String, operations: Vec<Operation>) -> Result<User, Failure> {
-    let base = call.base.clone();
+    let (base, kind, apply) = (call.base.clone(), call.registry.user(), call.applies());
     change(app, call, id, move |user| {
-        let mut resource = show_user(user.clone(), Vec::new(), &base);
-        let changed = patch::apply(schemas::user(), &mut resource, &operations)?;
+        let mut resource = show_user(user.clone(), Vec::new(), &base, kind);
+        let changed = apply(kind, &mut resource, &operations)?;
         if changed { Wish::read_patched(resource).map(Some) } else { Ok(None) }
     })
     .await
@@ -96,16 +96,16 @@ async fn change(
     id: String,
     wish: impl Fn(&User) -> Result<Option<Wish>, ScimError> + Send + 'static,
 ) -> Result<User, Failure> {
-    let seen = owned(&app.store.view(), &call.source, &id)?;
+    let seen = call.shelf(&app.store.view()).user(&id)?;
     expect(call.if_match.as_ref(), seen.revision)?;
     let password = match wish(&seen)? {
         Some(wish) => prepare(app, &wish.change().apply(seen), wish.password.as_ref()).await?,
         None => None,
     };
-    let (author, source, if_match) = (call.author.clone(), call.source.clone(), call.if_match.clone());
+    let (author, call) = (call.author.clone(), call.clone());
     let write = move |tx: &mut Tx<'_>| {
-        let user = owned(tx, &source, &id)?;
-        expect(if_match.as_ref(), user.revision)?;
+        let user = call.shelf(tx).user(&id)?;
+        expect(call.if_match.as_ref(), user.revision)?;
         let Some(wish) = wish(&user)? else { return Ok(user) };
         let change = wish.change();
         keeps_administrators(&user, &change.clone().apply(user.clone()), password.is_some())?;
@@ -130,11 +130,11 @@ fn keeps_administrators(old: &User, new: &User, sets_password: bool) -> Result<(
 
 /// Removes the user: the name is free, and the person can come back until the tombstone is purged.
 pub(super) async fn remove(app: &App, call: &Call, id: String) -> Result<(), Failure> {
-    let (author, source, if_match) = (call.author.clone(), call.source.clone(), call.if_match.clone());
+    let (author, call) = (call.author.clone(), call.clone());
     let retention = app.users.retention;
     let write = move |tx: &mut Tx<'_>| {
-        let user = owned(tx, &source, &id)?;
-        expect(if_match.as_ref(), user.revision)?;
+        let user = call.shelf(tx).user(&id)?;
+        expect(call.if_match.as_ref(), user.revision)?;
         let by = author.actor.clone();
         users::update(tx, &author, user.id, "user.removed", |user, now| Ok(user.remove(by, now, retention)))?;
         Ok(())

@@ -11,11 +11,11 @@ use super::super::Resource;
 use super::super::compare::plain;
 use super::super::error::ScimError;
 use super::super::evaluate::Matcher;
-use super::super::schema::{Attribute, AttributeType};
+use super::super::schema::{Attribute, AttributeType, ResourceType, Target};
 use super::super::value::{is_empty, single};
 use super::list::{is_added_whole, put, settle_primary, take};
 use super::single::{merge, put_part, read, unwrap_value};
-use super::{Action, Edit};
+use super::{Action, Edit, Operation};
 use crate::directory::query::{Filter, Literal, Operator};
 
 /// Applies the edit to `holder`.
@@ -169,5 +169,29 @@ fn unwrap_one(value: Value) -> Value {
 }
 
 fn nothing_there(edit: &Edit<'_>) -> ScimError {
-    ScimError::no_target(format!("no value of {} matches the filter of the path", edit.location.attribute.name))
+    no_match(edit.location.attribute)
+}
+
+fn no_match(attribute: &Attribute) -> ScimError {
+    ScimError::no_target(format!("no value of {} matches the filter of the path", attribute.name))
+}
+
+/// Does the value filter of an operation's path find anything?
+///
+/// # Errors
+/// 400 `noTarget` where it does not.
+pub(super) fn check_target(resource_type: &ResourceType, draft: &Resource, edit: &Operation) -> Result<(), ScimError> {
+    let Some(path) = &edit.path else { return Ok(()) };
+    let (Some(filter), Some(Target::Attribute(location))) = (&path.filter, resource_type.resolve(&path.plain())) else {
+        return Ok(());
+    };
+    let attribute = location.attribute;
+    let matcher = Matcher::for_elements(filter, attribute)?;
+    let holder = match location.extension {
+        Some(schema) => draft.get(schema.id).and_then(Value::as_object),
+        None => Some(draft),
+    };
+    let items = holder.and_then(|holder| holder.get(attribute.name)).and_then(Value::as_array);
+    let found = items.into_iter().flatten().filter_map(Value::as_object).any(|item| matcher.matches(item));
+    if found { Ok(()) } else { Err(no_match(attribute)) }
 }

@@ -43,6 +43,14 @@ fn provider_config() -> Vec<Attribute> {
         number("maxOperations", "Most operations in one request"),
         number("maxPayloadSize", "Largest request in bytes"),
     ];
+    let pagination = vec![
+        Attribute::boolean("cursor", "Whether pages are reached by cursors").required(),
+        Attribute::boolean("index", "Whether pages are reached by numbers").required(),
+        Attribute::text("defaultPaginationMethod", "How pages are reached unless told").usually(&["cursor", "index"]),
+        Attribute::new(AttributeType::Integer, "defaultPageSize", "Resources in one answer unless told"),
+        Attribute::new(AttributeType::Integer, "maxPageSize", "Most resources in one answer"),
+        Attribute::new(AttributeType::Integer, "cursorTimeout", "Seconds for which a cursor is good"),
+    ];
     let filter = vec![supported(), number("maxResults", "Most resources in one answer")];
     vec![
         Attribute::reference("documentationUri", &["external"], "Where people can read more"),
@@ -52,6 +60,7 @@ fn provider_config() -> Vec<Attribute> {
         option("changePassword", "Changing a password"),
         option("sort", "Sorting"),
         option("etag", "Entity tags"),
+        Attribute::complex("pagination", "How lists come in pages", pagination),
         Attribute::complex("authenticationSchemes", "How clients authenticate", scheme).many().required(),
     ]
 }

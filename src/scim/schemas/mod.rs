@@ -20,52 +20,97 @@ pub const GROUP_URN: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 /// The enterprise user extension (RFC 7643 §4.3).
 pub const ENTERPRISE_URN: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
-static USER: LazyLock<ResourceType> = LazyLock::new(|| ResourceType {
-    name: "User",
-    endpoint: "/Users",
-    description: "A person who may sign in",
-    common: common_attributes(),
-    base: user::core(),
-    extensions: vec![Extension { schema: user::enterprise(), required: false }],
+/// Every resource type and schema that the service serves: the built-in ones, and what the settings add.
+///
+/// Made once and kept for the life of the process: everything bound to it (filters, projections) borrows its names.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Registry {
+    user: ResourceType,
+    group: ResourceType,
+    custom: Vec<ResourceType>,
+    served: Vec<Schema>,
+}
+
+static STANDARD: LazyLock<Registry> = LazyLock::new(|| {
+    let user = ResourceType {
+        name: "User",
+        endpoint: "/Users",
+        description: "A person who may sign in",
+        common: common_attributes(),
+        base: user::core(),
+        extensions: vec![Extension { schema: user::enterprise(), required: false }],
+    };
+    let group = ResourceType {
+        name: "Group",
+        endpoint: "/Groups",
+        description: "A set of users and groups",
+        common: common_attributes(),
+        base: group::core(),
+        extensions: Vec::new(),
+    };
+    Registry::new(user, group, Vec::new(), Vec::new())
 });
 
-static GROUP: LazyLock<ResourceType> = LazyLock::new(|| ResourceType {
-    name: "Group",
-    endpoint: "/Groups",
-    description: "A set of users and groups",
-    common: common_attributes(),
-    base: group::core(),
-    extensions: Vec::new(),
-});
+impl Registry {
+    /// What is served where the settings add nothing (RFC 7643 §4).
+    #[must_use]
+    pub fn standard() -> &'static Self {
+        &STANDARD
+    }
 
-static SERVED: LazyLock<Vec<Schema>> = LazyLock::new(|| {
-    let mut schemas = vec![user::core(), user::enterprise(), group::core()];
-    schemas.extend(discovery::schemas());
-    schemas
-});
+    /// `schemas` are those of the settings: they are served whether a type uses them or not.
+    pub(super) fn new(
+        user: ResourceType,
+        group: ResourceType,
+        custom: Vec<ResourceType>,
+        schemas: Vec<Schema>,
+    ) -> Self {
+        let mut served = vec![user::core(), user::enterprise(), group::core()];
+        served.extend(schemas);
+        served.extend(discovery::schemas());
+        Self { user, group, custom, served }
+    }
+
+    /// The resource type User with its extensions (RFC 7643 §4.1, §4.3).
+    #[must_use]
+    pub fn user(&self) -> &ResourceType {
+        &self.user
+    }
+
+    /// The resource type Group (RFC 7643 §4.2).
+    #[must_use]
+    pub fn group(&self) -> &ResourceType {
+        &self.group
+    }
+
+    /// The resource types of the settings.
+    #[must_use]
+    pub fn custom(&self) -> &[ResourceType] {
+        &self.custom
+    }
+
+    /// All resource types: User, Group, then those of the settings.
+    pub fn types(&self) -> impl Iterator<Item = &ResourceType> {
+        [&self.user, &self.group].into_iter().chain(&self.custom)
+    }
+
+    /// Every schema that `/Schemas` lists (RFC 7643 §7, §8.7).
+    #[must_use]
+    pub fn served(&self) -> &[Schema] {
+        &self.served
+    }
+}
 
 /// The resource type User with the enterprise extension (RFC 7643 §4.1, §4.3).
 #[must_use]
 pub fn user() -> &'static ResourceType {
-    &USER
+    Registry::standard().user()
 }
 
 /// The resource type Group (RFC 7643 §4.2).
 #[must_use]
 pub fn group() -> &'static ResourceType {
-    &GROUP
-}
-
-/// Both resource types.
-#[must_use]
-pub fn resource_types() -> [&'static ResourceType; 2] {
-    [user(), group()]
-}
-
-/// Every schema that `/Schemas` lists (RFC 7643 §7, §8.7).
-#[must_use]
-pub fn served() -> &'static [Schema] {
-    &SERVED
+    Registry::standard().group()
 }
 
 /// The attributes of every resource (RFC 7643 §3.1). `schemas` is computed from the contents, so readOnly here.
@@ -124,7 +169,7 @@ mod tests {
 
     #[test]
     fn every_definition_has_legal_names_and_no_complex_part() {
-        for schema in served() {
+        for schema in Registry::standard().served() {
             schema.attributes.iter().for_each(|attribute| check(attribute, 0));
         }
         common_attributes().iter().for_each(|attribute| check(attribute, 0));

@@ -55,6 +55,7 @@ async fn store() -> (Store, Planted) {
             name: "t".to_owned(),
             prefix: "mst_a".to_owned(),
             grant: Grant::Scopes(BTreeSet::new()),
+            profile: Default::default(),
             created_at: at,
             owner: None,
             owner_epoch: 0,

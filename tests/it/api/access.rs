@@ -15,13 +15,13 @@ fn concrete(path: &str) -> String {
 }
 
 #[test]
-fn every_route_but_login_health_and_the_set_up_link_refuses_the_anonymous() {
+fn every_route_but_login_health_set_up_and_scims_description_refuses_the_anonymous() {
     let daemon = TestDaemon::start("");
     let anonymous = daemon.anonymous();
     let mut open = Vec::new();
     for route in routes::table() {
         let answer = anonymous.call(route.method.as_str(), &concrete(route.path), Some("{}".to_owned()), &[]);
-        if route.access == Access::Anonymous {
+        if matches!(route.access, Access::Anonymous | Access::ScimDiscovery) {
             open.push(route.path);
         } else {
             assert_eq!(answer.status, 401, "{} {}", route.method, route.path);
@@ -38,6 +38,7 @@ fn every_route_but_login_health_and_the_set_up_link_refuses_the_anonymous() {
             "/api/v1/password-link",
             "/healthz",
             "/readyz",
+            "/scim/v2/ServiceProviderConfig",
             "/set-password",
             "/set-password.js",
             "/set-password.css",

@@ -27,7 +27,7 @@ fn user(body: Value) -> User {
 }
 
 fn shown(user: User) -> Value {
-    let mut resource = show_user(user, Vec::new(), "https://x/scim/v2");
+    let mut resource = show_user(user, Vec::new(), "https://x/scim/v2", crate::scim::schemas::user());
     resource.retain(|name, _| !["id", "meta", "schemas", "active"].contains(&name.as_str()));
     Value::Object(resource)
 }

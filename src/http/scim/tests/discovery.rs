@@ -10,7 +10,7 @@ async fn everything_that_is_named_is_served_where_it_says() {
     let world = world().await;
     let config = world.okta.get("/ServiceProviderConfig").await.expect(200).body;
     assert_eq!((&config["patch"]["supported"], &config["etag"]["supported"]), (&true.into(), &true.into()));
-    assert_eq!((&config["bulk"]["supported"], &config["bulk"]["maxPayloadSize"]), (&false.into(), &1_048_576.into()));
+    assert_eq!((&config["bulk"]["supported"], &config["bulk"]["maxPayloadSize"]), (&true.into(), &1_048_576.into()));
     for path in ["/ResourceTypes", "/Schemas"] {
         let list = world.okta.get(path).await.expect(200).body;
         for resource in list["Resources"].as_array().unwrap() {
@@ -40,11 +40,28 @@ async fn discovery_takes_no_filter_no_writes_and_ignores_paging() {
 }
 
 #[tokio::test]
-async fn what_is_not_offered_is_said_to_be_not_implemented() {
+async fn rfc_7643_5_the_configuration_is_read_without_a_token_but_not_with_a_bad_one() {
+    let world = world().await;
+    let path = "/ServiceProviderConfig";
+    let open = world.okta.with(None).get(path).await.expect(200).body;
+    assert_eq!(open, world.okta.get(path).await.expect(200).body);
+    world.okta.with(Some("non-token")).get(path).await.expect(401);
+    world.okta.with(None).get("/Schemas").await.expect(401);
+}
+
+#[tokio::test]
+async fn rfc_7644_3_11_me_is_the_user_of_a_session_and_nobody_to_a_provider() {
     let world = world().await;
     for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
         world.okta.request(method, "/scim/v2/Me", &[], Body::empty()).await.expect(501);
     }
-    world.okta.post("/Bulk", serde_json::json!({})).await.expect(501);
-    world.okta.get("/Bulk").await.expect(405);
+    world.okta.with(None).get("/Me").await.expect(401);
+    let body = serde_json::json!({"schemas": [USER], "userName": "ada", "password": "correct horse battery"});
+    let id = world.okta.post("/Users", body).await.expect(201).id();
+    let session = world.okta.with(Some(&world.session("ada", "correct horse battery").await));
+    let me = session.get("/Me").await.expect(200);
+    assert_eq!((me.body["id"].as_str(), me.header("location")), (Some(id.as_str()), &*format!("{BASE}/Users/{id}")));
+    assert!(me.body.get("password").is_none());
+    session.put("/Me", me.body.clone()).await.expect(501);
+    session.get(&format!("/Users/{id}")).await.expect(403);
 }

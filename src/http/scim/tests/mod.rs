@@ -1,14 +1,17 @@
 //! The endpoint through the real router, as identity providers use it.
 
+mod bulk;
 mod conditions;
+mod cursors;
 mod dialects;
 mod discovery;
 mod groups;
 mod hostile;
 mod lists;
+mod others;
 mod ownership;
 mod passwords;
+mod profiles;
 mod support;
-mod tester;
 mod tombstones;
 mod users;

@@ -97,7 +97,8 @@ async fn a_password_cannot_be_probed_or_sorted_by() {
 
 #[tokio::test]
 async fn too_many_passwords_at_once_are_refused_with_a_time_to_come_back() {
-    let world = world_with(|_, login| {
+    let world = world_with(|setup| {
+        let login = &mut setup.login;
         login.hashing.memory_kib = 32_768;
         login.hashing.iterations = 3;
         login.hashing.queue = 1;

@@ -25,9 +25,10 @@ use crate::base::rng::Rng;
 use crate::base::secret::{TokenKind, hash_token, new_token};
 use crate::directory::audit::{Actor, Author};
 use crate::directory::policy::{InactivityPolicy, UserDefaults};
-use crate::directory::token::{ApiToken, Grant};
+use crate::directory::token::{ApiToken, Grant, Profile};
 use crate::directory::user::{RuleError, User};
 use crate::http::routes;
+use crate::http::scim::settings::{Push, Settings as ScimSettings};
 use crate::http::settings::Settings;
 use crate::http::state::{App, Inside, SourceInfo, SourceKind};
 use crate::lifecycle::settings::Settings as SweepSettings;
@@ -93,16 +94,27 @@ pub(super) fn source(name: &str) -> SourceId {
 }
 
 pub(super) async fn world() -> World {
-    world_with(|_, _| {}).await
+    world_with(|_| {}).await
 }
 
-pub(super) async fn world_with(change: impl FnOnce(&mut Settings, &mut LoginSettings)) -> World {
+/// What a test may set.
+pub(super) struct Setup {
+    pub(super) http: Settings,
+    pub(super) login: LoginSettings,
+    pub(super) scim: ScimSettings,
+    /// What okta may do.
+    pub(super) push: Push,
+}
+
+pub(super) async fn world_with(change: impl FnOnce(&mut Setup)) -> World {
     let clock = Clock::manual(Timestamp::from_second(1_800_000_000).unwrap());
     let store = Arc::new(Store::in_memory(clock.clone(), Rng::seeded(1)).unwrap());
-    let mut settings = Settings { public_url: "https://id.example.org".to_owned(), ..Settings::default() };
+    let settings = Settings { public_url: "https://id.example.org".to_owned(), ..Settings::default() };
     let hashing = Hashing { memory_kib: 64, iterations: 1, lanes: 1, threads: 1, queue: 64 };
-    let mut login = LoginSettings { hashing, ..LoginSettings::default() };
-    change(&mut settings, &mut login);
+    let login = LoginSettings { hashing, ..LoginSettings::default() };
+    let mut setup = Setup { http: settings, login, scim: ScimSettings::default(), push: Push::default() };
+    change(&mut setup);
+    let Setup { http: settings, login, scim, push } = setup;
     let backend = |id: &str, verify_with: Option<&str>| Backend {
         id: source(id),
         login: true,
@@ -123,10 +135,17 @@ pub(super) async fn world_with(change: impl FnOnce(&mut Settings, &mut LoginSett
         backends: vec![backend("local", None), backend("okta", None), backend("entra", Some("local"))],
     };
     let kinds = [("local", SourceKind::Local), ("okta", SourceKind::Scim), ("entra", SourceKind::Scim)];
-    let info =
-        |(id, kind): (&str, SourceKind)| SourceInfo { id: source(id), kind, enabled: true, login: true, pulled: None };
+    let info = |(id, kind): (&str, SourceKind)| SourceInfo {
+        id: source(id),
+        kind,
+        enabled: true,
+        login: true,
+        push: (kind == SourceKind::Scim).then(|| push.clone()),
+        pulled: None,
+    };
     let app = Arc::new(Inside {
         settings,
+        scim,
         auth: Arc::new(auth),
         sources: kinds.map(info).into(),
         sweep: Arc::new(Sweep::new(store.clone(), sweep())),
@@ -156,6 +175,10 @@ pub(super) async fn token(app: &App, of: &str) -> String {
 }
 
 pub(super) async fn give_token(app: &App, grant: Grant) -> String {
+    give_token_for(app, grant, Profile::Default).await
+}
+
+pub(super) async fn give_token_for(app: &App, grant: Grant, profile: Profile) -> String {
     let text = new_token(TokenKind::Api, app.store.rng());
     let hash = hash_token(TokenKind::Api, text.expose()).unwrap();
     let token = ApiToken {
@@ -163,6 +186,7 @@ pub(super) async fn give_token(app: &App, grant: Grant) -> String {
         name: "test".to_owned(),
         prefix: "mst_a_".to_owned(),
         grant,
+        profile,
         created_at: app.store.clock().now(),
         owner: None,
         owner_epoch: 0,
@@ -181,6 +205,16 @@ impl World {
 
     pub(super) fn user(&self, id: &str) -> User {
         users::get(&self.app.store.view(), id.parse().unwrap()).unwrap().unwrap()
+    }
+
+    /// The session of a user who logs in.
+    pub(super) async fn session(&self, username: &str, password: &str) -> String {
+        let body = json!({"username": username, "password": password}).to_string();
+        let request = Request::post("/api/v1/authenticate").header("content-type", "application/json");
+        let response = self.okta.router.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        let answer: Value = serde_json::from_slice(&bytes).unwrap();
+        answer["session"]["token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
     }
 
     /// What an administrator does to a user.
