@@ -358,3 +358,28 @@ fn settings_that_do_not_fit_together_are_faults() {
     assert!(Desk::new("[log]\nlevel = \"inof\"\n").faults(&[])[0].starts_with("musterd.toml:2: log.level: must be"));
     assert_eq!(good("[log]\nlevel = \"off,musterd=debug\"\n", &[]).settings.log.level, "off,musterd=debug");
 }
+
+#[test]
+fn schemas_of_the_settings_are_read_or_every_fault_is_told_with_its_file() {
+    let desk = Desk::new("");
+    let schema = r#"{"id": "urn:x:acme", "attributes": [{"name": "badge", "type": "string"}]}"#;
+    let good = desk.write("acme.json", schema, 0o644);
+    let user = desk.write(
+        "user.json",
+        r#"{"name": "User", "endpoint": "/Users", "schema": "x", "schemaExtensions": [{"schema": "urn:x:acme"}]}"#,
+        0o644,
+    );
+    desk.write("musterd.toml", &format!("[scim]\nschemas = [{good:?}]\nresource_types = [{user:?}]\n"), 0o600);
+    let registry = desk.load(&[]).unwrap_or_else(|faults| panic!("{faults}")).settings.scim.registry;
+    assert!(registry.user().extension("urn:x:acme").is_some());
+    let broken = desk.write("broken.json", "{", 0o644);
+    let nothing = desk.write("nothing.json", "{}", 0o644);
+    let text = format!("[scim]\nschemas = [{broken:?}, \"/nowhere.json\"]\nresource_types = [{nothing:?}]\n");
+    desk.write("musterd.toml", &text, 0o600);
+    let faults = desk.load(&[]).err().unwrap().to_string();
+    for expected in ["broken.json: is not JSON", "/nowhere.json: "] {
+        assert!(faults.contains(expected), "{faults}");
+    }
+    desk.write("musterd.toml", &format!("[scim]\nresource_types = [{nothing:?}]\n"), 0o600);
+    assert!(desk.load(&[]).err().unwrap().to_string().contains("nothing.json: name is missing"));
+}
