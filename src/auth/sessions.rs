@@ -65,7 +65,7 @@ impl Authenticator {
         let write = move |tx: &mut Tx<'_>| {
             let found = sessions::list(tx, user.id)?.into_iter().find(|(_, session)| session.id == id);
             let Some((hash, session)) = found else { return Ok(false) };
-            sessions::remove(tx, hash, &session);
+            sessions::remove(tx, hash, &session)?;
             let mut entry = Entry::new("session.ended", users::target(&user));
             entry.details.insert("session".to_owned(), id.to_string().into());
             audit::append(tx, &author, entry)?;

@@ -346,7 +346,7 @@ pub fn remove(tx: &mut Tx<'_>, author: &Author, id: GroupId) -> Result<(), Write
     for parent in direct_groups(tx, Member::Group(id))? {
         change_members(tx, author, parent, &[], &[Member::Group(id)])?;
     }
-    index::remove(tx, key(id), &group);
+    index::remove(tx, key(id), &group)?;
     let mut entry = Entry::new("group.removed", target(&group));
     entry.changes = audit::differences(&to_value(&group)?, &Value::Null, &["id", "revision", "modified_at"]);
     audit::append(tx, author, entry)?;

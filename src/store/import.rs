@@ -1,5 +1,7 @@
 //! The way back from [`crate::store::export`]: lines into an empty store, with every row that follows from them.
 
+use std::collections::BTreeMap;
+
 use data_encoding::{BASE64, HEXLOWER};
 use serde_json::Value;
 
@@ -9,6 +11,7 @@ use crate::store::export::{EXPORTED, FORMAT, Form, Header, LAST, Line, META};
 use crate::store::index::KINDS;
 use crate::store::keys::Space;
 use crate::store::seal::Sealer;
+use crate::store::tally::Tally;
 use crate::store::tx::Writes;
 use crate::store::{StoreError, codec, migrate};
 
@@ -28,7 +31,13 @@ pub fn import(
     sealer: &Sealer,
     lines: impl Iterator<Item = Result<String, StoreError>>,
 ) -> Result<u64, StoreError> {
-    let mut load = Load { engine: Some(engine), writes: Writes::new(), bytes: 0, trail: Trail::default() };
+    let mut load = Load {
+        engine: Some(engine),
+        writes: Writes::new(),
+        bytes: 0,
+        trail: Trail::default(),
+        counted: BTreeMap::new(),
+    };
     let number = load.all(lines, |key| match sealer.fingerprint() {
         own if own == key => Ok(()),
         own => Err(StoreError::Key(format!("it was sealed with the key {key}, this is {own}"))),
@@ -46,7 +55,8 @@ pub fn check<E: From<StoreError>>(
     lines: impl Iterator<Item = Result<String, StoreError>>,
     fits: impl FnOnce(&str) -> Result<(), E>,
 ) -> Result<u64, E> {
-    Load { engine: None, writes: Writes::new(), bytes: 0, trail: Trail::default() }.all(lines, fits)
+    Load { engine: None, writes: Writes::new(), bytes: 0, trail: Trail::default(), counted: BTreeMap::new() }
+        .all(lines, fits)
 }
 
 fn at(line: u64, what: &str) -> StoreError {
@@ -67,6 +77,8 @@ struct Load<'a> {
     writes: Writes,
     bytes: usize,
     trail: Trail,
+    /// How many users each source has.
+    counted: BTreeMap<Bytes, Tally>,
 }
 
 impl Load<'_> {
@@ -138,6 +150,10 @@ impl Load<'_> {
             for (index, value) in (kind.rows)(&key, &bytes)? {
                 self.put(index, value)?;
             }
+            if let Some((row, one)) = (kind.tally)(&bytes)? {
+                let before = self.counted.get(&row).copied().unwrap_or_default();
+                self.counted.insert(row, before.plus(one));
+            }
         }
         self.put(key, bytes)
     }
@@ -174,6 +190,9 @@ impl Load<'_> {
     fn finish(mut self) -> Result<(), StoreError> {
         for (key, value) in std::mem::take(&mut self.trail).end()? {
             self.put(key, value)?;
+        }
+        for (key, tally) in std::mem::take(&mut self.counted) {
+            self.put(key, tally.bytes())?;
         }
         self.commit()?;
         self.engine.map_or(Ok(()), migrate::migrate)

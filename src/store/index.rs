@@ -17,6 +17,7 @@ use crate::directory::token::ApiToken;
 use crate::directory::user::{State, User};
 use crate::store::engine::{Bytes, Row};
 use crate::store::keys::{self, END, Space};
+use crate::store::tally::{self, Counted, Tally};
 use crate::store::tx::{Reads, Tx};
 use crate::store::users::WriteError;
 use crate::store::{StoreError, codec};
@@ -33,6 +34,11 @@ pub(super) trait Indexed: Serialize + DeserializeOwned {
 
     /// Every index row of the record under this key.
     fn rows(&self, key: &[u8]) -> Vec<Row>;
+
+    /// What the record counts in a tally.
+    fn tally(&self) -> Counted {
+        None
+    }
 
     /// The key of the record that an index row leads to: by default the id that stands in its value, or ends its key.
     fn leads_to((key, value): &Row) -> Option<Bytes> {
@@ -97,6 +103,11 @@ impl Indexed for User {
             rows.push((Space::UserByState.key(&[state, END, username.as_bytes()]), id.to_vec()));
         }
         rows
+    }
+
+    fn tally(&self) -> Counted {
+        let is_removed = matches!(self.state, State::Removed { .. });
+        (!is_removed).then(|| (tally::key(&self.source), Tally { present: 1, active: u64::from(self.is_active()) }))
     }
 }
 
@@ -216,6 +227,8 @@ pub(super) struct Kind {
     pub(super) indexes: &'static [Space],
     /// The index rows of a record by its key and stored bytes.
     pub(super) rows: RowsOf,
+    /// What a record counts, by its stored bytes.
+    pub(super) tally: fn(&[u8]) -> Result<Counted, StoreError>,
     /// The key of the record that an index row leads to.
     pub(super) leads_to: fn(&Row) -> Option<Bytes>,
 }
@@ -223,7 +236,8 @@ pub(super) struct Kind {
 impl Kind {
     const fn of<T: Indexed>() -> Self {
         let rows = |key: &[u8], bytes: &[u8]| Ok(codec::decode::<T>(bytes)?.rows(key));
-        Self { records: T::RECORDS, indexes: T::INDEXES, rows, leads_to: T::leads_to }
+        let tally = |bytes: &[u8]| Ok(codec::decode::<T>(bytes)?.tally());
+        Self { records: T::RECORDS, indexes: T::INDEXES, rows, tally, leads_to: T::leads_to }
     }
 }
 
@@ -246,6 +260,7 @@ pub(super) fn write<T: Indexed>(tx: &mut Tx<'_>, key: Bytes, old: Option<&T>, ne
     let had = rows_of(old, &key);
     let rows = new.rows(&key);
     check_free(tx, &had, &rows)?;
+    tally::moved(tx, old.and_then(Indexed::tally), new.tally())?;
     Ok(replace(tx, key, had, rows, new)?)
 }
 
@@ -253,6 +268,7 @@ pub(super) fn write<T: Indexed>(tx: &mut Tx<'_>, key: Bytes, old: Option<&T>, ne
 pub(super) struct Prepared {
     key: Bytes,
     rows: Vec<Row>,
+    tally: Counted,
     record: Bytes,
 }
 
@@ -262,8 +278,8 @@ impl Prepared {
     /// # Errors
     /// When the record cannot be encoded.
     pub(super) fn new<T: Indexed>(key: Bytes, record: &T) -> Result<Self, StoreError> {
-        let (rows, record) = (record.rows(&key), codec::encode(record)?);
-        Ok(Self { key, rows, record })
+        let (rows, tally, record) = (record.rows(&key), record.tally(), codec::encode(record)?);
+        Ok(Self { key, rows, tally, record })
     }
 
     /// Writes it, if it may have its rows.
@@ -272,6 +288,7 @@ impl Prepared {
     /// [`WriteError::Taken`] when another record holds a value that must be unique.
     pub(super) fn write(self, tx: &mut Tx<'_>) -> Result<(), WriteError> {
         check_free(tx, &[], &self.rows)?;
+        tally::moved(tx, None, self.tally)?;
         self.rows.into_iter().for_each(|(index, value)| tx.put(index, value));
         tx.put(self.key, self.record);
         Ok(())
@@ -297,6 +314,7 @@ fn check_free(tx: &Tx<'_>, had: &[Row], rows: &[Row]) -> Result<(), WriteError> 
 /// When the record cannot be encoded.
 pub(super) fn put<T: Indexed>(tx: &mut Tx<'_>, key: Bytes, old: Option<&T>, new: &T) -> Result<(), StoreError> {
     let (had, rows) = (rows_of(old, &key), new.rows(&key));
+    tally::moved(tx, old.and_then(Indexed::tally), new.tally())?;
     replace(tx, key, had, rows, new)
 }
 
@@ -327,9 +345,14 @@ fn has(rows: &[Row], key: &[u8]) -> bool {
 }
 
 /// Removes a record with its index rows.
-pub(super) fn remove<T: Indexed>(tx: &mut Tx<'_>, key: Bytes, old: &T) {
+///
+/// # Errors
+/// When the store cannot read.
+pub(super) fn remove<T: Indexed>(tx: &mut Tx<'_>, key: Bytes, old: &T) -> Result<(), StoreError> {
+    tally::moved(tx, old.tally(), None)?;
     old.rows(&key).into_iter().for_each(|(index, _)| tx.remove(index));
     tx.remove(key);
+    Ok(())
 }
 
 /// Removes a record that has ended; index rows that lead to another one by now stay.
@@ -346,6 +369,7 @@ pub(super) fn drop_record(tx: &mut Tx<'_>, key: Bytes) -> Result<(), StoreError>
                 tx.remove(index);
             }
         }
+        tally::moved(tx, (kind.tally)(&bytes)?, None)?;
     }
     tx.remove(key);
     Ok(())

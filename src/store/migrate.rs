@@ -11,9 +11,10 @@ use crate::store::{StoreError, codec};
 
 mod from_1;
 mod from_2;
+mod from_3;
 
 /// The version of the layout: key spaces and their meaning.
-pub(super) const SCHEMA: u32 = 3;
+pub(super) const SCHEMA: u32 = 4;
 
 /// How one version becomes the next: each step goes through its rows, chunk by chunk.
 struct Migration {
@@ -31,8 +32,11 @@ struct Chunk {
     after: Option<Bytes>,
 }
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { from: 1, steps: from_1::STEPS }, Migration { from: 2, steps: from_2::STEPS }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { from: 1, steps: from_1::STEPS },
+    Migration { from: 2, steps: from_2::STEPS },
+    Migration { from: 3, steps: from_3::STEPS },
+];
 
 /// How far a migration has got.
 #[derive(Default, Serialize, Deserialize)]

@@ -36,6 +36,7 @@ pub mod rotate;
 pub mod runs;
 pub mod seal;
 pub mod sessions;
+pub mod tally;
 pub mod tasks;
 pub mod tokens;
 pub mod tx;

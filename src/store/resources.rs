@@ -65,7 +65,7 @@ pub fn update(tx: &mut Tx<'_>, author: &Author, old: &Resource, new: Resource) -
 /// # Errors
 /// When the store cannot write.
 pub fn remove(tx: &mut Tx<'_>, author: &Author, resource: &Resource) -> Result<(), WriteError> {
-    index::remove(tx, key(resource.id), resource);
+    index::remove(tx, key(resource.id), resource)?;
     Ok(note(tx, author, "resource.removed", resource, &[])?)
 }
 

@@ -68,8 +68,11 @@ pub fn list(reads: &dyn Reads, user: UserId) -> Result<Vec<(TokenHash, Session)>
 }
 
 /// Ends one session.
-pub fn remove(tx: &mut Tx<'_>, hash: TokenHash, session: &Session) {
-    index::remove(tx, key(hash), session);
+///
+/// # Errors
+/// When the store cannot read.
+pub fn remove(tx: &mut Tx<'_>, hash: TokenHash, session: &Session) -> Result<(), StoreError> {
+    index::remove(tx, key(hash), session)
 }
 
 /// The password link under this token, valid or not.

@@ -63,7 +63,7 @@ pub fn revoke(tx: &mut Tx<'_>, author: &Author, id: TokenId) -> Result<ApiToken,
     let by_id = Space::TokenById.key(&[id.as_bytes()]);
     let hash = tx.get(&by_id)?.ok_or(WriteError::NotFound("token"))?;
     let token: ApiToken = get_record(tx, &key(&hash))?.ok_or(WriteError::NotFound("token"))?;
-    index::remove(tx, key(&hash), &token);
+    index::remove(tx, key(&hash), &token)?;
     audit::append(tx, author, Entry::new("token.revoked", target(&token)))?;
     Ok(token)
 }

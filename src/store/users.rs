@@ -352,7 +352,7 @@ pub fn purge(tx: &mut Tx<'_>, author: &Author, id: UserId) -> Result<bool, Write
     groups::forget_member(tx, crate::directory::group::Member::User(id))?;
     match &stub {
         Some(stub) => index::write(tx, index::user_key(id), Some(&user), stub)?,
-        None => index::remove(tx, index::user_key(id), &user),
+        None => index::remove(tx, index::user_key(id), &user)?,
     }
     audit::append(tx, author, Entry::new("user.purged", target(&user)))?;
     Ok(true)

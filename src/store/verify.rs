@@ -12,6 +12,7 @@ use crate::store::audit::{self, Entry};
 use crate::store::engine::{Bytes, KeyRange, Order, Row};
 use crate::store::index::{KINDS, Kind};
 use crate::store::keys::{SPACES, Space};
+use crate::store::tally::{self, Tally};
 use crate::store::tx::{self, Reads, Tx, Writes};
 use crate::store::{Store, StoreError, codec};
 
@@ -60,6 +61,12 @@ pub struct Report {
 }
 
 impl Report {
+    /// A count is not what there is.
+    pub(super) fn wrong_count(&mut self, key: &Bytes, wanted: Option<Bytes>) {
+        let what = format!("{} is not the number of the source's users", name(key));
+        self.differences.push(Difference::repaired_by(what, [(key.clone(), wanted)]));
+    }
+
     /// The keys of all rows that are put right.
     fn repairs(&self) -> BTreeSet<Bytes> {
         self.differences.iter().flat_map(|one| one.repair.keys().cloned()).collect()
@@ -101,9 +108,11 @@ pub fn verify(reads: &dyn Reads) -> Result<Report, StoreError> {
         readable(reads, *space, &mut report)?;
     }
     unknown(reads, &mut report)?;
+    let mut counted = BTreeMap::new();
     for kind in KINDS {
-        indexes(reads, kind, &mut report)?;
+        indexes(reads, kind, &mut counted, &mut report)?;
     }
+    tally::verify(reads, &counted, &mut report)?;
     references::verify(reads, &mut report)?;
     match audit::verify(reads) {
         Ok(lines) => report.audit_lines = lines,
@@ -156,11 +165,20 @@ fn unknown(reads: &dyn Reads, report: &mut Report) -> Result<(), StoreError> {
 }
 
 /// Every record of a kind against its index rows, and back.
-fn indexes(reads: &dyn Reads, kind: &Kind, report: &mut Report) -> Result<(), StoreError> {
+fn indexes(
+    reads: &dyn Reads,
+    kind: &Kind,
+    counted: &mut BTreeMap<Bytes, Tally>,
+    report: &mut Report,
+) -> Result<(), StoreError> {
     let mut expected: BTreeMap<u8, usize> = BTreeMap::new();
     each_chunk(reads, kind.records, |records| {
         let mut rows = Vec::new();
         for (key, bytes) in &records {
+            if let Ok(Some((row, one))) = (kind.tally)(bytes) {
+                let before = counted.get(&row).copied().unwrap_or_default();
+                counted.insert(row, before.plus(one));
+            }
             match (kind.rows)(key, bytes) {
                 Ok(own) => rows.extend(own.into_iter().map(|(index, value)| (key, index, value))),
                 Err(error) => {

@@ -9,7 +9,7 @@ use crate::directory::group::{Group, Member};
 use crate::directory::user::User;
 use crate::store::tx::Reads;
 use crate::store::users::Known;
-use crate::store::{StoreError, conflicts, groups, users};
+use crate::store::{StoreError, conflicts, groups, tally, users};
 
 /// User ids that are read at a time.
 const CHUNK: usize = 5_000;
@@ -57,15 +57,9 @@ impl Directory<'_> {
         Ok(users::ids_of_source(self.reads, self.source, None, 1)?.is_empty())
     }
 
-    /// How many users of the source are active. Reads them all.
+    /// How many users of the source are active.
     pub(super) fn active(&self) -> Result<usize, StoreError> {
-        let mut ids = Vec::new();
-        self.each(|id| ids.push(id))?;
-        let mut active = 0_usize;
-        for id in ids {
-            active = active.saturating_add(usize::from(self.user(id)?.is_some_and(|user| user.is_active())));
-        }
-        Ok(active)
+        Ok(usize::try_from(tally::of_source(self.reads, self.source)?.active).unwrap_or(usize::MAX))
     }
 
     /// For each of these names of entries: the source's user or group that has it.

@@ -11,7 +11,7 @@ use super::body::Body;
 use super::call::{Call, Place};
 use super::cursor::{self, Mark};
 use super::index::{candidates, detail, exact, has_index, is_name_lookup};
-use super::kind::Kind;
+use super::kind::{Key, Kind};
 use super::members::Wanted;
 use super::reply::{Failure, Reply};
 use super::shelf::Shelf;
@@ -77,6 +77,12 @@ fn read(app: &App, call: &Call, kinds: &[Kind], request: &ListRequest) -> Result
     {
         return Ok(response);
     }
+    if let [kind @ Kind::Users(_)] = kinds
+        && request.filter.is_none()
+        && request.sort.is_none()
+    {
+        return page_of_users(&shelf, *kind, request, app);
+    }
     match &request.cursor {
         None => page_by_index(&shelf, kinds, request),
         Some(text) => page_by_cursor(&shelf, kinds, request, text, app),
@@ -135,6 +141,35 @@ fn page_by_cursor(
     let last = results.found.last().filter(|_| more).map(|found| found.mark.clone());
     let next = last.map(|last| cursor::make(shelf.reads.sealer(), list, last, now)).transpose()?;
     let resources = show(shelf, request, results.found.into_iter())?;
+    Ok(ListResponse { total_results, position: Position::Cursor(next), resources })
+}
+
+/// A page of all users: their number is known, and no more ids are read than the page is away.
+fn page_of_users(shelf: &Shelf<'_>, kind: Kind, request: &ListRequest, app: &App) -> Result<ListResponse, Failure> {
+    let (size, now) = (page_size(request), app.store.clock().now());
+    let total_results = Some(shelf.user_count()?);
+    let found = |id| Found { kind, mark: Mark { key: SortKey::Missing, id: Key::User(id) } };
+    let Some(text) = &request.cursor else {
+        let offset = usize::try_from(request.offset()).unwrap_or(usize::MAX);
+        let ids = if request.offset() < total_results.unwrap_or(u64::MAX) {
+            shelf.user_ids(None, offset.saturating_add(size))?
+        } else {
+            Vec::new()
+        };
+        let resources = show(shelf, request, ids.into_iter().skip(offset).map(found))?;
+        return Ok(ListResponse { total_results, position: Position::Index(request.start_index), resources });
+    };
+    let list = cursor::list_of(shelf.source, &[kind], request);
+    let after = match cursor::read(shelf.reads.sealer(), &list, text, now)? {
+        Some(Mark { id: Key::User(id), .. }) => Some(id),
+        _ => None,
+    };
+    let mut ids = shelf.user_ids(after, size.saturating_add(1))?;
+    let more = ids.len() > size;
+    ids.truncate(size);
+    let last = ids.last().filter(|_| more).map(|id| found(*id).mark);
+    let next = last.map(|last| cursor::make(shelf.reads.sealer(), list, last, now)).transpose()?;
+    let resources = show(shelf, request, ids.into_iter().map(found))?;
     Ok(ListResponse { total_results, position: Position::Cursor(next), resources })
 }
 

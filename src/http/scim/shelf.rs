@@ -19,7 +19,7 @@ use crate::scim::schema::ResourceType;
 use crate::scim::schemas::Registry;
 use crate::scim::{Resource, ScimError};
 use crate::store::tx::Reads;
-use crate::store::{StoreError, groups, resources, users};
+use crate::store::{StoreError, groups, resources, tally, users};
 
 /// Ids that are read from the store at a time.
 const CHUNK: usize = 10_000;
@@ -99,22 +99,29 @@ impl Shelf<'_> {
         show_other(kind, stored, self.base)
     }
 
-    /// Every user, without reading a record.
-    fn user_ids(&self) -> Result<Vec<UserId>, StoreError> {
-        let mut all = Vec::new();
-        loop {
-            let ids = users::ids_of_source(self.reads, self.source, all.last().copied(), CHUNK)?;
+    /// How many users there are.
+    pub(super) fn user_count(&self) -> Result<u64, StoreError> {
+        Ok(tally::of_source(self.reads, self.source)?.present)
+    }
+
+    /// At most so many users, oldest first, after one of them. Reads no record.
+    pub(super) fn user_ids(&self, after: Option<UserId>, most: usize) -> Result<Vec<UserId>, StoreError> {
+        let mut all: Vec<UserId> = Vec::new();
+        while all.len() < most {
+            let limit = CHUNK.min(most.saturating_sub(all.len()));
+            let ids = users::ids_of_source(self.reads, self.source, all.last().copied().or(after), limit)?;
             if ids.is_empty() {
-                return Ok(all);
+                break;
             }
             all.extend(ids);
         }
+        Ok(all)
     }
 
     /// Every id of a kind, oldest first. Reads no record.
     pub(super) fn ids(&self, kind: Kind) -> Result<Vec<Key>, StoreError> {
         Ok(match kind {
-            Kind::Users(_) => self.user_ids()?.into_iter().map(Key::User).collect(),
+            Kind::Users(_) => self.user_ids(None, usize::MAX)?.into_iter().map(Key::User).collect(),
             Kind::Groups(_) => {
                 let mut ids: Vec<_> =
                     groups::ids_of_source(self.reads, self.source)?.into_iter().map(Key::Group).collect();

@@ -163,3 +163,27 @@ async fn a_purge_waits_for_its_time_and_leaves_no_row_behind() {
     let left: Vec<_> = all.iter().filter(|(key, _)| (0x10..0x40).contains(&key[0])).collect();
     assert!(left.is_empty(), "{left:?}");
 }
+
+#[tokio::test]
+async fn how_many_users_a_source_has_is_counted_with_every_change() {
+    let store = store();
+    let count = |store: &Store| {
+        let tally = crate::store::tally::of_source(&store.view(), &SourceId::local()).unwrap();
+        (tally.present, tally.active)
+    };
+    assert_eq!(count(&store), (0, 0));
+    let ada = made(&store, "ada", "ada@example.org").await.unwrap();
+    made(&store, "bob", "bob@example.org").await.unwrap();
+    assert!(made(&store, "ADA", "x@example.org").await.is_err());
+    assert_eq!(count(&store), (2, 2));
+    let by = || Actor::Socket { uid: 0 };
+    changed(&store, ada.id, move |user, now| user.disable(DisabledReason::Admin, by(), now)).await.unwrap();
+    assert_eq!(count(&store), (2, 1));
+    changed(&store, ada.id, move |user, now| Ok(user.remove(by(), now, Duration::from_secs(60)))).await.unwrap();
+    assert_eq!(count(&store), (1, 1));
+    changed(&store, ada.id, User::restore).await.unwrap();
+    let gone = |user: User, _| Ok(User { source: SourceId::parse("other").unwrap(), ..user });
+    assert_eq!(count(&store), (2, 1));
+    changed(&store, ada.id, gone).await.unwrap();
+    assert_eq!(count(&store), (1, 1));
+}
