@@ -53,8 +53,12 @@ pub struct Conflict {
     pub link_proposed: bool,
     /// Since when it waits.
     pub since: Timestamp,
-    /// The run that met it last.
-    pub run: RunId,
+    /// The run that met it last; none: an identity provider pushed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
+    /// The provider gave no id of its own: the username stands for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unnamed: bool,
     /// What a person decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,

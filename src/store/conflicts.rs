@@ -82,6 +82,17 @@ pub fn put(tx: &mut Tx<'_>, conflict: &Conflict) -> Result<(), StoreError> {
     tx.put_record(key(&conflict.source, &conflict.external_id), conflict)
 }
 
+/// Forgets a conflict, if there is one: a look costs less than a row that is removed.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn settle(tx: &mut Tx<'_>, source: &SourceId, external_id: &ExternalId) -> Result<(), StoreError> {
+    if tx.get(&key(source, external_id))?.is_some() {
+        remove(tx, source, external_id);
+    }
+    Ok(())
+}
+
 /// Forgets a conflict that is none any more.
 pub fn remove(tx: &mut Tx<'_>, source: &SourceId, external_id: &ExternalId) {
     tx.remove(key(source, external_id));

@@ -59,6 +59,7 @@ pub(super) const EXPORTED: &[(Space, Form)] = &[
     (Space::PlanItem, Form::Record),
     (Space::Reading, Form::Record),
     (Space::Conflict, Form::Record),
+    (Space::Push, Form::Record),
     (Space::TaskState, Form::Record),
     (Space::Audit, Form::Trail),
 ];

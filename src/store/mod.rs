@@ -30,6 +30,7 @@ mod mark;
 mod migrate;
 pub mod organizations;
 pub mod outbox;
+pub mod pushes;
 pub mod readings;
 pub mod resources;
 pub mod rotate;

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::base::id::{PlanId, RunId};
+use crate::base::id::{PlanId, RunId, UserId};
 use crate::directory::plan::{Cause, Outcome, Plan, PlanItem, PlanStatus, Run};
 use crate::store::StoreError;
 use crate::store::engine::{KeyRange, Order};
@@ -112,6 +112,25 @@ pub fn hold_plan(tx: &mut Tx<'_>, plan: &Plan, items: &[PlanItem]) -> Result<(),
         tx.put_record(Space::PlanItem.key(&[plan.id.as_bytes(), &number]), item)?;
     }
     put_plan(tx, plan)
+}
+
+/// Sets what a plan that grows has for a user, or takes it out; gives what it had.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn put_item_of(
+    tx: &mut Tx<'_>,
+    plan: PlanId,
+    user: UserId,
+    item: Option<&PlanItem>,
+) -> Result<Option<PlanItem>, StoreError> {
+    let key = Space::PlanItem.key(&[plan.as_bytes(), user.as_bytes()]);
+    let before = get_record(tx, &key)?;
+    match item {
+        Some(item) => tx.put_record(key, item)?,
+        None => tx.remove(key),
+    }
+    Ok(before)
 }
 
 /// Writes a plan's header.

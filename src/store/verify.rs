@@ -40,6 +40,7 @@ const RECORDS: &[Space] = &[
     Space::PlanItem,
     Space::Reading,
     Space::Conflict,
+    Space::Push,
     Space::TaskState,
 ];
 

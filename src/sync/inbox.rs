@@ -65,6 +65,7 @@ pub async fn link(store: &Store, author: &Author, source: &SourceId, id: &Extern
         if conflict.user.is_some() {
             return Err(InboxError::HasUser);
         }
+        let is_pushed = conflict.run.is_none();
         let holder = users::get(tx, conflict.holder)?.filter(|user| !matches!(user.state, State::Removed { .. }));
         let holder = holder.ok_or(InboxError::Impossible("the other user is gone: the next pass takes the entry"))?;
         if holder.source == source {
@@ -75,20 +76,26 @@ pub async fn link(store: &Store, author: &Author, source: &SourceId, id: &Extern
             return Err(WriteError::Rule(RuleError::LastAdministrator).into());
         }
         let author = author.clone().because(format!("taken over by {}", conflict.entry));
-        users::release_entry(tx, &author, &source, &conflict.entry, Some(holder.id))?;
+        if !is_pushed {
+            users::release_entry(tx, &author, &source, &conflict.entry, Some(holder.id))?;
+        }
         let user = users::update(tx, &author, holder.id, "user.linked", |user, _| {
+            // A provider's request has no entry; the password may be one that musterd goes on keeping for it.
             let at_source = AtSource { entry: conflict.entry.clone(), ..AtSource::default() };
+            let must_change_password = is_pushed && user.must_change_password;
             Ok(User {
                 source: source.clone(),
-                external_id: Some(id.clone()),
-                at_source: Some(at_source),
-                must_change_password: false,
+                external_id: (!conflict.unnamed).then(|| id.clone()),
+                at_source: (!is_pushed).then_some(at_source),
+                must_change_password,
                 ..user.end_sessions()
             })
         })?;
-        credentials::remove_password(tx, holder.id);
         conflicts::remove(tx, &source, &id);
-        look_again(tx, &source)?;
+        if !is_pushed {
+            credentials::remove_password(tx, holder.id);
+            look_again(tx, &source)?;
+        }
         note(tx, &author, "conflict.linked", &conflict)?;
         Ok(user)
     };
@@ -109,6 +116,9 @@ pub async fn rename(
     let (author, source, id) = (author.clone(), source.clone(), id.clone());
     let write = move |tx: &mut Tx<'_>| {
         let conflict = find(tx, &source, &id)?;
+        if conflict.run.is_none() {
+            return Err(InboxError::Impossible("the identity provider pushes the username: rename the person there"));
+        }
         if conflict.field != "username" {
             return Err(InboxError::Impossible("the email is what clashes: another username does not help"));
         }
@@ -153,7 +163,7 @@ pub async fn ignore(
         let ignored = Decision::Ignored { at: tx.now(), by: author.actor.clone() };
         let decision = (!again).then_some(ignored);
         conflicts::put(tx, &Conflict { decision, ..conflict.clone() })?;
-        if again {
+        if again && conflict.run.is_some() {
             look_again(tx, &source)?;
         }
         Ok(note(tx, &author, if again { "conflict.reopened" } else { "conflict.ignored" }, &conflict)?)

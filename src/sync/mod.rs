@@ -12,6 +12,7 @@ pub mod inbox;
 pub mod live;
 pub mod pass;
 pub mod plan;
+pub mod push;
 pub mod record;
 pub mod rules;
 pub mod task;

@@ -106,7 +106,8 @@ impl Pass {
                 user: item.user,
                 link_proposed: self.rules.conflicts == ConflictRule::Link,
                 since: had.map_or_else(|| self.store.clock().now(), |had| had.since),
-                run,
+                run: Some(run),
+                unnamed: false,
                 decision: None,
             });
         }

@@ -46,7 +46,16 @@ pub struct Counts {
 impl Counts {
     /// Counts one step.
     pub fn note(&mut self, step: &Step) {
-        let many = |count: &mut usize, by: usize| *count = count.saturating_add(by);
+        self.change(step, usize::saturating_add);
+    }
+
+    /// Counts one step no longer.
+    pub fn forget(&mut self, step: &Step) {
+        self.change(step, usize::saturating_sub);
+    }
+
+    fn change(&mut self, step: &Step, how: fn(usize, usize) -> usize) {
+        let many = |count: &mut usize, by: usize| *count = how(*count, by);
         match step {
             Step::Create { .. } => many(&mut self.create, 1),
             Step::Update { .. } => many(&mut self.update, 1),

@@ -23,6 +23,7 @@ mod list;
 mod me;
 mod members;
 mod other_writes;
+mod refused;
 pub mod reply;
 mod resources;
 pub mod settings;

@@ -14,6 +14,7 @@ use crate::scim::project::Projection;
 use crate::scim::{Resource, ScimType};
 use crate::store::StoreError;
 use crate::store::users::WriteError;
+use crate::sync::push::Held;
 
 /// The media type of every answer; sent without a charset (RFC 7644 §8.1).
 const SCIM_JSON: HeaderValue = HeaderValue::from_static("application/scim+json");
@@ -87,6 +88,20 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
     /// The resource that it is about, for the answer to an operation of a bulk request.
     pub location: Option<String>,
+    /// What waits for a person instead.
+    pub held: Option<Box<Held>>,
+}
+
+/// A provider whose change waits for a person is told to come back so late.
+const HELD_FOR: Duration = Duration::from_secs(900);
+
+impl Failure {
+    /// 429: more than the source may take away by itself.
+    #[must_use]
+    pub fn held(held: Held) -> Self {
+        let error = ScimError::plain(429, format!("{}; nothing was changed", held.why));
+        Self { error, retry_after: Some(HELD_FOR), location: None, held: Some(Box::new(held)) }
+    }
 }
 
 impl IntoResponse for Failure {
@@ -102,7 +117,7 @@ impl IntoResponse for Failure {
 
 impl From<ScimError> for Failure {
     fn from(error: ScimError) -> Self {
-        Self { error, retry_after: None, location: None }
+        Self { error, retry_after: None, location: None, held: None }
     }
 }
 
@@ -112,7 +127,7 @@ impl From<Problem> for Failure {
             "invalid_fields" | "password_rejected" => ScimError::typed(ScimType::InvalidValue, problem.detail),
             _ => ScimError::plain(problem.status.as_u16(), problem.detail),
         };
-        Self { error, retry_after: problem.retry_after, location: None }
+        Self { error, retry_after: problem.retry_after, location: None, held: None }
     }
 }
 

@@ -1,13 +1,18 @@
 //! Changes of users by their source: each one transaction, with the password hashed before it begins.
 
+use serde_json::Value;
+
 use super::call::{Call, expect};
 use super::convert::{Wish, is_the_sources, show_user};
+use super::refused;
 use super::reply::Failure;
 use crate::auth::login::LoginError;
 use crate::auth::passwords::Prepared;
 use crate::base::id::{ExternalId, SourceId, UserId};
 use crate::base::secret::Secret;
 use crate::directory::audit::{Actor, Author};
+use crate::directory::plan::Step;
+use crate::directory::policy::Budget;
 use crate::directory::role;
 use crate::directory::user::{DisabledReason, NewUser, State, User};
 use crate::http::state::{App, Inside};
@@ -15,7 +20,8 @@ use crate::scim::patch::Operation;
 use crate::scim::{ScimError, resource};
 use crate::store::tx::{Reads, Tx};
 use crate::store::users::WriteError;
-use crate::store::{StoreError, credentials, users};
+use crate::store::{StoreError, conflicts, credentials, users};
+use crate::sync::push;
 
 /// Makes a user, or takes back the tombstone of the one whom the source calls by that external id and has
 /// removed itself.
@@ -24,7 +30,8 @@ pub(super) async fn create(app: &App, call: &Call, wish: Wish) -> Result<User, F
     let tombstone = tombstone(&app.store.view(), &call.source, wish.external_id.as_ref())?;
     let id = tombstone.as_ref().map_or_else(|| UserId::new(now, app.store.rng()), |user| user.id);
     let draft = new_user(id, &call.source, &wish);
-    let (author, lifetime) = (call.author.clone(), app.lifetime());
+    let (author, lifetime, about) = (call.author.clone(), app.lifetime(), wish.clone());
+    let ((budget, adopts), identity) = (push_of(app, call), refused::identity(&wish));
     let person = match tombstone {
         Some(user) => draft.rest.clone().apply(user),
         None => draft.clone().build(author.actor.clone(), now, lifetime),
@@ -32,17 +39,50 @@ pub(super) async fn create(app: &App, call: &Call, wish: Wish) -> Result<User, F
     let password = prepare(app, &person, wish.password.as_ref()).await?;
     let write = move |tx: &mut Tx<'_>| {
         let user = match users::get(tx, id)? {
-            None => users::create(tx, &author, draft.clone(), lifetime)?,
+            None => match adopted(tx, &author, &draft, &adopts)? {
+                Some(user) => {
+                    let change = wish.change();
+                    let user = users::update(tx, &author, user, "user.changed", |user, _| Ok(change.apply(user)))?;
+                    set_active(tx, &author, user, wish.active, budget)?
+                }
+                None => users::create(tx, &author, draft.clone(), lifetime)?,
+            },
             Some(_) => {
                 let change = wish.change();
                 let user =
                     users::update(tx, &author, id, "user.restored", |user, now| Ok(change.apply(user.restore(now)?)))?;
-                set_active(tx, &author, user, Some(wish.active.unwrap_or(true)))?
+                set_active(tx, &author, user, Some(wish.active.unwrap_or(true)), budget)?
             }
         };
+        if let Some((id, _)) = &identity {
+            conflicts::settle(tx, &user.source, id)?;
+        }
         commit(password.as_ref(), tx, &author, user)
     };
-    app.store.write(write).await
+    let written = app.store.write(write).await;
+    refused::note(app, call, written, Some(&about), None).await
+}
+
+/// The user of another source whom the settings let this one take over: the username is the same, and they hold no
+/// permission. What follows is their new source's to say.
+fn adopted(
+    tx: &mut Tx<'_>,
+    author: &Author,
+    draft: &NewUser,
+    adopts: &[SourceId],
+) -> Result<Option<UserId>, WriteError> {
+    if adopts.is_empty() {
+        return Ok(None);
+    }
+    let holder = users::by_username(tx, draft.username.as_str())?;
+    let holder = holder.filter(|user| !user.is_removed() && adopts.contains(&user.source));
+    let Some(holder) = holder.filter(|user| role::permissions_of(&user.roles).is_empty()) else { return Ok(None) };
+    let source = draft.source.clone();
+    let author = author.clone().because("the source may take over users of that one");
+    users::update(tx, &author, holder.id, "user.linked", |user, _| {
+        Ok(User { source, external_id: None, at_source: None, ..user.end_sessions() })
+    })?;
+    Ok(Some(holder.id))
 }
 
 fn new_user(id: UserId, source: &SourceId, wish: &Wish) -> NewUser {
@@ -81,9 +121,16 @@ pub(super) async fn replace(app: &App, call: &Call, id: String, wish: Wish) -> R
 pub(super) async fn patch(app: &App, call: &Call, id: String, operations: Vec<Operation>) -> Result<User, Failure> {
     let (base, kind, apply) = (call.base.clone(), call.registry.user(), call.applies());
     change(app, call, id, move |user| {
-        let mut resource = show_user(user.clone(), Vec::new(), &base, kind);
-        let changed = apply(kind, &mut resource, &operations)?;
-        if changed { Wish::read_patched(resource).map(Some) } else { Ok(None) }
+        let shown = show_user(user.clone(), Vec::new(), &base, kind);
+        let mut resource = shown.clone();
+        if apply(kind, &mut resource, &operations)? {
+            return Wish::read_patched(resource).map(Some);
+        }
+        // "active is true" about somebody who is changes nothing, and is a word all the same.
+        let mut shut_out = shown;
+        shut_out.insert("active".to_owned(), Value::Bool(false));
+        let says_so = user.is_active() && apply(kind, &mut shut_out, &operations)?;
+        if says_so { Wish::read_patched(resource).map(Some) } else { Ok(None) }
     })
     .await
 }
@@ -98,10 +145,12 @@ async fn change(
 ) -> Result<User, Failure> {
     let seen = call.shelf(&app.store.view()).user(&id)?;
     expect(call.if_match.as_ref(), seen.revision)?;
-    let password = match wish(&seen)? {
+    let (user, about) = (seen.id, wish(&seen)?);
+    let password = match &about {
         Some(wish) => prepare(app, &wish.change().apply(seen), wish.password.as_ref()).await?,
         None => None,
     };
+    let (origin, budget) = (call, push_of(app, call).0);
     let (author, call) = (call.author.clone(), call.clone());
     let write = move |tx: &mut Tx<'_>| {
         let user = call.shelf(tx).user(&id)?;
@@ -110,10 +159,11 @@ async fn change(
         let change = wish.change();
         keeps_administrators(&user, &change.clone().apply(user.clone()), password.is_some())?;
         let user = users::update(tx, &author, user.id, "user.changed", |user, _| Ok(change.apply(user)))?;
-        let user = set_active(tx, &author, user, wish.active)?;
+        let user = set_active(tx, &author, user, wish.active, budget)?;
         commit(password.as_ref(), tx, &author, user)
     };
-    app.store.write(write).await
+    let written = app.store.write(write).await;
+    refused::note(app, origin, written, about.as_ref(), Some(user)).await
 }
 
 /// A source may shut an administrator out, but not come in as one: a user who holds permissions keeps username,
@@ -129,28 +179,60 @@ fn keeps_administrators(old: &User, new: &User, sets_password: bool) -> Result<(
 }
 
 /// Removes the user: the name is free, and the person can come back until the tombstone is purged.
-pub(super) async fn remove(app: &App, call: &Call, id: String) -> Result<(), Failure> {
+pub(super) async fn remove(app: &App, origin: &Call, id: String) -> Result<(), Failure> {
+    let call = origin;
     let (author, call) = (call.author.clone(), call.clone());
-    let retention = app.users.retention;
+    let (retention, (budget, _)) = (app.users.retention, push_of(app, origin));
     let write = move |tx: &mut Tx<'_>| {
         let user = call.shelf(tx).user(&id)?;
         expect(call.if_match.as_ref(), user.revision)?;
+        may_take_away(tx, &user, Step::Remove, budget)?;
         let by = author.actor.clone();
         users::update(tx, &author, user.id, "user.removed", |user, now| Ok(user.remove(by, now, retention)))?;
         Ok(())
     };
-    app.store.write(write).await
+    let written = app.store.write(write).await;
+    refused::note(app, origin, written, None, None).await
+}
+
+/// What the settings let the provider do.
+fn push_of(app: &App, call: &Call) -> (Budget, Vec<SourceId>) {
+    let push = app.source(&call.source).and_then(|source| source.push.clone()).unwrap_or_default();
+    (push.budget, push.adopts)
+}
+
+/// Lets the guard look at it (promise 2).
+fn may_take_away(tx: &mut Tx<'_>, user: &User, step: Step, budget: Budget) -> Result<(), Failure> {
+    match push::allow(tx, user, step, budget)? {
+        Some(held) => Err(Failure::held(held)),
+        None => Ok(()),
+    }
 }
 
 /// Disables, or enables whom the source itself disabled: others have their own reasons and stay out.
-fn set_active(tx: &mut Tx<'_>, author: &Author, user: User, wanted: Option<bool>) -> Result<User, WriteError> {
+fn set_active(
+    tx: &mut Tx<'_>,
+    author: &Author,
+    user: User,
+    wanted: Option<bool>,
+    budget: Budget,
+) -> Result<User, Failure> {
     let by = author.actor.clone();
     let enables = is_the_sources(&user.state) && !user.is_expired(tx.now());
     match wanted {
-        Some(false) if user.is_active() => users::update(tx, author, user.id, "user.disabled", |user, now| {
-            user.disable(DisabledReason::Source, by, now)
-        }),
-        Some(true) if enables => users::update(tx, author, user.id, "user.enabled", |user, now| user.enable(now)),
+        Some(false) if user.is_active() => {
+            let reason = DisabledReason::Source;
+            may_take_away(tx, &user, Step::Disable { reason }, budget)?;
+            Ok(users::update(tx, author, user.id, "user.disabled", |user, now| user.disable(reason, by, now))?)
+        }
+        Some(true) => {
+            push::withdraw(tx, &user)?;
+            if !enables {
+                return Ok(user);
+            }
+            push::give_back(tx, &user)?;
+            Ok(users::update(tx, author, user.id, "user.enabled", |user, now| user.enable(now))?)
+        }
         _ => Ok(user),
     }
 }

@@ -6,6 +6,7 @@ mod cursors;
 mod dialects;
 mod discovery;
 mod groups;
+mod guard;
 mod hostile;
 mod lists;
 mod others;

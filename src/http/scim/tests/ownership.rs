@@ -4,10 +4,16 @@ use axum::body::Body;
 use axum::http::Method;
 use serde_json::json;
 
-use super::support::{GROUP, USER, give_token, world};
+use super::support::{GROUP, USER, World, give_token, world, world_with};
+use crate::directory::audit::Author;
+use crate::directory::conflict::Conflict;
+use crate::directory::field::Username;
 use crate::directory::permission::Permission;
 use crate::directory::token::Grant;
+use crate::directory::user::User;
 use crate::http::middleware::access::Access;
+use crate::store::conflicts;
+use crate::sync::inbox as decisions;
 
 #[tokio::test]
 async fn users_and_groups_of_another_source_do_not_exist() {
@@ -98,4 +104,77 @@ async fn the_anonymous_and_holders_of_other_tokens_are_refused_everywhere() {
     let cookie = [("cookie", format!("session={}", world.okta.token.clone().unwrap()))];
     let headers: Vec<_> = cookie.iter().map(|(name, value)| (*name, value.as_str())).collect();
     world.okta.with(None).request(Method::GET, "/scim/v2/Users", &headers, Body::empty()).await.expect(401);
+}
+
+/// A user of another source with this name.
+async fn in_the_way(world: &World, name: &str) -> String {
+    world.entra.user(name, json!({"emails": [{"value": format!("{name}@example.org")}]})).await
+}
+
+fn inbox(world: &World) -> Vec<Conflict> {
+    conflicts::list(&world.app.store.view(), None).unwrap()
+}
+
+#[tokio::test]
+async fn who_is_in_the_way_stands_in_the_inbox_until_a_person_or_the_provider_decides() {
+    let world = world().await;
+    let eve = in_the_way(&world, "eve").await;
+    let wish = json!({"schemas": [USER], "userName": "Eve", "externalId": "7"});
+    for _ in 0..2 {
+        world.okta.post("/Users", wish.clone()).await.refused(409, "uniqueness");
+    }
+    let email = json!({"schemas": [USER], "userName": "mallory", "emails": [{"value": "EVE@example.org"}]});
+    world.okta.post("/Users", email).await.refused(409, "uniqueness");
+    let found = inbox(&world);
+    let what: Vec<_> = found.iter().map(|one| (one.external_id.as_str(), one.field.as_str(), one.unnamed)).collect();
+    assert_eq!(what, [("7", "username", false), ("mallory", "email", true)]);
+    // A duplicate of the provider's own is its own affair.
+    world.okta.user("own", json!({})).await;
+    world.okta.post("/Users", json!({"schemas": [USER], "userName": "own"})).await.refused(409, "uniqueness");
+    assert_eq!(inbox(&world).len(), 2);
+
+    let author = Author::system("test");
+    let (store, source, id) = (&world.app.store, &found[0].source, &found[0].external_id);
+    let rename = decisions::rename(store, &author, source, id, Username::parse("e2").unwrap());
+    assert!(rename.await.unwrap_err().to_string().contains("rename the person there"));
+    decisions::link(store, &author, source, id).await.unwrap();
+    world.entra.get(&format!("/Users/{eve}")).await.expect(404);
+    let mine = world.okta.find("/Users", "userName eq \"eve\"").await.expect(200);
+    assert_eq!((json!(mine.each("id")), json!(mine.each("externalId"))), (json!([eve]), json!(["7"])));
+    world.okta.put(&format!("/Users/{eve}"), wish).await.expect(200);
+
+    world.okta.delete(&format!("/Users/{eve}")).await.expect(204);
+    let mallory = json!({"schemas": [USER], "userName": "mallory", "emails": [{"value": "eve@example.org"}]});
+    world.okta.post("/Users", mallory).await.expect(201);
+    assert!(inbox(&world).is_empty(), "what is taken waits no longer");
+}
+
+#[tokio::test]
+async fn a_change_that_clashes_is_in_the_inbox_too_and_changes_nothing() {
+    let world = world().await;
+    in_the_way(&world, "eve").await;
+    let id = world.okta.user("ada", json!({"externalId": "1"})).await;
+    let operation = json!([{"op": "replace", "path": "userName", "value": "eve"}]);
+    world.okta.patch(&format!("/Users/{id}"), operation).await.refused(409, "uniqueness");
+    let found = inbox(&world);
+    assert_eq!(found[0].user, Some(id.parse().unwrap()));
+    assert_eq!(world.user(&id).username.as_str(), "ada");
+}
+
+#[tokio::test]
+async fn users_of_a_source_that_may_be_adopted_are_taken_over_unless_they_hold_a_role() {
+    let world = world_with(|setup| setup.push.adopts = vec![super::support::source("entra")]).await;
+    let (eve, root) = (in_the_way(&world, "eve").await, in_the_way(&world, "root").await);
+    world
+        .administer(&root, |user, _, _| {
+            let roles = [crate::base::id::RoleId::parse("system-auditor").unwrap()];
+            Ok(User { roles: roles.into(), ..user })
+        })
+        .await;
+    let wish = |name: &str| json!({"schemas": [USER], "userName": name, "externalId": name, "title": "Dr"});
+    let taken = world.okta.post("/Users", wish("EVE")).await.expect(201);
+    assert_eq!((taken.id(), &taken.body["title"], &taken.body["userName"]), (eve.clone(), &json!("Dr"), &json!("EVE")));
+    world.entra.get(&format!("/Users/{eve}")).await.expect(404);
+    world.okta.post("/Users", wish("root")).await.refused(409, "uniqueness");
+    world.entra.get(&format!("/Users/{root}")).await.expect(200);
 }

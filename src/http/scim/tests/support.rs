@@ -104,6 +104,8 @@ pub(super) struct Setup {
     pub(super) scim: ScimSettings,
     /// What okta may do.
     pub(super) push: Push,
+    /// How long a new user lives.
+    pub(super) lifetime: Option<Duration>,
 }
 
 pub(super) async fn world_with(change: impl FnOnce(&mut Setup)) -> World {
@@ -112,9 +114,15 @@ pub(super) async fn world_with(change: impl FnOnce(&mut Setup)) -> World {
     let settings = Settings { public_url: "https://id.example.org".to_owned(), ..Settings::default() };
     let hashing = Hashing { memory_kib: 64, iterations: 1, lanes: 1, threads: 1, queue: 64 };
     let login = LoginSettings { hashing, ..LoginSettings::default() };
-    let mut setup = Setup { http: settings, login, scim: ScimSettings::default(), push: Push::default() };
+    let mut setup = Setup {
+        http: settings,
+        login,
+        scim: ScimSettings::default(),
+        push: Push::default(),
+        lifetime: Some(Duration::from_secs(86_400)),
+    };
     change(&mut setup);
-    let Setup { http: settings, login, scim, push } = setup;
+    let Setup { http: settings, login, scim, push, lifetime } = setup;
     let backend = |id: &str, verify_with: Option<&str>| Backend {
         id: source(id),
         login: true,
@@ -150,7 +158,7 @@ pub(super) async fn world_with(change: impl FnOnce(&mut Setup)) -> World {
         sources: kinds.map(info).into(),
         sweep: Arc::new(Sweep::new(store.clone(), sweep())),
         driver: Arc::new(Driver::new(Vec::new(), Arc::new(Nobody), clock.clone())),
-        users: UserDefaults { lifetime: Some(Duration::from_secs(86_400)), ..UserDefaults::default() },
+        users: UserDefaults { lifetime, ..UserDefaults::default() },
         effective: Vec::new(),
         store,
     });

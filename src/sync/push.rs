@@ -1,0 +1,213 @@
+//! Changes that an identity provider pushes, one by one, under the guard that passes are under (promise 2).
+//!
+//! One request takes away one user, so the guard looks at what the day took away. What is past the budget is refused,
+//! and kept in a plan: a person says yes to exactly that, or no. While a plan waits, everything like it joins it.
+
+use jiff::Timestamp;
+
+use super::guard::{self, Loss, Lost};
+use crate::base::id::{PlanId, RunId, SourceId, UserId};
+use crate::directory::audit::{Actor, Author};
+use crate::directory::plan::{Cause, Counts, Outcome, Plan, PlanItem, PlanStatus, Run, Step};
+use crate::directory::policy::Budget;
+use crate::directory::user::{Disabled, DisabledReason, State, User};
+use crate::store::audit::{self, Entry};
+use crate::store::pushes::{self, Of, Pushed};
+use crate::store::tx::{Reads, Tx};
+use crate::store::{Store, StoreError, runs, tally};
+use crate::sync::apply;
+
+/// Users whom a source has just made itself, and who were never in, it may remove this many of in a day: who tries a
+/// connection out makes some and takes them away again.
+const NEW_MAX: usize = 100;
+
+/// A change that waits for a person.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Held {
+    /// Whose.
+    pub source: SourceId,
+    /// Why.
+    pub why: String,
+    item: PlanItem,
+}
+
+/// Lets a source take away a user, or says why that waits for a person. Counts it in the same commit.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn allow(tx: &mut Tx<'_>, user: &User, step: Step, budget: Budget) -> Result<Option<Held>, StoreError> {
+    let now = tx.now();
+    let mut pushed = pushes::get(tx, &user.source)?;
+    let Some(of) = loss(user, &step, now) else {
+        return Ok(None);
+    };
+    if let Some(why) = must_wait(tx, &user.source, &pushed, of, budget, now)? {
+        let item = PlanItem {
+            label: user.username.as_str().to_owned(),
+            user: Some(user.id),
+            group: None,
+            external_id: user.external_id.clone(),
+            revision: None,
+            quiet_since: None,
+            step,
+            reason: "the identity provider says so".to_owned(),
+        };
+        return Ok(Some(Held { source: user.source.clone(), why, item }));
+    }
+    if of == Of::New
+        && let Some(then) = lost_at(user)
+    {
+        pushed.give_back(then);
+    }
+    pushed.lose(of, now);
+    pushes::put(tx, &user.source, &pushed)?;
+    Ok(None)
+}
+
+/// What taking this user away counts as; `None`: nobody loses anything.
+fn loss(user: &User, step: &Step, now: Timestamp) -> Option<Of> {
+    let is_new =
+        user.last_login.is_none() && now.duration_since(user.created_at) < jiff::SignedDuration::from_hours(24);
+    match step {
+        Step::Remove if is_new => Some(Of::New),
+        // Whom the source has shut out itself was lost then.
+        _ if lost_at(user).is_some() => None,
+        _ => Some(Of::Users),
+    }
+}
+
+/// When the source itself shut the user out, where it did.
+fn lost_at(user: &User) -> Option<Timestamp> {
+    match &user.state {
+        State::Disabled(Disabled { at, by: Actor::Source { id, .. }, reason: DisabledReason::Source })
+            if *id == user.source =>
+        {
+            Some(*at)
+        }
+        _ => None,
+    }
+}
+
+/// Why a loss must wait for a person, if it must.
+fn must_wait(
+    reads: &dyn Reads,
+    source: &SourceId,
+    pushed: &Pushed,
+    of: Of,
+    budget: Budget,
+    now: Timestamp,
+) -> Result<Option<String>, StoreError> {
+    if let Some(plan) = waiting(reads, pushed)? {
+        return Ok(Some(format!("{} changes of this source wait for an administrator already", plan.counts.lost())));
+    }
+    let lost = pushed.lost(of, now).saturating_add(1);
+    if of == Of::New {
+        let why = format!("{lost} users whom this source made today would be removed; at most {NEW_MAX} may");
+        return Ok((lost > NEW_MAX).then_some(why));
+    }
+    let active = usize::try_from(tally::of_source(reads, source)?.active).unwrap_or(usize::MAX);
+    // The loss itself is among the active still.
+    let of = active.saturating_add(lost).saturating_sub(1);
+    Ok(guard::must_be_held(Loss { what: Lost::Users, lost, of, read: None }, budget))
+}
+
+fn waiting(reads: &dyn Reads, pushed: &Pushed) -> Result<Option<Plan>, StoreError> {
+    let plan = pushed.held.map(|id| runs::get_plan(reads, id)).transpose()?.flatten();
+    Ok(plan.filter(|plan| plan.status == PlanStatus::Held))
+}
+
+/// A source lets a user in whom it had shut out: they are not lost any more.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn give_back(tx: &mut Tx<'_>, user: &User) -> Result<(), StoreError> {
+    let Some(then) = lost_at(user) else { return Ok(()) };
+    let mut pushed = pushes::get(tx, &user.source)?;
+    pushed.give_back(then);
+    pushes::put(tx, &user.source, &pushed)
+}
+
+/// A source says that a user is to stay: what waits to take them away is withdrawn.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn withdraw(tx: &mut Tx<'_>, user: &User) -> Result<(), StoreError> {
+    let pushed = pushes::get(tx, &user.source)?;
+    if let Some(plan) = waiting(tx, &pushed)?
+        && let Some(item) = runs::put_item_of(tx, plan.id, user.id, None)?
+    {
+        let mut plan = plan;
+        plan.counts.forget(&item.step);
+        runs::put_plan(tx, &plan)?;
+    }
+    Ok(())
+}
+
+/// Keeps what was refused in the plan that waits, or in a new one. Gives the plan.
+///
+/// # Errors
+/// When the store fails.
+pub async fn hold(store: &Store, held: Held) -> Result<PlanId, StoreError> {
+    let (id, is_new) = store.write(move |tx: &mut Tx<'_>| add(tx, &held)).await?;
+    if is_new {
+        tracing::warn!(plan.id = %id, "an identity provider takes away more than it may: a plan waits for a person");
+    }
+    Ok(id)
+}
+
+fn add(tx: &mut Tx<'_>, held: &Held) -> Result<(PlanId, bool), StoreError> {
+    let mut pushed = pushes::get(tx, &held.source)?;
+    let user = held.item.user.unwrap_or_else(|| UserId::from_bytes([0; 16]));
+    let (mut plan, is_new) = match waiting(tx, &pushed)? {
+        Some(plan) => (plan, false),
+        None => (begin(tx, held)?, true),
+    };
+    if let Some(before) = runs::put_item_of(tx, plan.id, user, Some(&held.item))? {
+        plan.counts.forget(&before.step);
+    }
+    plan.counts.note(&held.item.step);
+    runs::put_plan(tx, &plan)?;
+    if is_new {
+        pushed.held = Some(plan.id);
+        pushes::put(tx, &held.source, &pushed)?;
+    }
+    Ok((plan.id, is_new))
+}
+
+/// A run that was held, with its plan, and a line in the audit trail.
+fn begin(tx: &mut Tx<'_>, held: &Held) -> Result<Plan, StoreError> {
+    let now = tx.now();
+    let (run, id) = (RunId::new(now, tx.rng()), PlanId::new(now, tx.rng()));
+    let cause = Cause::Source { id: held.source.clone() };
+    let outcome = Outcome::Held { plan: id, why: held.why.clone() };
+    let record = Run {
+        id: run,
+        cause: cause.clone(),
+        started_at: now,
+        ended_at: now,
+        outcome,
+        counts: Counts::default(),
+        how: "pushed by the identity provider".to_owned(),
+        trail: None,
+        undone_by: None,
+        skipped: Vec::new(),
+        conflicts: Vec::new(),
+    };
+    runs::put_run(tx, &record)?;
+    let author = Author::of(Actor::Source { id: held.source.clone(), run: Some(run) });
+    let mut entry = Entry::new("run.held", apply::target(&cause));
+    entry.details.insert("run".to_owned(), run.to_string().into());
+    entry.details.insert("plan".to_owned(), id.to_string().into());
+    audit::append(tx, &author, entry)?;
+    Ok(Plan {
+        id,
+        run,
+        cause,
+        created_at: now,
+        counts: Counts::default(),
+        digest: String::new(),
+        held_because: held.why.clone(),
+        then: None,
+        status: PlanStatus::Held,
+    })
+}
