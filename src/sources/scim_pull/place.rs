@@ -43,8 +43,10 @@ impl Place {
         if authority.contains('@') {
             return Err("must hold no name and password: they belong into settings of their own".to_owned());
         }
-        let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-        if host.is_empty() || authority.ends_with(':') || uri.port_u16() == Some(0) {
+        let host = uri.host().unwrap_or_default();
+        let has_port = authority.len() > host.len();
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        if host.is_empty() || (has_port && uri.port_u16().is_none_or(|port| port == 0)) {
             return Err(format!("`{shown}` has no plain host[:port]"));
         }
         if !tls && !is_loopback(host) {

@@ -220,7 +220,7 @@ impl Sweep {
             }));
         }
         let is_all = self.read == total;
-        self.done = is_all && (total == 0 || self.asked_for_more || !self.list.proof);
+        self.done = is_all && (total == 0 || (self.asked_for_more && added == 0) || !self.list.proof);
         self.asked_for_more = is_all;
         self.at = At::Index(self.read);
         Ok(fresh)
