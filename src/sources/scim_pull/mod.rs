@@ -3,7 +3,7 @@
 //! It reads only, by GET, and verifies no passwords: SCIM has no way to ask. The HTTP client is used in this folder
 //! alone; no redirect is followed, so that no token goes where it was not meant to go, and no certificate goes unverified.
 //!
-//! The way of a resource: [`wire`] (TCP, TLS, HTTP) → `session` (token, waiting, faults) → `sweep` (pages, proved to be
+//! The way of a resource: `wire` (TCP, TLS, HTTP) → `session` (token, waiting, faults) → `sweep` (pages, proved to be
 //! all) → `mapping` → [`crate::sources::Piece`].
 
 mod access;
@@ -130,6 +130,8 @@ impl Inner {
         let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
         match outcome {
             Ok(_) => *down = None,
+            // Whatever else went wrong, it answered.
+            Err(PullError::Incomplete { .. } | PullError::Misconfigured(_)) => *down = None,
             Err(error) => {
                 let since = down.as_ref().map_or_else(Stopwatch::start, |(_, since)| *since);
                 *down = Some((error.to_string(), since));

@@ -88,10 +88,8 @@ pub(super) async fn features(inner: &Inner, session: &mut Session<'_>, anew: boo
     }
     let features = match session.get("/ServiceProviderConfig", None).await {
         Ok(answer) => Features::read(&answer.body),
-        // Not every service has it, and not every token may read it.
-        Err(fault) if fault.status().is_some_and(|status| matches!(status, 400 | 401 | 403 | 404 | 405 | 501)) => {
-            Features::default()
-        }
+        // Not every service has it, and not every token may read it. What is wrong with more than this shows soon.
+        Err(fault) if fault.status().is_some_and(|status| !matches!(status, 429 | 503)) => Features::default(),
         Err(fault) => return Err(fault),
     };
     *inner.features.lock().unwrap_or_else(PoisonError::into_inner) = Some(features.clone());

@@ -349,6 +349,66 @@ mod tests {
         fails(Paging::Index, &[page(&[1], Value::Null, None)], "no totalResults");
     }
 
+    /// What happens to a list between two pages.
+    #[derive(Debug, Clone)]
+    enum Change {
+        Nothing,
+        Insert(usize),
+        Delete(usize),
+        Move(usize, usize),
+    }
+
+    fn change() -> impl proptest::strategy::Strategy<Value = Change> {
+        use proptest::prelude::*;
+        prop_oneof![
+            2 => Just(Change::Nothing),
+            1 => any::<usize>().prop_map(Change::Insert),
+            1 => any::<usize>().prop_map(Change::Delete),
+            1 => any::<(usize, usize)>().prop_map(|(from, to)| Change::Move(from, to)),
+        ]
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whoever_was_there_all_the_time_is_in_a_list_that_came_to_its_end(
+            users in 0_u32..24,
+            most in 2_usize..6,
+            changes in proptest::collection::vec(change(), 0..24),
+        ) {
+            let mut list: Vec<u32> = (0..users).collect();
+            let (mut next, mut gone) = (1000, HashSet::new());
+            let mut sweep = sweep(Paging::Index);
+            let mut changes = changes.into_iter();
+            while !sweep.done {
+                let At::Index(start) = sweep.at else { unreachable!() };
+                let ids: Vec<u32> = list.iter().skip(start - 1).take(most).copied().collect();
+                let taken = sweep.take_body(&page(&ids, list.len(), None)).unwrap();
+                if let Err(broken) = taken
+                    && sweep.begin_again(broken).is_err()
+                {
+                    return Ok(());
+                }
+                match changes.next().unwrap_or(Change::Nothing) {
+                    Change::Insert(at) => {
+                        list.insert(at % (list.len() + 1), next);
+                        next += 1;
+                    }
+                    Change::Delete(at) if !list.is_empty() => {
+                        gone.insert(list.remove(at % list.len()));
+                    }
+                    Change::Move(from, to) if !list.is_empty() => {
+                        let moved = list.remove(from % list.len());
+                        list.insert(to % (list.len() + 1), moved);
+                    }
+                    Change::Nothing | Change::Delete(_) | Change::Move(..) => {}
+                }
+            }
+            for id in (0..users).filter(|id| !gone.contains(id)) {
+                proptest::prop_assert!(sweep.given.contains(&key(&id.to_string())), "{id} was there and is not in it");
+            }
+        }
+    }
+
     #[test]
     fn cursors_are_followed_to_the_page_without_one() {
         let pages = [page(&[1, 2], 4, Some("b")), page(&[], 4, Some("c")), page(&[2, 3, 4], 4, None)];

@@ -253,6 +253,9 @@ fn explain(error: &std::io::Error, place: &Place) -> WireError {
         Some(rustls::Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         )) => "the server's certificate is not for this host: use a name in url that it carries".to_owned(),
+        Some(rustls::Error::InvalidCertificate(
+            CertificateError::Expired | CertificateError::ExpiredContext { .. },
+        )) => "the server's certificate has expired: renew it there".to_owned(),
         Some(rustls::Error::InvalidCertificate(fault)) => format!("the server's certificate is refused: {fault}"),
         Some(rustls::Error::InvalidMessage(_)) => "the server does not speak TLS here: check url".to_owned(),
         Some(other) => format!("TLS failed: {other}"),

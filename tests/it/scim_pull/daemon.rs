@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::e2e::directory::settings as directory;
 use crate::harness::daemon::TestDaemon;
 use crate::harness::fake_scim::{FakeScim, Reply, Service, TOKEN};
+use crate::harness::process::Place;
 use crate::harness::slapd::Slapd;
 
 /// Runs a command with `--json`.
@@ -49,6 +50,26 @@ fn a_reading_that_is_cut_short_disables_nobody() {
     assert_eq!(active(&daemon), 150);
     let listed = run(&daemon, &["source", "list"]);
     assert!(listed["items"][1]["servers"][0]["down"]["why"].is_string(), "{listed}");
+}
+
+#[test]
+fn no_token_is_in_the_log_whatever_is_logged() {
+    let fake = FakeScim::start(Service::with_users(150));
+    fake.reply("startIndex=100", Reply::new(503, "").with("retry-after", 1));
+    let folder = tempfile::tempdir().unwrap();
+    let log = "[log]\nlevel = \"trace\"\n";
+    let place = Place::new(folder.path()).with_settings(&format!("{log}{}", settings(&fake, "")));
+    let daemon = place.start();
+    let sync = || place.run(&["source", "sync", "hr", "--full", "--json"]);
+    let first = sync();
+    assert!(first.status.success(), "{first:?}");
+    fake.change(|service| service.tokens.clear());
+    let refused = sync();
+    assert!(!refused.status.success(), "{refused:?}");
+    let ended = daemon.end("-TERM");
+    let all = format!("{}{}{first:?}{refused:?}", ended.stdout, ended.stderr);
+    assert!(all.contains("the server is busy (503)"), "{all}");
+    assert!(!all.contains(TOKEN), "{all}");
 }
 
 #[test]

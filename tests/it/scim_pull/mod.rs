@@ -7,6 +7,7 @@ mod groups;
 mod oauth;
 mod pages;
 mod real;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;

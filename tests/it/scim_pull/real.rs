@@ -37,6 +37,9 @@ fn users_come_in_change_are_disabled_and_come_back() {
     let ada = daemon.admin().get("/api/v1/users/ada").json;
     assert_eq!((&ada["email"], &ada["source"]), (&json!("ada@example.org"), &json!("hr")), "{ada}");
 
+    let explained = daemon.admin().get("/api/v1/users/ada/explain").json;
+    assert_eq!(explained["at_source"]["active"], true, "{explained}");
+
     server.replace(&format!("/Users/{}", ids[0]), "displayName", &json!("Ada Lovelace"));
     server.replace(&format!("/Users/{}", ids[1]), "active", &json!(false));
     let second = sync(&daemon, &[]);
