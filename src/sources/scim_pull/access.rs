@@ -28,6 +28,17 @@ const ANSWER_MAX: usize = 64 * 1024;
 /// What stands for a secret in the words of a server.
 const MASK: &str = "********";
 
+/// Why there is no token.
+#[derive(Debug)]
+pub(super) enum NoToken {
+    /// The server is not there; that may pass.
+    Lost(String),
+    /// It is busy, and this is its answer.
+    Busy(String, Answer),
+    /// It said no, or nothing that can be used.
+    Refused(String),
+}
+
 /// The way to a token.
 pub(super) enum Access {
     Given(Secret),
@@ -101,15 +112,15 @@ impl Access {
     /// The token to use now. `time` bounds a request for one.
     ///
     /// # Errors
-    /// In words, when none can be had.
+    /// When none can be had.
     pub(super) async fn token(
         &self,
         tls: Option<&Arc<ClientConfig>>,
         connect: Duration,
         time: Duration,
-    ) -> Result<Secret, String> {
+    ) -> Result<Secret, NoToken> {
         let (at, client_id, secret, scope, kept) = match self {
-            Self::Nothing => return Err("no token is given: set token, or token_url".to_owned()),
+            Self::Nothing => return Err(NoToken::Refused("no token is given: set token, or token_url".to_owned())),
             Self::Given(token) => return Ok(token.clone()),
             Self::Client { at, client_id, secret, scope, kept } => (at, client_id, secret, scope.as_deref(), kept),
         };
@@ -121,7 +132,10 @@ impl Access {
         let limits = Limits { connect, request: time, answer: ANSWER_MAX };
         let mut wire = Wire::new(at.clone(), limits, tls.cloned());
         let since = Stopwatch::start();
-        let lost = |error: WireError| format!("no token from token_url: {error}");
+        let lost = |error: WireError| match error {
+            WireError::Lost(why) => NoToken::Lost(format!("no token from token_url: {why}")),
+            other => NoToken::Refused(format!("no token from token_url: {other}")),
+        };
         let ask = request(at, client_id, secret, scope, true);
         let mut answer = wire.send(&ask).await.map_err(lost)?;
         if matches!(answer.status, 400 | 401) {
@@ -129,7 +143,10 @@ impl Access {
             let ask = request(at, client_id, secret, scope, false);
             answer = wire.send(&ask).await.map_err(lost)?;
         }
-        let given = self.read(&answer, at)?;
+        if matches!(answer.status, 429 | 503) {
+            return Err(NoToken::Busy(format!("{at} (token_url) is busy ({})", answer.status), answer));
+        }
+        let given = self.read(&answer, at).map_err(NoToken::Refused)?;
         let told = given.expires_in.map_or(LIFE, Duration::from_secs);
         let life = told.saturating_sub(MARGIN.min(told / 10));
         *kept = Some(Kept { token: given.access_token.clone(), since, life });

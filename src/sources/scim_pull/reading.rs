@@ -301,7 +301,7 @@ impl Reader<'_> {
     async fn all_groups(&mut self) -> Result<(Vec<Resource>, Latest, Option<String>), Fault> {
         let (mut latest, mut found) = (Latest::default(), Vec::new());
         let mut sweep = Sweep::new(list(self.inner, &self.features, GROUPS, None));
-        while let Some(resources) = sweep.next(&mut self.session).await? {
+        while let Some(resources) = sweep.next(&mut self.session).await.map_err(no_groups)? {
             for resource in resources {
                 latest.note(&resource);
                 found.push(resource);
@@ -355,6 +355,18 @@ struct Then {
     /// The service does not filter: why, and until when that is believed.
     deaf: Option<(String, Timestamp)>,
     misses: u8,
+}
+
+/// Not every service has groups.
+fn no_groups(fault: Fault) -> Fault {
+    match fault {
+        Fault::Refused { status: status @ (404 | 405 | 501), kind, text } => Fault::Refused {
+            status,
+            kind,
+            text: format!("{text}; where the service has no groups, set groups = false"),
+        },
+        other => other,
+    }
 }
 
 fn back(at: Timestamp) -> Timestamp {

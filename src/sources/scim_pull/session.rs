@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::Inner;
+use super::access::NoToken;
 use super::answer::time;
 use super::path::{member, text};
 use super::wire::{Answer, Ask, Wire, WireError};
@@ -114,12 +115,28 @@ impl<'a> Session<'a> {
         self.watch.elapsed()
     }
 
-    /// The token to use now.
+    /// The token to use now; its server, too, is waited for.
     pub(super) async fn token(&self) -> Result<Secret, Fault> {
         let tls = self.inner.tls().await.map_err(|why| Fault::Wire(WireError::Tls(why)))?;
         let limits = self.inner.settings.limits();
-        let token = self.inner.access.token(tls.as_ref(), limits.connect, limits.request).await;
-        token.map_err(Fault::NoToken)
+        let (mut busy, mut failed) = (0, 0);
+        loop {
+            match self.inner.access.token(tls.as_ref(), limits.connect, limits.request).await {
+                Ok(token) => return Ok(token),
+                Err(NoToken::Busy(why, answer)) if busy < BUSY_MAX => {
+                    busy += 1;
+                    let wait = self.retry_after(&answer).unwrap_or_else(|| backoff(busy));
+                    self.wait(wait, &why).await?;
+                }
+                Err(NoToken::Lost(why)) if failed < FAILED_MAX => {
+                    failed += 1;
+                    self.wait(backoff(failed), &why).await?;
+                }
+                Err(NoToken::Lost(why) | NoToken::Busy(why, _) | NoToken::Refused(why)) => {
+                    return Err(Fault::NoToken(why));
+                }
+            }
+        }
     }
 
     /// What is at a path below the base; with an ETag, 304 is an answer too.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::e2e::directory::settings as directory;
 use crate::harness::daemon::TestDaemon;
-use crate::harness::fake_scim::{FakeScim, Reply, Service, TOKEN};
+use crate::harness::fake_scim::{FakeScim, Reply, Service, TOKEN, touch};
 use crate::harness::process::Place;
 use crate::harness::slapd::Slapd;
 
@@ -83,6 +83,17 @@ fn a_reading_that_would_disable_many_waits_for_a_person() {
     assert_eq!(active(&daemon), 60);
     let plan = held["outcome"]["plan"].as_str().unwrap();
     assert!(daemon.musterd(&["plan", "approve", plan]).status.success());
+    assert_eq!(active(&daemon), 20);
+    // So does one of changes, and what it read is not lost with it.
+    fake.change(|service| {
+        for user in &mut service.users[..15] {
+            touch(user, "2026-11-22T00:00:00Z", "active", json!(false));
+        }
+    });
+    let held = run(&daemon, &["source", "sync", "hr"]);
+    assert_eq!((&held["outcome"]["is"], &held["counts"]["disable"]), (&json!("held"), &json!(15)), "{held}");
+    let again = run(&daemon, &["source", "sync", "hr"]);
+    assert_eq!(again["outcome"]["is"], "held", "{again}");
     assert_eq!(active(&daemon), 20);
     // Nobody at all is nobody's proof.
     fake.change(|service| service.users.clear());

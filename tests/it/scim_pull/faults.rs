@@ -125,6 +125,9 @@ async fn refusals_say_what_to_do_and_never_the_token() {
     assert!(refused(settings(&fake)).await.contains("may not read this"));
     let nowhere = Settings { url: format!("{}/nothing", fake.url), ..settings(&fake) };
     assert!(refused(nowhere).await.contains("is url the SCIM base URL"));
+    fake.reply("Groups", Reply::error(404, "", "no"));
+    let why = incomplete(settings(&fake)).await;
+    assert!(why.contains("set groups = false"), "{why}");
     let nobody = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
     let source = source(Settings { url: format!("http://{nobody}"), ..settings(&fake) });
     assert!(matches!(pull(&source).await, Err(PullError::Unavailable(_))));

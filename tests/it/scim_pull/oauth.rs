@@ -45,6 +45,15 @@ async fn a_token_that_ends_is_not_used_any_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_server_that_is_busy_or_away_for_a_moment_is_waited_for() {
+    let fake = FakeScim::start(Service::with_users(3));
+    fake.reply("/token", Reply::new(429, "").with("retry-after", 1));
+    fake.reply("/token", Reply { cut: true, ..Reply::new(200, "{\"access_token\": \"x\"}") });
+    assert_eq!(pull(&source(client(&fake, CLIENT.1))).await.unwrap().users.len(), 3);
+    assert_eq!(fetched(&fake), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_wants_the_secret_in_the_body_gets_it_there() {
     let fake = FakeScim::start(Service::with_users(3));
     fake.change(|service| service.secret_in_body = true);
