@@ -18,7 +18,7 @@ fn settings(fake: &FakeScim, more: &str) -> String {
     let url = &fake.url;
     format!(
         "[[sources]]\nid = \"hr\"\nkind = \"scim-pull\"\nurl = \"{url}\"\ntoken = \"{TOKEN}\"\nschedule = \"off\"\n\
-         pass_timeout = \"10s\"\n{more}"
+         pass_timeout = \"60s\"\n{more}"
     )
 }
 

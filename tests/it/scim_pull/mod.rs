@@ -28,8 +28,8 @@ fn settings(fake: &FakeScim) -> Settings {
         id: SourceId::parse("hr").unwrap(),
         url: fake.url.clone(),
         access: Some(Access::Token(Secret::new(TOKEN))),
-        operation_timeout: Duration::from_secs(2),
-        pass_timeout: Duration::from_secs(20),
+        operation_timeout: Duration::from_secs(10),
+        pass_timeout: Duration::from_secs(60),
         ..Settings::default()
     }
 }
