@@ -29,6 +29,7 @@ use crate::notify::dispatch::Outbox;
 use crate::notify::mail::Mail;
 use crate::notify::settings::Settings as MailSettings;
 use crate::sources::ldap::LdapSource;
+use crate::sources::scim_pull::ScimSource;
 use crate::sources::{PulledUser, Source};
 use crate::store::tx::Tx;
 use crate::store::{Store, StoreError, rotate, tasks};
@@ -172,18 +173,27 @@ fn build_sources(
 }
 
 fn build_source(store: &Arc<Store>, settings: &SourceSettings, users: &UserDefaults) -> Result<SourceInfo, String> {
+    let id = &settings.id;
+    let faults = |faults: Vec<(&'static str, String)>| {
+        let faults = faults.iter().map(|(key, problem)| format!("sources.{id}.{key} {problem}"));
+        faults.collect::<Vec<_>>().join("\n")
+    };
+    let follower = |source: Arc<dyn Source>, groups: bool, unique_ids: bool| {
+        let rules = Rules { users: users.clone(), groups, unique_ids, ..settings.rules.clone() };
+        settings.enabled.then(|| Follower::new(source, Pass::new(store.clone(), rules)))
+    };
     let (kind, pulled) = match &settings.kind {
         Configured::Local => (SourceKind::Local, None),
         Configured::Scim { .. } => (SourceKind::Scim, None),
         Configured::Ldap(ldap) => {
-            let source = LdapSource::with_clock(ldap.as_ref().clone(), store.clock().clone()).map_err(|faults| {
-                let faults = faults.iter().map(|(key, problem)| format!("sources.{}.{key} {problem}", settings.id));
-                faults.collect::<Vec<_>>().join("\n")
-            })?;
+            let source = LdapSource::with_clock(ldap.as_ref().clone(), store.clock().clone()).map_err(faults)?;
             let unique_ids = source.has_unique_ids();
-            let rules = Rules { users: users.clone(), groups: ldap.groups, unique_ids, ..settings.rules.clone() };
-            let pass = Pass::new(store.clone(), rules);
-            (SourceKind::Ldap, settings.enabled.then(|| Follower::new(Arc::new(source), pass)))
+            (SourceKind::Ldap, follower(Arc::new(source), ldap.groups, unique_ids))
+        }
+        Configured::ScimPull { settings: scim, .. } => {
+            let source = ScimSource::new(scim.as_ref().clone(), store.clock().clone()).map_err(faults)?;
+            // The service makes them, and a reading gives none twice.
+            (SourceKind::ScimPull, follower(Arc::new(source), scim.groups, true))
         }
     };
     let push = match &settings.kind {
@@ -208,14 +218,12 @@ fn backends(settings: &[SourceSettings], built: &[SourceInfo]) -> Vec<Backend> {
         login: source.login,
         keeps_passwords: match &settings.kind {
             Configured::Local => true,
-            Configured::Scim { verify_with, .. } => verify_with.is_none(),
+            Configured::Scim { verify_with, .. } | Configured::ScimPull { verify_with, .. } => verify_with.is_none(),
             Configured::Ldap(_) => false,
         },
-        verifier: source.pulled.as_ref().map(verifier),
-        verify_with: match &settings.kind {
-            Configured::Scim { verify_with, .. } => verify_with.clone(),
-            _ => None,
-        },
+        // A SCIM service cannot be asked whether a password is right.
+        verifier: source.pulled.as_ref().filter(|_| source.kind == SourceKind::Ldap).map(verifier),
+        verify_with: settings.kind.verify_with().cloned(),
         breaker: Breaker::default(),
         outage_cache: settings.outage_cache,
     };

@@ -108,6 +108,24 @@ pub enum SourceKind {
         /// What the provider may do.
         push: http::scim::settings::Push,
     },
+    /// Users read from another SCIM service.
+    ScimPull {
+        /// How it is read.
+        settings: Box<sources::scim_pull::Settings>,
+        /// The LDAP source that verifies their passwords.
+        verify_with: Option<SourceId>,
+    },
+}
+
+impl SourceKind {
+    /// The source that verifies the passwords of this one's users in its place.
+    #[must_use]
+    pub fn verify_with(&self) -> Option<&SourceId> {
+        match self {
+            Self::Scim { verify_with, .. } | Self::ScimPull { verify_with, .. } => verify_with.as_ref(),
+            Self::Local | Self::Ldap(_) => None,
+        }
+    }
 }
 
 /// The settings, and where each came from.

@@ -319,7 +319,7 @@ fn what_is_wrong_with_a_source_is_told_with_its_key_and_line() {
         "musterd.toml:10: sources.a.user_filter:",
         "musterd.toml:12: sources.a.id: is the id of another source already",
         "musterd.toml:16: sources[3].id: source id",
-        "musterd.toml:21: sources.c.kind: must be one of \"local\", \"ldap\", \"scim\"",
+        "musterd.toml:21: sources.c.kind: must be one of \"local\", \"ldap\", \"scim\", \"scim-pull\"",
         "musterd.toml:26: sources.d.verify_with: the source \"d\" is not of the kind ldap",
     ];
     assert_eq!(faults.len(), starts.len(), "{faults:#?}");
@@ -328,6 +328,29 @@ fn what_is_wrong_with_a_source_is_told_with_its_key_and_line() {
     }
     let lone = Desk::new("[[sources]]\nid = \"d\"\nkind = \"scim\"\nverify_with = \"x\"\n").faults(&[]);
     assert_eq!(lone, ["musterd.toml:4: sources.d.verify_with: no source has the id \"x\""]);
+}
+
+#[test]
+fn a_scim_service_to_read_has_one_way_in_and_tells_its_faults() {
+    let hr = "[[sources]]\nid = \"hr\"\nkind = \"scim-pull\"\nurl = \"https://hr.example.org/scim/v2\"\n";
+    let loaded = good(&format!("{hr}token = \"hunter2\"\n"), &[]);
+    let source = &loaded.settings.sources[1];
+    assert!(matches!(&source.kind, SourceKind::ScimPull { settings, verify_with: None } if settings.groups));
+    assert_eq!(source.schedule.as_ref().unwrap().as_str(), "15m");
+    assert!(!serde_json::to_string(&loaded.effective).unwrap().contains("hunter2"));
+    let faults = |text: &str| Desk::new(&format!("{hr}{text}")).faults(&[]).concat();
+    assert!(faults("").contains("sources.hr.token: is missing; give token, or token_url"), "{}", faults(""));
+    let both = "token = \"hunter2\"\ntoken_url = \"https://login.example.org/token\"\n";
+    assert!(faults(both).contains("musterd.toml:6: sources.hr.token_url: token is given as well"), "{}", faults(both));
+    assert!(!faults(both).contains("hunter2"));
+    let half = faults("token_url = \"http://login.example.org/token\"\nclient_id = \"m\"\n");
+    assert!(half.contains("plain text") && half.contains("sources.hr.client_secret: is missing"), "{half}");
+    assert!(faults("token = \"x\"\nscope = \"y\"\n").contains("sources.hr.scope: is for token_url"));
+    let plain = "[[sources]]\nid = \"hr\"\nkind = \"scim-pull\"\nurl = \"http://hr.example.org\"\ntoken = \"x\"\n\
+                 verify_with = \"hr\"\npage_size = 1\n";
+    let plain = Desk::new(plain).faults(&[]);
+    assert!(plain[0].contains("musterd.toml:4: sources.hr.url: ") && plain[0].contains("plain text"), "{plain:?}");
+    assert!(plain[1].contains("is not of the kind ldap") && plain[2].contains("page_size"), "{plain:?}");
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub struct Inside {
 pub struct SourceInfo {
     /// Its name.
     pub id: SourceId,
-    /// `local`, `ldap` or `scim`.
+    /// `local`, `ldap`, `scim` or `scim-pull`.
     pub kind: SourceKind,
     /// Whether it is used at all.
     pub enabled: bool,
@@ -53,7 +53,7 @@ pub struct SourceInfo {
 
 /// The kinds of sources.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum SourceKind {
     /// Kept by musterd itself.
     Local,
@@ -61,6 +61,8 @@ pub enum SourceKind {
     Ldap,
     /// Pushed by an identity provider.
     Scim,
+    /// Read from another SCIM service.
+    ScimPull,
 }
 
 /// Shared by all requests.

@@ -16,6 +16,7 @@ use crate::base::id::{ExternalId, SourceId};
 use crate::base::secret::Secret;
 
 pub mod ldap;
+pub mod scim_pull;
 
 /// The future that a [`Source`] gives back; boxed, so that sources can be kept in one list.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -56,10 +56,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("axum", &["http"]),
     ("tower", &["http"]),
     ("tower_http", &["http"]),
-    // The command talks HTTP to the daemon's socket.
-    ("hyper", &["http", "cli"]),
-    ("hyper_util", &["http", "cli"]),
-    ("http_body_util", &["http", "cli"]),
+    // The command talks HTTP to the daemon's socket; a SCIM service that is read is the only one that the daemon calls.
+    ("hyper", &["http", "cli", "sources/scim_pull"]),
+    ("hyper_util", &["http", "cli", "sources/scim_pull"]),
+    ("http_body_util", &["http", "cli", "sources/scim_pull"]),
     ("ldap3", &["sources/ldap"]),
     ("lber", &["sources/ldap"]),
     ("sled", &["store/engine/sled", "store/engine/sled.rs"]),

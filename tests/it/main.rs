@@ -17,6 +17,7 @@ mod layering;
 mod ldap;
 mod notify;
 mod scim;
+mod scim_pull;
 mod source;
 mod store;
 mod tidy;

@@ -8,6 +8,7 @@ pub(super) mod login;
 pub(super) mod mail;
 pub(super) mod passwords;
 pub(super) mod scim;
+pub(super) mod scim_pull;
 pub(super) mod server;
 pub(super) mod sources;
 pub(super) mod store;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::super::reader::Reader;
 use super::super::section::Section;
 use super::super::{SourceKind, SourceSettings};
-use super::{CENTURY, DAY, HOUR, MINUTE, SECOND, budget, ldap, schedule};
+use super::{CENTURY, DAY, HOUR, MINUTE, SECOND, budget, ldap, schedule, scim_pull};
 use crate::base::id::SourceId;
 use crate::directory::conflict::ConflictRule;
 use crate::directory::policy::days;
@@ -16,7 +16,7 @@ use crate::http::scim::settings::Push;
 use crate::sync::rules::Rules;
 use crate::tasks::schedule::Schedule;
 
-/// How often an LDAP source is read where nothing is set.
+/// How often a source is read where nothing is set.
 const PULL: &str = "15m";
 
 #[derive(Clone, Copy, PartialEq)]
@@ -24,6 +24,14 @@ enum Kind {
     Local,
     Ldap,
     Scim,
+    ScimPull,
+}
+
+impl Kind {
+    /// Does musterd go there to read it?
+    fn is_read(self) -> bool {
+        matches!(self, Self::Ldap | Self::ScimPull)
+    }
 }
 
 /// Reads all sources.
@@ -66,7 +74,7 @@ fn local() -> SourceSettings {
 
 fn read_one(section: &mut Section<'_>, now: Timestamp) -> Option<SourceSettings> {
     let id = read_id(section);
-    let kinds = [("local", Kind::Local), ("ldap", Kind::Ldap), ("scim", Kind::Scim)];
+    let kinds = [("local", Kind::Local), ("ldap", Kind::Ldap), ("scim", Kind::Scim), ("scim-pull", Kind::ScimPull)];
     let Some(kind) = section.required_choice("kind", &kinds) else {
         // Which keys there may be depends on the kind.
         section.ignore();
@@ -85,14 +93,18 @@ fn read_one(section: &mut Section<'_>, now: Timestamp) -> Option<SourceSettings>
         );
     }
     let login = section.boolean("login", true);
-    let schedule = (kind == Kind::Ldap).then(|| read_schedule(section, now));
-    let rules = if kind == Kind::Ldap { read_rules(section) } else { Rules::default() };
+    let schedule = kind.is_read().then(|| read_schedule(section, now));
+    let rules = if kind.is_read() { read_rules(section) } else { Rules::default() };
     let outage_cache =
         if kind == Kind::Ldap { section.optional_duration("outage_cache", HOUR..=days(30), None) } else { None };
     let kind = match kind {
         Kind::Local => SourceKind::Local,
         Kind::Ldap => SourceKind::Ldap(Box::new(ldap::read(section, id.as_ref()))),
         Kind::Scim => SourceKind::Scim { verify_with: read_verifier(section), push: read_push(section) },
+        Kind::ScimPull => SourceKind::ScimPull {
+            settings: Box::new(scim_pull::read(section, id.as_ref())),
+            verify_with: read_verifier(section),
+        },
     };
     Some(SourceSettings { id: id?, enabled, login, schedule, rules, outage_cache, kind })
 }
@@ -178,7 +190,7 @@ fn read_push(section: &mut Section<'_>) -> Push {
 /// The source that verifies the passwords of another must be an LDAP source of the list, before it or after.
 fn check_verifiers(reader: &mut Reader, sources: &[(usize, SourceSettings)], all_read: bool) {
     for (index, source) in sources {
-        let SourceKind::Scim { verify_with: Some(wanted), .. } = &source.kind else { continue };
+        let Some(wanted) = source.kind.verify_with() else { continue };
         let found = sources.iter().find(|(_, other)| other.id == *wanted).map(|(_, other)| &other.kind);
         let problem = match found {
             Some(SourceKind::Ldap(_)) => continue,

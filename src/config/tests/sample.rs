@@ -16,12 +16,13 @@ fn uncommented(desk: &Desk, secrets_in_files: bool) -> String {
             _ => line,
         };
         let line = match line.split_once(" = ").map_or("", |(key, _)| key) {
-            "password" | "bind_password" if secrets_in_files => String::new(),
+            "password" | "bind_password" | "token" | "client_secret" if secrets_in_files => String::new(),
             // The only secret of the Active Directory example is in a file.
             key @ "password_file" | key @ "bind_password_file" if secrets_in_files || line.contains("/ad-") => {
                 format!("{key} = {secret:?}")
             }
-            "password_file" | "bind_password_file" => String::new(),
+            key @ "token_file" | key @ "client_secret_file" if secrets_in_files => format!("{key} = {secret:?}"),
+            "password_file" | "bind_password_file" | "token_file" | "client_secret_file" => String::new(),
             "ca_file" => format!("ca_file = {pem:?}"),
             _ => line.to_owned(),
         };
@@ -52,7 +53,7 @@ fn the_sample_loads_with_every_setting_taken_out_of_its_comment() {
         desk.write("musterd.toml", &uncommented(&desk, secrets_in_files), 0o600);
         let loaded = desk.load(&[]).unwrap_or_else(|faults| panic!("{faults}"));
         let ids: Vec<_> = loaded.settings.sources.iter().map(|source| source.id.as_str()).collect();
-        assert_eq!(ids, ["local", "corp", "ad", "okta"]);
+        assert_eq!(ids, ["local", "corp", "ad", "okta", "hr", "crm"]);
         assert!(loaded.settings.mail.is_some());
         // What stands in the sample as a default is the default.
         let all = shown(&loaded);
@@ -91,6 +92,22 @@ fn the_ldap_example_says_the_defaults() {
 }
 
 #[test]
+fn the_scim_example_says_the_defaults() {
+    let desk = Desk::new("");
+    let minimal = good("[[sources]]\nid = \"hr\"\nkind = \"scim-pull\"\nurl = \"https://x\"\ntoken = \"t\"\n", &[]);
+    desk.write("musterd.toml", &uncommented(&desk, false), 0o600);
+    let full = desk.load(&[]).unwrap_or_else(|faults| panic!("{faults}"));
+    let examples = ["url", "token", "ca_file", "user_filter", "group_grants", "verify_with"];
+    let is_example = |key: &str| {
+        let key = key.trim_start_matches("sources.hr.");
+        examples.contains(&key) || key.starts_with("attributes.")
+    };
+    for (key, value) in shown(&minimal).into_iter().filter(|(key, _)| key.starts_with("sources.hr.")) {
+        assert!(is_example(&key) || effective(&full, &key).0 == value, "{key} is not {value} by default");
+    }
+}
+
+#[test]
 fn every_key_that_is_known_stands_in_the_sample() {
     let mut missing: Option<Vec<String>> = None;
     for secrets_in_files in [true, false] {
@@ -99,9 +116,16 @@ fn every_key_that_is_known_stands_in_the_sample() {
         let loaded = desk.load(&[]).unwrap_or_else(|faults| panic!("{faults}"));
         assert!(loaded.effective.len() > 90, "{}", loaded.effective.len());
         let unset = loaded.effective.iter().filter(|effective| !effective.is_pinned());
-        // The Active Directory example says only what differs from the one before.
-        let unset = unset.map(|effective| effective.key.clone()).filter(|key| !key.starts_with("sources.ad."));
-        let unset: Vec<String> = unset.collect();
+        // An example that follows another of its kind says only what differs; and of two ways in, each shows one.
+        let is_told = |key: &str| {
+            let told_by_crm = ["token_url", "client_id", "client_secret", "client_secret_file", "scope"];
+            let of_hr = key.strip_prefix("sources.hr.");
+            let of_crm = key.strip_prefix("sources.crm.");
+            of_hr.is_some_and(|key| told_by_crm.contains(&key))
+                || of_crm.is_some_and(|key| !told_by_crm.contains(&key))
+                || key.starts_with("sources.ad.")
+        };
+        let unset: Vec<String> = unset.map(|effective| effective.key.clone()).filter(|key| !is_told(key)).collect();
         missing = Some(match missing {
             None => unset,
             Some(before) => before.into_iter().filter(|key| unset.contains(key)).collect(),

@@ -61,7 +61,7 @@ fn pulled(app: &App, id: &SourceId) -> Result<Follower, Problem> {
         Problem::new(
             StatusCode::CONFLICT,
             "not_pulled",
-            format!("nothing is read from {id}: it is not an enabled LDAP source"),
+            format!("nothing is read from {id}: it is no enabled source of the kind ldap or scim-pull"),
         )
     })
 }

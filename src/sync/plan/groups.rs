@@ -137,7 +137,7 @@ impl Planner<'_> {
 
     /// The name that the group gets: two groups of one source with one name are told apart by where they are.
     fn group_name(&mut self, entry: &PulledGroup) -> Result<Option<DisplayName>, StoreError> {
-        let place = entry.label.split(',').nth(1).and_then(|rdn| rdn.split('=').nth(1)).unwrap_or_default();
+        let place = entry.label.split(',').nth(1).and_then(|rdn| rdn.split('=').nth(1)).unwrap_or(&entry.label);
         let with_place = format!("{} ({place})", entry.name);
         for text in [entry.name.as_str(), with_place.as_str()] {
             let name = match DisplayName::parse(text) {

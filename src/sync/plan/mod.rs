@@ -65,6 +65,8 @@ pub struct Planner<'a> {
     /// The inbox as it was, and which of its entries are in conflict no more.
     inbox: BTreeMap<ExternalId, Conflict>,
     resolved: Vec<ExternalId>,
+    /// Entries of the inbox that were met, each with its name.
+    waiting: BTreeMap<ExternalId, String>,
 }
 
 impl<'a> Planner<'a> {
@@ -86,6 +88,7 @@ impl<'a> Planner<'a> {
             groups: groups::Groups::new(rules.groups),
             inbox: inbox.collect(),
             resolved: Vec::new(),
+            waiting: BTreeMap::new(),
         })
     }
 

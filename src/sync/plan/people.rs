@@ -14,6 +14,9 @@ use crate::store::users::Known;
 impl Planner<'_> {
     /// One entry that is a user.
     pub(super) fn person(&mut self, entry: PulledUser, known: Option<Known>) -> Result<(), StoreError> {
+        if self.was_looked_up(&entry) {
+            return Ok(());
+        }
         let is_twin = match &known {
             Some(known) => !self.met.insert(known.id),
             None => self.made.contains(&entry.external_id),
@@ -47,6 +50,15 @@ impl Planner<'_> {
             }
             (None, None) => Ok(()),
         }
+    }
+
+    /// An entry of the inbox is looked up after a reading of changes, in which it may have been already: that is no twin.
+    fn was_looked_up(&mut self, entry: &PulledUser) -> bool {
+        if !self.inbox.contains_key(&entry.external_id) {
+            return false;
+        }
+        let before = self.waiting.insert(entry.external_id.clone(), entry.label.clone());
+        before.as_ref() == Some(&entry.label)
     }
 
     /// Two entries with one identifier: neither can be told to be the person, so nothing is done for either.

@@ -52,6 +52,23 @@ async fn a_conflict_that_settles_itself_leaves_the_inbox() {
 }
 
 #[tokio::test]
+async fn an_entry_that_changed_while_it_waits_is_no_twin_of_itself() {
+    let (pass, source) = clash().await;
+    let holder = user(&pass, "u0").id;
+    let rename = move |tx: &mut Tx<'_>| {
+        users::update(tx, &Author::system("admin"), holder, "user.changed", |user, _| {
+            Ok(User { username: Username::parse("somebody").unwrap(), email: None, ..user })
+        })
+    };
+    pass.store.write(rename).await.unwrap();
+    // It is among the changes, and is looked up besides.
+    *source.changes.lock().unwrap() = Some(vec![Piece::User(Box::new(entry(0)))]);
+    let outcome = pass.run(&source, Wanted::Due, Author::system("test")).await.unwrap();
+    assert_eq!((outcome.counts.create, outcome.counts.skipped), (1, 0));
+    assert!(open(&pass).is_empty());
+}
+
+#[tokio::test]
 async fn a_person_links_the_entry_to_the_user_who_has_the_name() {
     let (pass, source) = clash().await;
     let holder = user(&pass, "u0");

@@ -10,7 +10,7 @@ use crate::harness::fault_proxy::{Fault, FaultProxy};
 use crate::harness::slapd::{BASE, READER, READER_PASSWORD, Slapd};
 
 /// The settings of a source `corp` on this server; `more` goes into its table.
-pub(super) fn settings(slapd: &Slapd, more: &str) -> String {
+pub(crate) fn settings(slapd: &Slapd, more: &str) -> String {
     source(&slapd.ldaps_url(), &slapd.ca_file().display().to_string(), more)
 }
 

@@ -1,6 +1,6 @@
 //! The whole of it: a local user, an LDAP user and a pushed user log in, and each is taken away.
 
-mod directory;
+pub(crate) mod directory;
 mod outage;
 mod readme;
 mod source;
