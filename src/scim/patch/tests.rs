@@ -151,6 +151,31 @@ fn every_dialect_does_what_its_client_means() {
         (json!({"op": "remove", "path": "emails"}), "/emails".into(), json!(null)),
         (json!({"op": "remove", "path": "nickName"}), "/nickName".into(), json!(null)),
         (json!({"op": "remove", "path": "name.familyName"}), "/name".into(), json!({"givenName": "Ann"})),
+        (
+            json!({"op": "replace", "path": "name", "value": {"givenName": ""}}),
+            "/name".into(),
+            json!({"familyName": "Bo"}),
+        ),
+        (
+            json!({"op": "add", "value": {"name": {"GivenName": null, "formatted": "A. Bo"}}}),
+            "/name".into(),
+            json!({"familyName": "Bo", "formatted": "A. Bo"}),
+        ),
+        (
+            json!({"op": "replace", "path": "name", "value": {"givenName": null, "familyName": []}}),
+            "/name".into(),
+            json!(null),
+        ),
+        (
+            json!({"op": "replace", "path": "name", "value": {}}),
+            "/name".into(),
+            json!({"givenName": "Ann", "familyName": "Bo"}),
+        ),
+        (
+            json!({"op": "replace", "path": ext("manager"), "value": {"value": ""}}),
+            in_ext(""),
+            json!({"department": "d"}),
+        ),
         (json!({"op": "replace", "path": "title", "value": ""}), "/title".into(), json!(null)),
         (json!({"op": "replace", "path": "title", "value": null}), "/title".into(), json!(null)),
         (json!({"op": "replace", "path": ext("manager"), "value": "n"}), in_ext("/manager"), json!({"value": "n"})),
