@@ -240,6 +240,16 @@ fn what_is_there_already_changes_nothing() {
 }
 
 #[test]
+fn a_value_that_is_made_for_a_filter_is_not_there_twice() {
+    for op in ["add", "replace"] {
+        let mut resource = person();
+        run(&mut resource, json!([{"op": "add", "path": "roles", "value": [{"value": "a"}, {"value": "b"}]}])).unwrap();
+        run(&mut resource, json!([{"op": op, "path": "roles[primary eq \"True\"].value", "value": "a"}])).unwrap();
+        assert_eq!(resource["roles"], json!([{"value": "a", "primary": true}, {"value": "b"}]), "{op}");
+    }
+}
+
+#[test]
 fn refusals_say_why_and_leave_everything_as_it_was() {
     use ScimType::{InvalidFilter, InvalidPath, InvalidSyntax, InvalidValue, Mutability, NoTarget};
     let cases = [

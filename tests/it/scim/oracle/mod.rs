@@ -55,6 +55,7 @@ impl Tally {
         }
     }
 
+    #[expect(clippy::print_stdout, reason = "the counts are what these runs are for")]
     /// Prints the counts and fails where a difference has no class, or a class no difference.
     fn judge(&self, what: &str, cases: usize, classes: &[(&'static str, &str)]) {
         println!("{what}: {cases} cases, {} the same, {} refused by both", self.same, self.both_refuse);

@@ -53,10 +53,11 @@ classes! {
     Asked described_is_made: "the value that a filter of equalities describes is made where there is none (dialect of Entra; 7644 3.5.2.3)",
     Asked selected_is_replaced: "a replace with a value filter replaces the value, it does not merge (7644 3.5.2.3)",
     Asked compares_without_case: "texts whose caseExact is false compare without case (7643 7, 7644 3.4.2.2)",
+    Asked backslash_in_a_filter: "a value in a filter is a JSON string with JSON's escapes (7644 3.4.2.2, figure 1)",
     Asked colon_in_a_filter: "the URN of a path ends before its filter; the oracle looks for its end in the filter's texts (7644 3.5.2, figure 7)",
     Asked nobody_leaves: "removing who is no member, or clearing what is not there, changes nothing (dialect; 7644 3.5.2.2)",
-    Answered one_is_primary: "a value written as primary takes it from the others (7644 3.5.2)",
     Answered once_in_a_list: "what is in a list already is not added again, in whatever case (7643 2.4, 7644 3.5.2.1)",
+    Answered one_is_primary: "a value written as primary takes it from the others (7644 3.5.2)",
     Answered labels_of_nothing: "a value without its `value` but with labels is none (7643 2.4)",
     Answered reference_of_another: "with another value the old $ref is wrong and goes (7643 4.3)",
 }
@@ -72,10 +73,12 @@ fn pathless<'v>((_, _, operation): Step<'v>) -> Option<&'v Map<String, Value>> {
 
 fn core_urn_as_object(step: Step<'_>) -> Option<Vec<Value>> {
     let (members, core) = (pathless(step)?, step.0.resource_type().base.id);
-    let nested = members.get(core)?.as_object()?;
-    let mut rest = members.clone();
-    rest.remove(core);
-    Some(vec![with(step.2, json!({"value": rest})), with(step.2, json!({"value": nested}))])
+    members.get(core)?.as_object()?;
+    let part = |(name, value): (&String, &Value)| match value {
+        Value::Object(_) if name == core => with(step.2, json!({"value": value})),
+        _ => with(step.2, json!({"value": {name: value}})),
+    };
+    Some(members.iter().map(part).collect())
 }
 
 fn servers_and_unknown_members(step: Step<'_>) -> Option<Vec<Value>> {
@@ -269,7 +272,7 @@ fn nothing_among_parts(step: Step<'_>) -> Option<Vec<Value>> {
         return members.values().any(is_hollow).then(|| members.iter().map(part).collect());
     }
     let put = match value {
-        Value::Array(items) => items.iter().map(|item| said(item)).filter(|item| !item.is_null()).collect(),
+        Value::Array(items) => items.iter().map(said).filter(|item| !item.is_null()).collect(),
         other => said(other),
     };
     (put != *value).then(|| vec![with(step.2, json!({"value": put}))])
@@ -374,12 +377,21 @@ fn compares_without_case(step: Step<'_>) -> Option<Vec<Value>> {
     (put != *filter).then(|| vec![with(step.2, json!({"path": spot.text(false, Some(&put))}))])
 }
 
+fn backslash_in_a_filter(step: Step<'_>) -> Option<Vec<Value>> {
+    selected_by_the_end(step, '\\')
+}
+
 fn colon_in_a_filter(step: Step<'_>) -> Option<Vec<Value>> {
+    selected_by_the_end(step, ':')
+}
+
+/// The same values, selected by what follows a character that the oracle cannot read.
+fn selected_by_the_end(step: Step<'_>, unreadable: char) -> Option<Vec<Value>> {
     let spot = Spot::of(step)?;
     let filter = spot.path.filter.as_ref()?;
     let put = mapped(filter, &|term| {
         let Filter::Compare { path, value, .. } = term else { return None };
-        let (_, end) = text(value)?.rsplit_once(':')?;
+        let (_, end) = text(value)?.rsplit_once(unreadable)?;
         let value = Literal::String(end.to_owned());
         Some(Filter::Compare { path: path.clone(), operator: Operator::EndsWith, value })
     });
@@ -470,7 +482,8 @@ fn once_in_a_list(step: Step<'_>, mut after: Value) -> Value {
 fn labels_of_nothing(step: Step<'_>, mut after: Value) -> Value {
     let Some(spot) = Spot::of(step) else { return after };
     let lost = is(step.2, "remove") && spot.location.sub.is_some_and(|sub| sub.name == "value");
-    let hollow = |item: &Value| item.as_object().is_some_and(has_labels_only);
+    let before = spot.elements(step.1);
+    let hollow = |item: &Value| item.as_object().is_some_and(has_labels_only) && !before.contains(item);
     match spot.present_mut(&mut after) {
         Some(Value::Array(items)) if lost => items.retain(|item| !hollow(item)),
         Some(one) if lost && hollow(one) => *one = Value::Null,
