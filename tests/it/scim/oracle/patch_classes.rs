@@ -444,6 +444,13 @@ fn one_is_primary(step: Step<'_>, mut after: Value) -> Value {
         for item in items.iter_mut().filter(|item| item["primary"] == true && before.contains(item)) {
             item["primary"] = json!(false);
         }
+        // Without primary it may be the same as another.
+        let mut seen: Vec<Value> = Vec::new();
+        items.retain(|item| {
+            let is_first = !seen.contains(item);
+            seen.push(item.clone());
+            is_first
+        });
     }
     after
 }
@@ -486,7 +493,7 @@ fn labels_of_nothing(step: Step<'_>, mut after: Value) -> Value {
     let hollow = |item: &Value| item.as_object().is_some_and(has_labels_only) && !before.contains(item);
     match spot.present_mut(&mut after) {
         Some(Value::Array(items)) if lost => items.retain(|item| !hollow(item)),
-        Some(one) if lost && hollow(one) => *one = Value::Null,
+        Some(one) if lost && hollow(one) && *one != *spot.present(step.1) => *one = Value::Null,
         _ => {}
     }
     after
