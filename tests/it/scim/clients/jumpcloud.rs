@@ -64,7 +64,7 @@ fn groups_carry_their_members_from_the_beginning() {
     jumpcloud.patch(&path, &json!([{"op": "remove", "path": format!("members[value eq \"{ada}\"]")}])).done();
     jumpcloud.patch(&path, &json!([{"op": "replace", "path": "displayName", "value": "Analysts"}])).done();
     jumpcloud.get(&path).shows(&json!({"displayName": "Analysts"}));
-    assert_eq!(jumpcloud.members(&id), [bob.clone()]);
+    assert_eq!(jumpcloud.members(&id), [bob.as_str()]);
     let whole = json!({"schemas": [GROUP], "displayName": "Analysts", "members": [{"value": ada}, {"value": bob}]});
     jumpcloud.put(&path, &whole).with(200);
     assert_eq!(jumpcloud.members(&id).len(), 2);

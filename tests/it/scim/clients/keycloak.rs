@@ -85,13 +85,13 @@ fn a_user_and_a_group_are_replaced_whole() {
         &json!({"schemas": [GROUP], "displayName": "Engines", "externalId": "g:1",
                 "members": [{"value": id, "$ref": format!("Users/{id}"), "type": "User"}]}),
     );
-    assert_eq!(keycloak.members(&group), [id.clone()]);
+    assert_eq!(keycloak.members(&group), [id.as_str()]);
     let member = keycloak.get(&format!("/Groups/{group}")).json["members"][0].clone();
     let reference = member["$ref"].as_str().unwrap();
     assert!(reference.ends_with(&format!("/scim/v2/Users/{id}")), "{member}");
     let outer = json!({"schemas": [GROUP], "displayName": "All", "members": [{"value": group, "type": "Group"}]});
     let outer = keycloak.make("/Groups", &outer);
-    assert_eq!(keycloak.members(&outer), [group.clone()]);
+    assert_eq!(keycloak.members(&outer), [group.as_str()]);
     let emptied = json!({"schemas": [GROUP], "displayName": "Engines", "externalId": "g:1"});
     keycloak.put(&format!("/Groups/{group}"), &emptied).with(200);
     assert_eq!(keycloak.members(&group), Vec::<String>::new());

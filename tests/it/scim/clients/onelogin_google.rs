@@ -49,7 +49,7 @@ fn onelogin_removes_members_by_an_array_of_values() {
     let both = json!([{"value": ada}, {"value": bob}]);
     onelogin.patch(&path, &json!([{"op": "add", "path": "members", "value": both}])).done();
     onelogin.patch(&path, &json!([{"op": "remove", "path": "members", "value": [{"value": ada}]}])).done();
-    assert_eq!(onelogin.members(&id), [bob.clone()]);
+    assert_eq!(onelogin.members(&id), [bob.as_str()]);
     onelogin.patch(&path, &json!([{"op": "remove", "path": "members"}])).done();
     assert_eq!(onelogin.members(&id), Vec::<String>::new());
 }

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use musterd::scim::{Resource, ScimError, patch};
+use musterd::scim::patch::{self, Member, MemberChange};
+use musterd::scim::{Resource, ScimError};
 use serde_json::{Map, Value, json};
 
 use super::patch_classes::{CLASSES, Class, Judge};
@@ -14,6 +15,44 @@ use crate::harness::dice::Dice;
 const MESSAGES: usize = 3_000;
 /// Operations that one may become when the classes put it otherwise.
 const MOST_REWRITES: usize = 200;
+
+/// The daemon takes membership out of a message, for groups can be huge: the members must be those of the whole.
+#[test]
+fn membership_taken_out_of_a_patch_is_what_the_patch_makes_of_it() {
+    let dice = Dice::new(seed() + 2);
+    let mut compared = 0;
+    for _ in 0..cases(MESSAGES) {
+        let (group, message) = (people::group(&dice), operations::message(&dice, Kind::Group));
+        let Ok(whole) = ours(Kind::Group, &group, &message) else { continue };
+        let parsed = patch::parse(json!({"schemas": [patch::PATCH_URN], "Operations": message})).unwrap();
+        let changes = match patch::split_members(&parsed) {
+            Ok((changes, _)) => changes,
+            // A part is refused even where there is nobody yet.
+            Err(error) => {
+                assert!(error.detail.starts_with("the parts of a member are immutable"), "{error} for {message:?}");
+                continue;
+            }
+        };
+        let mut members = member_ids(&group);
+        for change in changes {
+            let ids = |joining: Vec<Member>| joining.into_iter().map(|member| member.value);
+            match change {
+                MemberChange::Add(joining) => members.extend(ids(joining)),
+                MemberChange::Remove(leaving) => members.retain(|id| !leaving.contains(id)),
+                MemberChange::RemoveAll => members.clear(),
+                MemberChange::Replace(list) => members = ids(list).collect(),
+            }
+        }
+        assert_eq!(members, member_ids(&whole), "{message:?} on {group}");
+        compared += 1;
+    }
+    assert!(compared > cases(MESSAGES) / 3, "{compared} compared");
+}
+
+fn member_ids(group: &Value) -> BTreeSet<String> {
+    let members = group["members"].as_array().into_iter().flatten();
+    members.map(|member| member["value"].as_str().unwrap().to_owned()).collect()
+}
 
 #[test]
 fn patches_do_what_another_implementation_does_or_differ_for_a_reason() {
