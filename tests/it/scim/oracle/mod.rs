@@ -23,6 +23,9 @@ mod people;
 mod put;
 mod terms;
 
+/// From so many cases on every class must have one.
+const ENOUGH: usize = 2_500;
+
 /// What is patched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -55,8 +58,8 @@ impl Tally {
         }
     }
 
-    #[expect(clippy::print_stdout, reason = "the counts are what these runs are for")]
     /// Prints the counts and fails where a difference has no class, or a class no difference.
+    #[expect(clippy::print_stdout, reason = "the counts are what these runs are for")]
     fn judge(&self, what: &str, cases: usize, classes: &[(&'static str, &str)]) {
         println!("{what}: {cases} cases, {} the same, {} refused by both", self.same, self.both_refuse);
         for (name, why) in classes {
@@ -65,6 +68,9 @@ impl Tally {
         let (count, shown) = (self.unexplained.len(), self.unexplained.iter().take(shown()));
         let shown: Vec<&str> = shown.map(String::as_str).collect();
         assert_eq!(count, 0, "{what}: {count} differences of no class, such as\n{}", shown.join("\n"));
+        if cases < ENOUGH {
+            return;
+        }
         let idle: Vec<_> = classes.iter().filter(|(name, _)| !self.explained.contains_key(name)).collect();
         assert!(idle.is_empty(), "classes without a difference: {idle:?}");
     }

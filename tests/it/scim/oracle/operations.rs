@@ -48,7 +48,7 @@ fn respelled(dice: &Dice, path: &str) -> String {
 }
 
 fn for_user(dice: &Dice) -> (String, Value) {
-    let (path, value) = match dice.number(0..20) {
+    let (path, value) = match dice.number(0..22) {
         0..3 => (one(dice, TEXTS).to_owned(), text(dice)),
         3 => ("active".to_owned(), flag(dice)),
         4 => ("userName".to_owned(), text(dice)),
@@ -59,13 +59,13 @@ fn for_user(dice: &Dice) -> (String, Value) {
             let list = one(dice, LISTS);
             (list.to_owned(), list_value(dice, list))
         }
-        12..17 => selected(dice),
-        17 => {
+        12..18 => selected(dice),
+        18 => {
             let list = one(dice, LISTS);
             let (part, value) = part(dice, list);
             (format!("{list}.{part}"), value)
         }
-        18 => manager(dice),
+        19 => manager(dice),
         _ => odd(dice),
     };
     let is_plain = !path.contains(':');
@@ -204,8 +204,12 @@ fn selected(dice: &Dice) -> (String, Value) {
     let list = one(dice, LISTS);
     let kind = one(dice, TYPES);
     let value = one(dice, if list == "emails" { MAILS } else { NUMBERS });
-    let filter = match dice.number(0..16) {
+    let filter = match dice.number(0..20) {
         0..7 => format!("type eq \"{kind}\""),
+        18..20 if !["emails", "addresses", "phoneNumbers"].contains(&list) => {
+            format!("value eq {}", json!(one(dice, WORDS)))
+        }
+        16..18 if list == "phoneNumbers" => format!("value eq \"{value}\""),
         7 => "primary eq true".to_owned(),
         8 => "primary eq \"True\"".to_owned(),
         9 => format!("type eq \"{kind}\" and primary eq true"),
@@ -241,7 +245,10 @@ fn odd(dice: &Dice) -> (String, Value) {
             "emails[type eq \"work\"",
             "emails[type eq].value",
             "title[value eq \"x\"]",
+            "title[value eq \"x\"]",
             "emails[primary gt true].value",
+            "roles[primary gt true].value",
+            "ims[primary gt true]",
             "urn:example:other:1.0:User:thing",
             "manager.displayName",
             "name.nonsense",
@@ -267,6 +274,7 @@ fn without_path(dice: &Dice, kind: Kind) -> Value {
                 (list.to_owned(), list_value(dice, list))
             }
             (Kind::User, 6) => ("name".to_owned(), name(dice)),
+            (Kind::User, 7) => odd(dice),
             (Kind::User, _) => for_user(dice),
         };
         made.insert(name, value);

@@ -12,7 +12,7 @@ use super::peer::Peer;
 use super::{Kind, Tally, cases, needed, operations, people, seed};
 use crate::harness::dice::Dice;
 
-const MESSAGES: usize = 3_000;
+const MESSAGES: usize = 4_000;
 /// Operations that one may become when the classes put it otherwise.
 const MOST_REWRITES: usize = 200;
 

@@ -458,9 +458,8 @@ fn one_is_primary(step: Step<'_>, mut after: Value) -> Value {
 fn once_in_a_list(step: Step<'_>, mut after: Value) -> Value {
     let Some(spot) = Spot::of(step) else { return after };
     let attribute = spot.location.attribute;
-    // The oracle appends: what comes after those who were there is new.
     let old = spot.elements(step.1).len();
-    let joins = is(step.2, "add") && spot.is_whole_list();
+    let joins = is(step.2, "add") && spot.is_whole_list() && step.2["value"].is_array();
     let identity: &[&str] = if attribute.name == "members" { &["value"] } else { &["value", "type"] };
     let Some(Value::Array(items)) = spot.present_mut(&mut after) else { return after };
     let folded = |item: &Value, name: &str| {
@@ -468,6 +467,11 @@ fn once_in_a_list(step: Step<'_>, mut after: Value) -> Value {
         let text = item[name].as_str().unwrap_or_default();
         if exact { text.to_owned() } else { text.to_lowercase() }
     };
+    if joins {
+        // All of them in their order: the oracle has left out those that are there letter by letter.
+        items.truncate(old);
+        items.extend(step.2["value"].as_array().cloned().unwrap_or_default());
+    }
     let mut kept: Vec<Value> = Vec::new();
     for (position, item) in std::mem::take(items).into_iter().enumerate() {
         let is_new = joins && position >= old && item["value"].is_string();

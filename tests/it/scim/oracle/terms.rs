@@ -94,9 +94,10 @@ fn leaf(dice: &Dice) -> Term {
             format!("urn:ietf:params:scim:schemas:core:2.0:User:{}", one(dice, &["title", "name.givenName"])),
             word(dice),
         ),
-        14 => {
-            (one(dice, &["id", "manager.$ref", "meta.location", "schemas", "meta.resourceType"]).to_owned(), id(dice))
-        }
+        14 => (
+            one(dice, &["id", "manager.$ref", "meta.location", "schemas", "schemas", "meta.resourceType"]).to_owned(),
+            id(dice),
+        ),
         _ => (
             one(dice, &["nonsense", "emails.nonsense", "name", "addresses", "password", "groups"]).to_owned(),
             word(dice),
