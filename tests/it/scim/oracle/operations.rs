@@ -204,12 +204,12 @@ fn selected(dice: &Dice) -> (String, Value) {
     let list = one(dice, LISTS);
     let kind = one(dice, TYPES);
     let value = one(dice, if list == "emails" { MAILS } else { NUMBERS });
-    let filter = match dice.number(0..20) {
+    let filter = match dice.number(0..22) {
         0..7 => format!("type eq \"{kind}\""),
-        18..20 if !["emails", "addresses", "phoneNumbers"].contains(&list) => {
-            format!("value eq {}", json!(one(dice, WORDS)))
+        18..22 if !["emails", "addresses", "phoneNumbers"].contains(&list) => {
+            format!("value eq {}", json!(one(dice, &["back\\slash", "back\\slash", "Ada", "a \"b\" c"])))
         }
-        16..18 if list == "phoneNumbers" => format!("value eq \"{value}\""),
+        16..22 if list == "phoneNumbers" => format!("value eq \"{value}\""),
         7 => "primary eq true".to_owned(),
         8 => "primary eq \"True\"".to_owned(),
         9 => format!("type eq \"{kind}\" and primary eq true"),

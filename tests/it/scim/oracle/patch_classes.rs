@@ -1,12 +1,17 @@
 //! Why musterd and the oracle leave a resource in different states. The order matters: each class finds the operation
 //! as those before it have put it.
 
-use musterd::directory::query::{AttrPath, Filter, Literal, Operator};
+use musterd::directory::query::{AttrPath, Filter, Literal};
 use musterd::scim::path::Path;
 use musterd::scim::schema::{Attribute, AttributeType, Mutability, Target};
 use serde_json::{Map, Value, json};
 
 use super::patch::Step;
+use super::patch_answers::{labels_of_nothing, once_in_a_list, one_is_primary, reference_of_another};
+use super::patch_selections::{
+    absent_compares, backslash_in_a_filter, colon_in_a_filter, compares_without_case, described_is_made, nobody_leaves,
+    selected_is_replaced,
+};
 use super::put::{Spot, has_path, is, is_hollow, mapped, respelled, says_nothing, text, with, without};
 
 /// A reason to differ, with what shows that it is the reason.
@@ -288,7 +293,7 @@ fn said(item: &Value) -> Value {
     if kept.is_empty() || lost && has_labels_only(&kept) { Value::Null } else { Value::Object(kept) }
 }
 
-fn has_labels_only(members: &Map<String, Value>) -> bool {
+pub(super) fn has_labels_only(members: &Map<String, Value>) -> bool {
     members.keys().all(|name| ["type", "primary", "display", "$ref"].contains(&name.as_str()))
 }
 
@@ -328,189 +333,4 @@ fn named_are_removed(step: Step<'_>) -> Option<Vec<Value>> {
     let whole = whole.map(|item| json!({"op": "remove", "path": step.2["path"], "value": item}));
     let rewritten: Vec<Value> = removed.filter(selects).chain(whole).collect();
     (rewritten.len() != 1 || rewritten[0] != *step.2).then_some(rewritten)
-}
-
-fn absent_compares(step: Step<'_>) -> Option<Vec<Value>> {
-    let spot = Spot::of(step)?;
-    let filter = spot.path.filter.as_ref()?;
-    let none = |path: &AttrPath| Filter::Not(Box::new(Filter::Present(path.clone())));
-    if filter.to_string().contains("not (") && filter.to_string().contains(" ne ") {
-        return None;
-    }
-    let put = mapped(filter, &|term| match term {
-        Filter::Compare { path, operator: Operator::NotEqual, .. } => Some(Filter::Or(vec![term.clone(), none(path)])),
-        _ => None,
-    });
-    (put != *filter).then(|| vec![with(step.2, json!({"path": spot.text(false, Some(&put))}))])
-}
-
-fn compares_without_case(step: Step<'_>) -> Option<Vec<Value>> {
-    let spot = Spot::of(step)?;
-    let filter = spot.path.filter.as_ref()?;
-    let put = mapped(filter, &|term| {
-        let Filter::Compare { path, operator, value } = term else { return None };
-        let sub = spot.location.attribute.sub_attribute(&path.name).filter(|sub| !sub.case_exact)?;
-        let wanted = text(value)?.to_lowercase();
-        let accepted = |found: &str| match operator {
-            Operator::Equal | Operator::NotEqual => found.to_lowercase() == wanted,
-            Operator::Contains => found.to_lowercase().contains(&wanted),
-            Operator::StartsWith => found.to_lowercase().starts_with(&wanted),
-            _ => false,
-        };
-        let found = spot.elements(step.1).iter().filter_map(|element| element.get(sub.name)?.as_str());
-        let mut found: Vec<&str> = found.filter(|found| accepted(found)).collect();
-        found.sort_unstable();
-        found.dedup();
-        let operator = if *operator == Operator::NotEqual { Operator::NotEqual } else { Operator::Equal };
-        let spelled = found.into_iter().map(|found| Filter::Compare {
-            path: path.clone(),
-            operator,
-            value: Literal::String(found.to_owned()),
-        });
-        let spelled: Vec<Filter> = spelled.collect();
-        let said = filter.to_string();
-        if spelled.is_empty() || spelled.iter().all(|term| said.contains(&term.to_string())) {
-            return None;
-        }
-        Some(if operator == Operator::NotEqual { Filter::all(spelled) } else { Filter::any(spelled) })
-    });
-    (put != *filter).then(|| vec![with(step.2, json!({"path": spot.text(false, Some(&put))}))])
-}
-
-fn backslash_in_a_filter(step: Step<'_>) -> Option<Vec<Value>> {
-    selected_by_the_end(step, '\\')
-}
-
-fn colon_in_a_filter(step: Step<'_>) -> Option<Vec<Value>> {
-    selected_by_the_end(step, ':')
-}
-
-/// The same values, selected by what follows a character that the oracle cannot read.
-fn selected_by_the_end(step: Step<'_>, unreadable: char) -> Option<Vec<Value>> {
-    let spot = Spot::of(step)?;
-    let filter = spot.path.filter.as_ref()?;
-    let put = mapped(filter, &|term| {
-        let Filter::Compare { path, value, .. } = term else { return None };
-        let (_, end) = text(value)?.rsplit_once(unreadable)?;
-        let value = Literal::String(end.to_owned());
-        Some(Filter::Compare { path: path.clone(), operator: Operator::EndsWith, value })
-    });
-    (put != *filter).then(|| vec![with(step.2, json!({"path": spot.text(false, Some(&put))}))])
-}
-
-fn described_is_made(step: Step<'_>) -> Option<Vec<Value>> {
-    let spot = Spot::of(step)?;
-    let mut made = spot.described()?;
-    if is(step.2, "remove") || spot.selects_any(step.1) {
-        return None;
-    }
-    match (spot.location.sub, &step.2["value"]) {
-        (Some(part), value) => {
-            made.insert(part.name.to_owned(), value.clone());
-        }
-        (None, Value::Object(members)) => made.extend(members.clone()),
-        _ => return None,
-    }
-    Some(vec![json!({"op": "add", "path": spot.location.attribute.name, "value": [made]})])
-}
-
-fn selected_is_replaced(step: Step<'_>) -> Option<Vec<Value>> {
-    let spot = Spot::of(step)?;
-    let new = step.2["value"].as_object()?;
-    let replaces = is(step.2, "replace") && spot.location.sub.is_none() && spot.path.filter.is_some();
-    if !replaces || new.keys().all(|name| name == "value") {
-        return None;
-    }
-    let mut made = spot.described().unwrap_or_default();
-    made.extend(new.clone());
-    let made = Value::Object(made);
-    let list = spot.elements(step.1).iter();
-    let list: Value = list.map(|item| if spot.selects(item) { made.clone() } else { item.clone() }).collect();
-    Some(vec![json!({"op": "replace", "path": spot.location.attribute.name, "value": list})])
-}
-
-fn nobody_leaves(step: Step<'_>) -> Option<Vec<Value>> {
-    let spot = Spot::of(step)?;
-    let gone = spot.path.filter.is_some() && !spot.selects_any(step.1);
-    (is(step.2, "remove") && gone).then(Vec::new)
-}
-
-fn one_is_primary(step: Step<'_>, mut after: Value) -> Value {
-    let Some(spot) = Spot::of(step) else { return after };
-    let before = spot.elements(step.1);
-    let Some(Value::Array(items)) = spot.present_mut(&mut after) else { return after };
-    let is_primary = |item: &Value| item["primary"] == true;
-    if items.iter().filter(|item| is_primary(item)).count() > 1 {
-        for item in items.iter_mut().filter(|item| item["primary"] == true && before.contains(item)) {
-            item["primary"] = json!(false);
-        }
-        // Without primary it may be the same as another.
-        let mut seen: Vec<Value> = Vec::new();
-        items.retain(|item| {
-            let is_first = !seen.contains(item);
-            seen.push(item.clone());
-            is_first
-        });
-    }
-    after
-}
-
-fn once_in_a_list(step: Step<'_>, mut after: Value) -> Value {
-    let Some(spot) = Spot::of(step) else { return after };
-    let attribute = spot.location.attribute;
-    let old = spot.elements(step.1).len();
-    let joins = is(step.2, "add") && spot.is_whole_list() && step.2["value"].is_array();
-    let identity: &[&str] = if attribute.name == "members" { &["value"] } else { &["value", "type"] };
-    let Some(Value::Array(items)) = spot.present_mut(&mut after) else { return after };
-    let folded = |item: &Value, name: &str| {
-        let exact = attribute.sub_attribute(name).is_some_and(|sub| sub.case_exact);
-        let text = item[name].as_str().unwrap_or_default();
-        if exact { text.to_owned() } else { text.to_lowercase() }
-    };
-    if joins {
-        // All of them in their order: the oracle has left out those that are there letter by letter.
-        items.truncate(old);
-        items.extend(step.2["value"].as_array().cloned().unwrap_or_default());
-    }
-    let mut kept: Vec<Value> = Vec::new();
-    for (position, item) in std::mem::take(items).into_iter().enumerate() {
-        let is_new = joins && position >= old && item["value"].is_string();
-        let is_same = |kept: &&mut Value| {
-            **kept == item || is_new && identity.iter().all(|name| folded(kept, name) == folded(&item, name))
-        };
-        match kept.iter_mut().find(is_same) {
-            Some(Value::Object(kept)) if attribute.name != "members" => {
-                kept.extend(item.as_object().cloned().unwrap_or_default());
-            }
-            Some(_) => {}
-            None => kept.push(item),
-        }
-    }
-    *items = kept;
-    after
-}
-
-fn labels_of_nothing(step: Step<'_>, mut after: Value) -> Value {
-    let Some(spot) = Spot::of(step) else { return after };
-    let lost = is(step.2, "remove") && spot.location.sub.is_some_and(|sub| sub.name == "value");
-    let before = spot.elements(step.1);
-    let hollow = |item: &Value| item.as_object().is_some_and(has_labels_only) && !before.contains(item);
-    match spot.present_mut(&mut after) {
-        Some(Value::Array(items)) if lost => items.retain(|item| !hollow(item)),
-        Some(one) if lost && hollow(one) && *one != *spot.present(step.1) => *one = Value::Null,
-        _ => {}
-    }
-    after
-}
-
-fn reference_of_another(step: Step<'_>, mut after: Value) -> Value {
-    let Some(spot) = Spot::of(step) else { return after };
-    let before = spot.present(step.1).clone();
-    let given = step.2["value"].get("$ref").is_some();
-    let Some(Value::Object(members)) = spot.present_mut(&mut after) else { return after };
-    let another = !is(step.2, "remove") && before.get("value") != members.get("value");
-    if another && !given && before.get("$ref") == members.get("$ref") {
-        members.remove("$ref");
-    }
-    after
 }

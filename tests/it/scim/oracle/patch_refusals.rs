@@ -84,7 +84,8 @@ fn filter_on_one_value(step: Step<'_>, error: &ScimError) -> bool {
 }
 
 fn filter_makes_no_sense(step: Step<'_>, error: &ScimError) -> bool {
-    error.scim_type == Some(ScimType::InvalidFilter) && paths(step).iter().any(|path| path.contains("primary gt"))
+    error.scim_type == Some(ScimType::InvalidFilter)
+        && paths(step).iter().any(|path| path.to_lowercase().contains("primary gt"))
 }
 
 fn broken_path(step: Step<'_>, error: &ScimError) -> bool {
