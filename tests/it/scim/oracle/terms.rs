@@ -115,7 +115,24 @@ fn leaf(dice: &Dice) -> Term {
     }
     let is_time = path.to_lowercase().starts_with("meta.created") || path.to_lowercase().starts_with("meta.last");
     let operators = if is_time { &OPERATORS[7..12] } else { OPERATORS };
-    Term::Compare(path, one(dice, operators).to_owned(), value)
+    compared(dice, path, operators, value)
+}
+
+/// A comparison; one that looks inside a text looks for a piece of one.
+fn compared(dice: &Dice, path: String, operators: &[&'static str], value: String) -> Term {
+    let operator = one(dice, operators);
+    let text: Option<String> = serde_json::from_str(&value).ok();
+    let value = match text {
+        Some(text) if ["co", "sw", "ew"].contains(&operator.to_lowercase().as_str()) && chance(dice, 70) => {
+            let letters: Vec<char> = text.chars().collect();
+            let length = u64::try_from(letters.len()).unwrap();
+            let begin = usize::try_from(dice.number(0..length + 1)).unwrap();
+            let end = usize::try_from(dice.number(0..length + 1)).unwrap().max(begin);
+            quoted(&letters[begin..end].iter().collect::<String>())
+        }
+        _ => value,
+    };
+    Term::Compare(path, operator.to_owned(), value)
 }
 
 fn within(dice: &Dice) -> Term {
@@ -125,7 +142,7 @@ fn within(dice: &Dice) -> Term {
         if chance(dice, 10) {
             return Term::Present(part.to_owned());
         }
-        Term::Compare(part.to_owned(), one(dice, OPERATORS).to_owned(), part_value(dice, &part.to_lowercase()))
+        compared(dice, part.to_owned(), OPERATORS, part_value(dice, &part.to_lowercase()))
     };
     let inner = match dice.number(0..6) {
         0..3 => part(dice),
