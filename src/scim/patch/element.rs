@@ -13,7 +13,7 @@ use super::super::error::ScimError;
 use super::super::evaluate::Matcher;
 use super::super::schema::{Attribute, AttributeType, ResourceType, Target};
 use super::super::value::{is_empty, single};
-use super::list::{is_added_whole, put, settle_primary, take};
+use super::list::{add, is_added_whole, put, settle_primary, take};
 use super::single::{merge, put_part, read, unwrap_value};
 use super::{Action, Edit, Operation};
 use crate::directory::query::{Filter, Literal, Operator};
@@ -125,10 +125,10 @@ fn create_for_part(edit: &Edit<'_>, items: &mut Vec<Value>, sub: &Attribute, new
     append(attribute, items, created)
 }
 
+/// As an add to the list would: the same value is not there twice afterwards (RFC 7643 §2.4).
 fn append(attribute: &Attribute, items: &mut Vec<Value>, created: Map<String, Value>) -> Result<(), ScimError> {
-    items.push(Value::Object(created));
-    let position = items.len().saturating_sub(1);
-    settle_primary(attribute, items, &HashSet::from([position]))
+    *items = add(attribute, std::mem::take(items), vec![Value::Object(created)])?;
+    Ok(())
 }
 
 /// The element that a filter made only of equalities describes.

@@ -75,7 +75,7 @@ pub(super) fn settle_primary(
 }
 
 /// Appends; a value that is there already is merged, so that adding it again changes nothing (RFC 7644 §3.5.2.1).
-fn add(attribute: &Attribute, mut items: Vec<Value>, new: Vec<Value>) -> Result<Vec<Value>, ScimError> {
+pub(super) fn add(attribute: &Attribute, mut items: Vec<Value>, new: Vec<Value>) -> Result<Vec<Value>, ScimError> {
     let wanted: HashSet<u64> = new.iter().map(fingerprint).collect();
     let mut positions: HashMap<String, usize> = HashMap::with_capacity(new.len());
     for (position, item) in items.iter().enumerate().filter(|(_, item)| wanted.contains(&fingerprint(item))) {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::super::Resource;
 use super::super::error::ScimError;
 use super::super::schema::{Attribute, AttributeType, Mutability};
-use super::super::value::{canonical, is_hollow, single};
+use super::super::value::{canonical, is_empty, is_hollow, label, single};
 use super::{Action, Edit};
 
 /// Applies the edit to `holder`.
@@ -27,7 +27,11 @@ pub(super) fn apply(edit: &Edit<'_>, holder: &mut Resource, value: Option<Value>
 fn set_whole(edit: &Edit<'_>, holder: &mut Resource, value: Option<Value>) -> Result<(), ScimError> {
     let attribute = edit.location.attribute;
     let value = value.map(|value| unwrap_value(attribute, value));
+    let emptied = emptied_parts(attribute, value.as_ref());
     let Some(new) = read(attribute, None, value)? else {
+        if let Some(parts) = emptied {
+            return parts.into_iter().try_for_each(|part| clear_part(edit, holder, part));
+        }
         check_clearable(edit)?;
         edit.check_free(holder.get(attribute.name), None)?;
         holder.remove(attribute.name);
@@ -39,7 +43,9 @@ fn set_whole(edit: &Edit<'_>, holder: &mut Resource, value: Option<Value>) -> Re
             let before = Value::Object(present.clone());
             merge(attribute, present, members)?;
             let after = Value::Object(present.clone());
-            edit.check_free(Some(&before), Some(&after))
+            edit.check_free(Some(&before), Some(&after))?;
+            let parts = emptied.unwrap_or_default();
+            parts.into_iter().try_for_each(|part| clear_part(edit, holder, part))
         }
         (before, new) => {
             edit.check_free(before.as_deref(), Some(&new))?;
@@ -47,6 +53,32 @@ fn set_whole(edit: &Edit<'_>, holder: &mut Resource, value: Option<Value>) -> Re
             Ok(())
         }
     }
+}
+
+/// The parts that an object names with no value; `None` for what is no object and speaks of the whole.
+fn emptied_parts<'a>(attribute: &'a Attribute, value: Option<&Value>) -> Option<Vec<&'a Attribute>> {
+    let one = match value? {
+        Value::Array(items) => items.first()?,
+        one => one,
+    };
+    let empty = one.as_object()?.iter().filter(|(_, part)| is_empty(part));
+    let parts = empty.filter_map(|(name, _)| attribute.sub_attribute(name));
+    Some(parts.filter(|part| part.mutability != Mutability::ReadOnly).collect())
+}
+
+/// Takes one part away; the others stay (RFC 7644 §3.5.2.3).
+fn clear_part(edit: &Edit<'_>, holder: &mut Resource, part: &Attribute) -> Result<(), ScimError> {
+    let attribute = edit.location.attribute;
+    let Some(Value::Object(members)) = holder.get_mut(attribute.name) else { return Ok(()) };
+    let fixed = [attribute, part].into_iter().any(|attribute| attribute.mutability == Mutability::Immutable);
+    if members.contains_key(part.name) && (fixed || part.required) {
+        return Err(ScimError::mutability(format!("{} cannot be taken away", label(part, Some(attribute)))));
+    }
+    put_part(attribute, members, part, None);
+    if members.is_empty() {
+        holder.remove(attribute.name);
+    }
+    Ok(())
 }
 
 fn set_part(edit: &Edit<'_>, holder: &mut Resource, sub: &Attribute, value: Option<Value>) -> Result<(), ScimError> {

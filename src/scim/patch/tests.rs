@@ -151,6 +151,31 @@ fn every_dialect_does_what_its_client_means() {
         (json!({"op": "remove", "path": "emails"}), "/emails".into(), json!(null)),
         (json!({"op": "remove", "path": "nickName"}), "/nickName".into(), json!(null)),
         (json!({"op": "remove", "path": "name.familyName"}), "/name".into(), json!({"givenName": "Ann"})),
+        (
+            json!({"op": "replace", "path": "name", "value": {"givenName": ""}}),
+            "/name".into(),
+            json!({"familyName": "Bo"}),
+        ),
+        (
+            json!({"op": "add", "value": {"name": {"GivenName": null, "formatted": "A. Bo"}}}),
+            "/name".into(),
+            json!({"familyName": "Bo", "formatted": "A. Bo"}),
+        ),
+        (
+            json!({"op": "replace", "path": "name", "value": {"givenName": null, "familyName": []}}),
+            "/name".into(),
+            json!(null),
+        ),
+        (
+            json!({"op": "replace", "path": "name", "value": {}}),
+            "/name".into(),
+            json!({"givenName": "Ann", "familyName": "Bo"}),
+        ),
+        (
+            json!({"op": "replace", "path": ext("manager"), "value": {"value": ""}}),
+            in_ext(""),
+            json!({"department": "d"}),
+        ),
         (json!({"op": "replace", "path": "title", "value": ""}), "/title".into(), json!(null)),
         (json!({"op": "replace", "path": "title", "value": null}), "/title".into(), json!(null)),
         (json!({"op": "replace", "path": ext("manager"), "value": "n"}), in_ext("/manager"), json!({"value": "n"})),
@@ -211,6 +236,16 @@ fn what_is_there_already_changes_nothing() {
             continue;
         }
         assert_eq!((first, &resource), (Ok(false), &person()), "{operation}");
+    }
+}
+
+#[test]
+fn a_value_that_is_made_for_a_filter_is_not_there_twice() {
+    for op in ["add", "replace"] {
+        let mut resource = person();
+        run(&mut resource, json!([{"op": "add", "path": "roles", "value": [{"value": "a"}, {"value": "b"}]}])).unwrap();
+        run(&mut resource, json!([{"op": op, "path": "roles[primary eq \"True\"].value", "value": "a"}])).unwrap();
+        assert_eq!(resource["roles"], json!([{"value": "a", "primary": true}, {"value": "b"}]), "{op}");
     }
 }
 

@@ -7,6 +7,9 @@ use std::process::Command;
 
 use crate::harness::daemon::TestDaemon;
 
+mod clients;
+mod oracle;
+
 #[test]
 fn scim2_tester_finds_no_error() {
     // The tester makes up passwords of its own.

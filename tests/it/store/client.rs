@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::dice::Dice;
 use crate::harness::daemon::{Answer, Caller};
+use crate::harness::dice::Dice;
 
 /// Users of one client; from then on it changes those it has.
 const MOST_USERS: usize = 120;

@@ -13,9 +13,9 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::client::Client;
-use super::dice::Dice;
 use super::{SETTINGS, acknowledged, killed, lost, seed, tell, times, verified};
 use crate::harness::daemon::Caller;
+use crate::harness::dice::Dice;
 use crate::harness::process::{Ended, Place, Process};
 
 /// What sled's log is made of.

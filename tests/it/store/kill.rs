@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::client::Client;
-use super::dice::Dice;
 use super::{SETTINGS, acknowledged, kill_under_writes, kill_while, killed, lost, seed, tell, times, verified};
 use crate::harness::daemon::Caller;
+use crate::harness::dice::Dice;
 use crate::harness::process::{Place, Process};
 use crate::harness::slapd::{BASE, READER, READER_PASSWORD, Slapd};
 

@@ -7,8 +7,8 @@ use musterd::store::engine::sled::{Options, SledEngine};
 use musterd::store::engine::{Batch, Bytes, Engine};
 use serde_json::Value;
 
-use super::dice::Dice;
 use super::{SETTINGS, seed, tell, times, verified};
+use crate::harness::dice::Dice;
 use crate::harness::process::Place;
 
 /// The first schema, as it was written.

@@ -5,7 +5,6 @@
 
 mod client;
 mod damage;
-mod dice;
 mod disk;
 mod kill;
 mod migration;

@@ -5,24 +5,24 @@ use std::time::Duration;
 
 use musterd::base::rng::Rng;
 
-pub(super) struct Dice(Rng);
+pub(crate) struct Dice(Rng);
 
 impl Dice {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(Rng::seeded(seed))
     }
 
     /// A number of the range.
-    pub(super) fn number(&self, range: Range<u64>) -> u64 {
+    pub(crate) fn number(&self, range: Range<u64>) -> u64 {
         range.start + u64::from_le_bytes(self.0.bytes()) % (range.end - range.start)
     }
 
-    pub(super) fn milliseconds(&self, range: Range<u64>) -> Duration {
+    pub(crate) fn milliseconds(&self, range: Range<u64>) -> Duration {
         Duration::from_micros(self.number(range.start * 1_000..range.end * 1_000))
     }
 
     /// One of them, where there is any.
-    pub(super) fn pick<T: Clone>(&self, among: &[T]) -> Option<T> {
+    pub(crate) fn pick<T: Clone>(&self, among: &[T]) -> Option<T> {
         let count = u64::try_from(among.len()).unwrap();
         (count > 0).then(|| among[usize::try_from(self.number(0..count)).unwrap()].clone())
     }
