@@ -21,6 +21,7 @@ use crate::directory::grant::Grant;
 use crate::directory::policy::UserDefaults;
 use crate::directory::user::User;
 use crate::http::routes;
+use crate::http::scim::journal;
 use crate::http::serve::Listeners;
 use crate::http::state::{Inside, SourceInfo, SourceKind};
 use crate::lifecycle::sweep::Sweep;
@@ -90,8 +91,18 @@ impl Daemon {
         }
         let driver = Arc::new(Driver::new(work, Arc::new(LastRuns(store.clone())), store.clock().clone()));
         let watched = watched(&sources, &built);
-        let inside =
-            Arc::new(Inside { settings: http, scim, store, auth, sources: built, sweep, driver, users, effective });
+        let inside = Arc::new(Inside {
+            settings: http,
+            journal: journal::Journal::new(&scim),
+            scim,
+            store,
+            auth,
+            sources: built,
+            sweep,
+            driver,
+            users,
+            effective,
+        });
         let resumed = decide::resume(&inside.store, &inside.users).await.map_err(|error| error.to_string())?;
         if resumed > 0 {
             tracing::info!(plans = resumed, "approved plans that an end had cut short are applied");
@@ -120,7 +131,14 @@ impl Daemon {
             outcome
         };
         let watching = watch_all(self.watched, &self.inside.driver, &stop);
-        let ((), driven, ()) = tokio::join!(serving, driving, watching);
+        // It goes on until the last request has been answered.
+        let answered = CancellationToken::new();
+        let serving = async {
+            serving.await;
+            answered.cancel();
+        };
+        let keeping = self.inside.journal.drive(&self.inside.store, &answered);
+        let ((), driven, (), ()) = tokio::join!(serving, driving, watching, keeping);
         driven
     }
 }

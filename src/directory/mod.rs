@@ -9,6 +9,7 @@ pub mod dn;
 pub mod field;
 pub mod grant;
 pub mod group;
+pub mod journal;
 pub mod login;
 pub mod message;
 pub mod organization;

@@ -51,6 +51,11 @@ pub fn router(app: App) -> Router {
     let mut router: Router<App> = Router::new();
     for Route { path, access, handler, .. } in table() {
         let guard = middleware::from_fn_with_state((app.clone(), access), guard);
+        let handler = if access.is_scim() {
+            handler.route_layer(middleware::from_fn_with_state(app.clone(), scim::journal::keep))
+        } else {
+            handler
+        };
         router = router.route(path, handler.route_layer(guard));
     }
     let timeout = TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, app.settings.request_timeout);

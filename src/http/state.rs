@@ -19,6 +19,8 @@ pub struct Inside {
     pub settings: Settings,
     /// What identity providers find at the SCIM endpoint.
     pub scim: scim::settings::Settings,
+    /// What they have asked there.
+    pub journal: scim::journal::Journal,
     /// The store.
     pub store: Arc<Store>,
     /// The login.

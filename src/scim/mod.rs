@@ -13,6 +13,7 @@ pub mod list;
 pub mod patch;
 pub mod path;
 pub mod project;
+pub mod redact;
 pub mod resource;
 pub mod schema;
 pub mod schemas;

@@ -60,6 +60,7 @@ pub(super) const EXPORTED: &[(Space, Form)] = &[
     (Space::Reading, Form::Record),
     (Space::Conflict, Form::Record),
     (Space::Push, Form::Record),
+    (Space::Journal, Form::Record),
     (Space::TaskState, Form::Record),
     (Space::Audit, Form::Trail),
 ];

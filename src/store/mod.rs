@@ -23,6 +23,7 @@ pub mod grants;
 pub mod groups;
 pub mod import;
 mod index;
+pub mod journal;
 pub mod keys;
 pub mod list;
 pub mod logins;

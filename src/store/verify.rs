@@ -41,6 +41,7 @@ const RECORDS: &[Space] = &[
     Space::Reading,
     Space::Conflict,
     Space::Push,
+    Space::Journal,
     Space::TaskState,
 ];
 

@@ -38,6 +38,16 @@ pub(in crate::cli) enum Source {
         #[arg(long)]
         full: bool,
     },
+    /// Show what the identity provider of a SCIM source has sent, and what came of it
+    Journal {
+        source: String,
+        /// Only what was refused
+        #[arg(long)]
+        failed: bool,
+        /// Most requests that are shown
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+    },
     /// List the last runs
     Runs { source: Option<String> },
     /// Show a run and what it changed
@@ -85,6 +95,30 @@ impl Instead {
     }
 }
 
+/// Requests, oldest first, as a conversation is read.
+fn exchanges(list: &Value) {
+    for exchange in list.as_array().into_iter().flatten().rev() {
+        let text = |name: &str| output::text_at(exchange, name);
+        output::line(&format!("{}  {} {} -> {}", text("at"), text("method"), text("path"), text("status")));
+        if exchange.get("detail").is_some() {
+            let kind = exchange.get("scim_type").map(|_| format!("{}: ", text("scim_type"))).unwrap_or_default();
+            output::line(&format!("    {kind}{}", text("detail")));
+        }
+        if let Some(body) = exchange.get("body") {
+            output::line(&format!("    sent: {body}"));
+        }
+        for changed in exchange.get("changed").and_then(Value::as_array).into_iter().flatten() {
+            let target = changed.get("target").unwrap_or(&Value::Null);
+            let name = ["username", "name", "id"].iter().find_map(|name| target.get(*name)?.as_str());
+            output::line(&format!("    {} {}", output::text_at(changed, "action"), name.unwrap_or_default()));
+            for change in changed.get("changes").and_then(Value::as_array).into_iter().flatten() {
+                let part = |name: &str| output::text_at(change, name);
+                output::line(&format!("        {}: {} -> {}", part("attribute"), part("old"), part("new")));
+            }
+        }
+    }
+}
+
 const RUNS: &[(&str, &str)] = &[
     ("ID", "id"),
     ("WHEN", "started_at"),
@@ -112,6 +146,10 @@ pub(super) async fn run(source: Source, client: &Client, json: bool) -> anyhow::
     match source {
         Source::List => list(client, json).await,
         Source::Test { source, instead } => report(client.post(&path(&source, "test"), instead.body()?).await?),
+        Source::Journal { source, failed, limit } => {
+            let path = path(&source, &format!("journal?limit={limit}&failed={failed}"));
+            show(&client.get(&path).await?, json, |answer| exchanges(items(answer)))
+        }
         Source::Doctor { source } => report(client.post(&path(&source, "doctor"), json!({})).await?),
         Source::Plan { source, full } => {
             let answer = client.post(&path(&source, &format!("plan?limit=1000&full={full}")), json!({})).await?;

@@ -12,6 +12,7 @@ pub mod conflicts;
 mod events;
 pub mod groups;
 pub mod health;
+pub mod journal;
 pub mod login;
 pub mod me;
 pub mod organizations;
@@ -110,6 +111,7 @@ fn running() -> Vec<Route> {
         route(Method::POST, "/api/v1/sources/{source}/test", holder(P::SourcesSync), sources::test),
         route(Method::POST, "/api/v1/sources/{source}/doctor", holder(P::SourcesSync), sources::doctor),
         route(Method::GET, "/api/v1/sources/{source}/progress", holder(P::SourcesView), sources::progress),
+        route(Method::GET, "/api/v1/sources/{source}/journal", holder(P::AuditView), journal::list),
         route(Method::POST, "/api/v1/sources/{source}/plan", holder(P::SourcesSync), sources::plan),
         route(Method::POST, "/api/v1/sources/{source}/sync", holder(P::SourcesSync), sources::sync),
         route(Method::GET, "/api/v1/runs", holder(P::SourcesView), sources::runs),

@@ -40,7 +40,8 @@ pub enum Access {
 
 impl Access {
     /// Does the route speak SCIM?
-    fn is_scim(self) -> bool {
+    #[must_use]
+    pub fn is_scim(self) -> bool {
         matches!(self, Self::Scim | Self::ScimDiscovery | Self::ScimMe)
     }
 }

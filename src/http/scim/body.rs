@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, header};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use super::journal::Seen;
 use super::reply::Failure;
 use crate::http::extract::read_body;
 use crate::http::state::App;
@@ -27,12 +28,16 @@ impl FromRequest<App> for Body {
             let detail = "send the body as application/scim+json or application/json";
             return Err(ScimError::plain(415, detail).into());
         }
+        let seen = request.extensions().get::<Seen>().cloned();
         let bytes = read_body(request, app).await.map_err(|problem| {
             let limit = app.settings.body_limit;
             let detail =
                 format!("the body is larger than {limit} bytes (bulk.maxPayloadSize of ServiceProviderConfig)");
             if problem.code == "body_too_large" { ScimError::plain(413, detail).into() } else { Failure::from(problem) }
         })?;
+        if let Some(seen) = seen {
+            seen.note(&bytes);
+        }
         Ok(Self(parse(&bytes)?))
     }
 }

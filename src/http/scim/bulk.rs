@@ -7,10 +7,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
 use super::body::Body;
 use super::call::{Call, Place};
+use super::journal::Remark;
 use super::kind::Kind;
 use super::reply::{Failure, Reply};
 use super::writes::{self, Written};
@@ -25,11 +27,14 @@ pub(super) const MOST_OPERATIONS: usize = 1_000;
 const PATIENCE: u32 = 80;
 
 /// `POST /Bulk`.
-pub(super) async fn bulk(State(app): State<App>, call: Call, Body(body): Body) -> Result<Reply, Failure> {
+pub(super) async fn bulk(State(app): State<App>, call: Call, Body(body): Body) -> Result<Response, Failure> {
     let bulk::Request { fail_on_errors, operations } = bulk::parse(body, MOST_OPERATIONS)?;
     let mut run = Run::new(&app, &call, operations, fail_on_errors);
     run.all().await;
-    Ok(Reply::ok(run.respond()))
+    let detail = run.summary();
+    let mut response = Reply::ok(run.respond()).into_response();
+    response.extensions_mut().insert(Remark { scim_type: None, detail });
+    Ok(response)
 }
 
 /// A request under way.
@@ -202,6 +207,13 @@ impl<'a> Run<'a> {
         if let Some(slot) = self.outcomes.get_mut(number) {
             *slot = Some(outcome);
         }
+    }
+
+    /// What came of it, for the journal.
+    fn summary(&self) -> String {
+        let done = self.outcomes.iter().flatten();
+        let failed = done.clone().filter(|outcome| outcome.status >= 400).count();
+        format!("{} of {} operations processed, {failed} failed", done.count(), self.operations.len())
     }
 
     fn respond(self) -> Value {

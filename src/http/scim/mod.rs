@@ -18,6 +18,7 @@ mod discovery;
 mod group_writes;
 pub mod guide;
 mod index;
+pub mod journal;
 mod kind;
 mod list;
 mod me;

@@ -7,6 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
+use super::journal::Remark;
 use crate::auth::login::LoginError;
 use crate::http::error::Problem;
 use crate::scim::error::ScimError;
@@ -108,6 +109,8 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = Reply { status, body: self.error.to_json() }.into_response();
+        let remark = Remark { scim_type: self.error.scim_type.map(ScimType::as_str), detail: self.error.detail };
+        response.extensions_mut().insert(remark);
         if let Some(after) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
         }

@@ -8,6 +8,7 @@ mod discovery;
 mod groups;
 mod guard;
 mod hostile;
+mod journal;
 mod lists;
 mod others;
 mod ownership;

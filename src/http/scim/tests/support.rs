@@ -28,6 +28,7 @@ use crate::directory::policy::{InactivityPolicy, UserDefaults};
 use crate::directory::token::{ApiToken, Grant, Profile};
 use crate::directory::user::{RuleError, User};
 use crate::http::routes;
+use crate::http::scim::journal;
 use crate::http::scim::settings::{Push, Settings as ScimSettings};
 use crate::http::settings::Settings;
 use crate::http::state::{App, Inside, SourceInfo, SourceKind};
@@ -153,6 +154,7 @@ pub(super) async fn world_with(change: impl FnOnce(&mut Setup)) -> World {
     };
     let app = Arc::new(Inside {
         settings,
+        journal: journal::Journal::new(&scim),
         scim,
         auth: Arc::new(auth),
         sources: kinds.map(info).into(),
