@@ -9,11 +9,7 @@ use crate::base::id::{RoleId, SourceId, UserId};
 use crate::base::text;
 use crate::directory::dn::{self, EntryKey};
 use crate::directory::group::Group;
-use crate::directory::organization::Organization;
-use crate::directory::resource::Resource;
 use crate::directory::role;
-use crate::directory::session::{PasswordLink, Session};
-use crate::directory::token::ApiToken;
 use crate::directory::user::{State, User};
 use crate::store::engine::{Bytes, Row};
 use crate::store::keys::{self, END, Space};
@@ -21,6 +17,8 @@ use crate::store::tally::{self, Counted, Tally};
 use crate::store::tx::{Reads, Tx};
 use crate::store::users::WriteError;
 use crate::store::{StoreError, codec};
+
+mod kinds;
 
 /// Longest address that is indexed, in bytes (RFC 5321 §4.5.3.1.3).
 const ADDRESS_MAX: usize = 254;
@@ -143,79 +141,6 @@ impl Indexed for Group {
     }
 }
 
-impl Indexed for Organization {
-    const RECORDS: Space = Space::Organization;
-    const INDEXES: &'static [Space] = &[Space::OrganizationByName];
-
-    fn rows(&self, _: &[u8]) -> Vec<Row> {
-        let name = Space::OrganizationByName.key(&[text::fold(self.name.as_str()).as_bytes()]);
-        vec![(name, self.id.as_bytes().to_vec())]
-    }
-}
-
-impl Indexed for Resource {
-    const RECORDS: Space = Space::Resource;
-    const INDEXES: &'static [Space] = &[Space::ResourceByType, Space::ResourceByValue];
-
-    fn rows(&self, _: &[u8]) -> Vec<Row> {
-        let (id, source, kind) = (self.id.as_bytes(), self.source.as_str().as_bytes(), self.kind.as_bytes());
-        let unique = self.unique.iter().map(|value| {
-            let key = Space::ResourceByValue.key(&[source, END, kind, END, value.as_bytes()]);
-            (key, id.to_vec())
-        });
-        std::iter::once(row(Space::ResourceByType, &[source, END, kind, END, id])).chain(unique).collect()
-    }
-}
-
-/// The key of a record that lies under the hash of a token, which an index row has as its value.
-fn under_hash(records: Space, (_, hash): &Row) -> Option<Bytes> {
-    Some(records.key(&[hash]))
-}
-
-/// The hash in the key of such a record.
-fn hash_of(key: &[u8]) -> Bytes {
-    key.get(1..).unwrap_or_default().to_vec()
-}
-
-impl Indexed for ApiToken {
-    const RECORDS: Space = Space::Token;
-    const INDEXES: &'static [Space] = &[Space::TokenById];
-
-    fn rows(&self, key: &[u8]) -> Vec<Row> {
-        vec![(Space::TokenById.key(&[self.id.as_bytes()]), hash_of(key))]
-    }
-
-    fn leads_to(row: &Row) -> Option<Bytes> {
-        under_hash(Self::RECORDS, row)
-    }
-}
-
-impl Indexed for Session {
-    const RECORDS: Space = Space::Session;
-    const INDEXES: &'static [Space] = &[Space::SessionByUser];
-
-    fn rows(&self, key: &[u8]) -> Vec<Row> {
-        vec![(Space::SessionByUser.key(&[self.user.as_bytes(), self.id.as_bytes()]), hash_of(key))]
-    }
-
-    fn leads_to(row: &Row) -> Option<Bytes> {
-        under_hash(Self::RECORDS, row)
-    }
-}
-
-impl Indexed for PasswordLink {
-    const RECORDS: Space = Space::Link;
-    const INDEXES: &'static [Space] = &[Space::LinkByUser];
-
-    fn rows(&self, key: &[u8]) -> Vec<Row> {
-        vec![(Space::LinkByUser.key(&[self.user.as_bytes()]), hash_of(key))]
-    }
-
-    fn leads_to(row: &Row) -> Option<Bytes> {
-        under_hash(Self::RECORDS, row)
-    }
-}
-
 /// The index rows of a record, by its key and its stored bytes.
 type RowsOf = fn(&[u8], &[u8]) -> Result<Vec<Row>, StoreError>;
 
@@ -245,11 +170,11 @@ impl Kind {
 pub(super) const KINDS: &[Kind] = &[
     Kind::of::<User>(),
     Kind::of::<Group>(),
-    Kind::of::<Organization>(),
-    Kind::of::<Resource>(),
-    Kind::of::<ApiToken>(),
-    Kind::of::<Session>(),
-    Kind::of::<PasswordLink>(),
+    Kind::of::<kinds::Organization>(),
+    Kind::of::<kinds::Resource>(),
+    Kind::of::<kinds::ApiToken>(),
+    Kind::of::<kinds::Session>(),
+    Kind::of::<kinds::PasswordLink>(),
 ];
 
 /// Writes a record with its index rows, if it may have them; `old` is what it was.

@@ -1,0 +1,83 @@
+//! The index rows of everything but users and groups.
+
+use super::{Indexed, row};
+use crate::base::text;
+pub(super) use crate::directory::organization::Organization;
+pub(super) use crate::directory::resource::Resource;
+pub(super) use crate::directory::session::{PasswordLink, Session};
+pub(super) use crate::directory::token::ApiToken;
+use crate::store::engine::{Bytes, Row};
+use crate::store::keys::{END, Space};
+
+impl Indexed for Organization {
+    const RECORDS: Space = Space::Organization;
+    const INDEXES: &'static [Space] = &[Space::OrganizationByName];
+
+    fn rows(&self, _: &[u8]) -> Vec<Row> {
+        let name = Space::OrganizationByName.key(&[text::fold(self.name.as_str()).as_bytes()]);
+        vec![(name, self.id.as_bytes().to_vec())]
+    }
+}
+
+impl Indexed for Resource {
+    const RECORDS: Space = Space::Resource;
+    const INDEXES: &'static [Space] = &[Space::ResourceByType, Space::ResourceByValue];
+
+    fn rows(&self, _: &[u8]) -> Vec<Row> {
+        let (id, source, kind) = (self.id.as_bytes(), self.source.as_str().as_bytes(), self.kind.as_bytes());
+        let unique = self.unique.iter().map(|value| {
+            let key = Space::ResourceByValue.key(&[source, END, kind, END, value.as_bytes()]);
+            (key, id.to_vec())
+        });
+        std::iter::once(row(Space::ResourceByType, &[source, END, kind, END, id])).chain(unique).collect()
+    }
+}
+
+/// The key of a record that lies under the hash of a token, which an index row has as its value.
+fn under_hash(records: Space, (_, hash): &Row) -> Option<Bytes> {
+    Some(records.key(&[hash]))
+}
+
+/// The hash in the key of such a record.
+fn hash_of(key: &[u8]) -> Bytes {
+    key.get(1..).unwrap_or_default().to_vec()
+}
+
+impl Indexed for ApiToken {
+    const RECORDS: Space = Space::Token;
+    const INDEXES: &'static [Space] = &[Space::TokenById];
+
+    fn rows(&self, key: &[u8]) -> Vec<Row> {
+        vec![(Space::TokenById.key(&[self.id.as_bytes()]), hash_of(key))]
+    }
+
+    fn leads_to(row: &Row) -> Option<Bytes> {
+        under_hash(Self::RECORDS, row)
+    }
+}
+
+impl Indexed for Session {
+    const RECORDS: Space = Space::Session;
+    const INDEXES: &'static [Space] = &[Space::SessionByUser];
+
+    fn rows(&self, key: &[u8]) -> Vec<Row> {
+        vec![(Space::SessionByUser.key(&[self.user.as_bytes(), self.id.as_bytes()]), hash_of(key))]
+    }
+
+    fn leads_to(row: &Row) -> Option<Bytes> {
+        under_hash(Self::RECORDS, row)
+    }
+}
+
+impl Indexed for PasswordLink {
+    const RECORDS: Space = Space::Link;
+    const INDEXES: &'static [Space] = &[Space::LinkByUser];
+
+    fn rows(&self, key: &[u8]) -> Vec<Row> {
+        vec![(Space::LinkByUser.key(&[self.user.as_bytes()]), hash_of(key))]
+    }
+
+    fn leads_to(row: &Row) -> Option<Bytes> {
+        under_hash(Self::RECORDS, row)
+    }
+}
