@@ -3,12 +3,13 @@
 use std::convert::Infallible;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::handler::Handler;
 use axum::http::{Method, StatusCode};
 use axum::middleware;
 use axum::response::IntoResponse;
 use axum::routing::{MethodFilter, MethodRouter, on};
+use tower::util::MapRequest;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
@@ -59,14 +60,31 @@ pub fn router(app: App) -> Router {
         router = router.route(path, handler.route_layer(guard));
     }
     let timeout = TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, app.settings.request_timeout);
-    router
+    let router = router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(app.settings.body_limit))
         .layer(timeout)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(app.clone(), wrap))
-        .with_state(app)
+        .with_state(app);
+    // Before anything looks at the path: a base URL that was typed with a final slash is as good as one without.
+    Router::new().fallback_service(MapRequest::new(router, tidy))
+}
+
+/// SCIM clients join base URLs and paths by hand: slashes too many mean nothing there.
+fn tidy(mut request: Request) -> Request {
+    let path = request.uri().path();
+    let is_tidy = !path.starts_with("/scim/") || !path.contains("//") && (path.len() < 10 || !path.ends_with('/'));
+    if is_tidy {
+        return request;
+    }
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+    if let Ok(uri) = format!("/{}{query}", parts.join("/")).parse() {
+        *request.uri_mut() = uri;
+    }
+    request
 }
 
 async fn not_found(uri: axum::http::Uri) -> axum::response::Response {

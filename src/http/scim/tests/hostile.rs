@@ -64,6 +64,17 @@ async fn hostile_filters_are_refused_at_once() {
 }
 
 #[tokio::test]
+async fn slashes_too_many_mean_nothing() {
+    let world = world().await;
+    let id = world.okta.user("ada", json!({})).await;
+    for path in ["/scim/v2//Users", "/scim/v2/Users/", "/scim//v2/Users/?count=1"] {
+        world.okta.request(Method::GET, path, &[], Body::empty()).await.expect(200);
+    }
+    world.okta.request(Method::GET, &format!("/scim/v2//Users/{id}/"), &[], Body::empty()).await.expect(200);
+    world.okta.get("/").await.expect(200);
+}
+
+#[tokio::test]
 async fn paths_that_are_none_are_said_to_be_none() {
     let world = world().await;
     let odd = [
@@ -72,9 +83,7 @@ async fn paths_that_are_none_are_said_to_be_none() {
         "/scim/v2/Users/..%2f..",
         "/scim/v2/Users/a/b",
         "/scim/v2/users",
-        "/scim/v2//Users",
         "/scim/v9/Users",
-        "/scim/v2/Users/",
         "/scim/v2/Groups/x",
         "/scim/v2/Schemas/x",
         "/scim/x",
