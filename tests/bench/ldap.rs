@@ -78,7 +78,7 @@ fn source(slapd: &Slapd, groups: bool) -> Settings {
 }
 
 /// The same, as the daemon reads them.
-fn section(slapd: &Slapd) -> String {
+pub(crate) fn section(slapd: &Slapd) -> String {
     format!(
         "[[sources]]\nid = \"corp\"\nkind = \"ldap\"\nurls = [\"{}\"]\nca_file = \"{}\"\nbind_dn = \"{READER}\"\n\
          bind_password = \"{READER_PASSWORD}\"\nbase_dn = \"{}\"\nschedule = \"off\"\n",

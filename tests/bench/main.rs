@@ -1,7 +1,7 @@
 //! The figures, each a ratio with both sides measured in one run: `cargo bench`, or `cargo bench -- NAME`.
 //!
 //! Figures: `logins`, `scim`, `ldap`, `store`. They need `slapd` (see `tests/run`) and print a table; they are not
-//! tests. A number is of how many users those of `ldap` and `store` are taken, 100,000 where none is given:
+//! tests. A number is of how many users those of `scim`, `ldap` and `store` are taken, 100,000 where none is given:
 //! `cargo bench -- store 1000000`.
 
 #![expect(
@@ -53,7 +53,7 @@ fn main() {
         figures.extend(logins::figures());
     }
     if is_wanted("scim") {
-        figures.extend(scim::figures());
+        figures.extend(scim::figures(users));
     }
     if is_wanted("ldap") {
         figures.extend(ldap::figures(users));
