@@ -22,6 +22,7 @@ use crate::directory::policy::UserDefaults;
 use crate::directory::user::User;
 use crate::http::routes;
 use crate::http::scim::journal;
+use crate::http::scim::pages::Pages;
 use crate::http::serve::Listeners;
 use crate::http::state::{Inside, SourceInfo, SourceKind};
 use crate::lifecycle::sweep::Sweep;
@@ -94,6 +95,7 @@ impl Daemon {
         let inside = Arc::new(Inside {
             settings: http,
             journal: journal::Journal::new(&scim),
+            pages: Pages::default(),
             scim,
             store,
             auth,

@@ -18,9 +18,9 @@ pub struct Exchange {
     pub method: String,
     /// The path, with the query string.
     pub path: String,
-    /// The body as it was sent; none was, or it was too large to be kept, or no JSON.
+    /// The JSON text of the body as it was sent, but for its secrets; none was, or it was too large to be kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub body: Option<serde_json::Value>,
+    pub body: Option<String>,
     /// Bytes of the body.
     pub size: u64,
     /// The HTTP status of the answer.

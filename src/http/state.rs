@@ -19,6 +19,8 @@ pub struct Inside {
     pub settings: Settings,
     /// What identity providers find at the SCIM endpoint.
     pub scim: scim::settings::Settings,
+    /// Where the pages of their lists begin.
+    pub pages: scim::pages::Pages,
     /// What they have asked there.
     pub journal: scim::journal::Journal,
     /// The store.

@@ -203,8 +203,7 @@ fn last_page(tx: &Tx<'_>, head: &Head) -> Result<Open, StoreError> {
     }
     let key = page::key(head.page);
     let Some(bytes) = tx.get(&key)? else { return Ok(Open::default()) };
-    let lines = Page::read(&(key, bytes))?.lines()?;
-    let lines = lines.iter().map(Written::of).collect::<Result<Vec<_>, _>>()?;
+    let lines = Page::read(&(key, bytes))?.reopen()?;
     let bytes = lines.iter().map(Written::size).sum();
     Ok(Open { first: head.page, lines, bytes, most: SHORT_PAGE })
 }

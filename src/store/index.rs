@@ -105,7 +105,8 @@ impl Indexed for User {
 
     fn tally(&self) -> Counted {
         let is_removed = matches!(self.state, State::Removed { .. });
-        (!is_removed).then(|| (tally::key(&self.source), Tally { present: 1, active: u64::from(self.is_active()) }))
+        (!is_removed)
+            .then(|| (tally::key(&self.source), Tally { present: 1, active: u64::from(self.is_active()), shifts: 0 }))
     }
 }
 
@@ -185,7 +186,10 @@ pub(super) fn write<T: Indexed>(tx: &mut Tx<'_>, key: Bytes, old: Option<&T>, ne
     let had = rows_of(old, &key);
     let rows = new.rows(&key);
     check_free(tx, &had, &rows)?;
-    tally::moved(tx, old.and_then(Indexed::tally), new.tally())?;
+    match old {
+        Some(old) => tally::moved(tx, old.tally(), new.tally())?,
+        None => tally::made(tx, new.tally())?,
+    }
     Ok(replace(tx, key, had, rows, new)?)
 }
 
@@ -213,7 +217,7 @@ impl Prepared {
     /// [`WriteError::Taken`] when another record holds a value that must be unique.
     pub(super) fn write(self, tx: &mut Tx<'_>) -> Result<(), WriteError> {
         check_free(tx, &[], &self.rows)?;
-        tally::moved(tx, None, self.tally)?;
+        tally::made(tx, self.tally)?;
         self.rows.into_iter().for_each(|(index, value)| tx.put(index, value));
         tx.put(self.key, self.record);
         Ok(())
@@ -239,7 +243,10 @@ fn check_free(tx: &Tx<'_>, had: &[Row], rows: &[Row]) -> Result<(), WriteError> 
 /// When the record cannot be encoded.
 pub(super) fn put<T: Indexed>(tx: &mut Tx<'_>, key: Bytes, old: Option<&T>, new: &T) -> Result<(), StoreError> {
     let (had, rows) = (rows_of(old, &key), new.rows(&key));
-    tally::moved(tx, old.and_then(Indexed::tally), new.tally())?;
+    match old {
+        Some(old) => tally::moved(tx, old.tally(), new.tally())?,
+        None => tally::made(tx, new.tally())?,
+    }
     replace(tx, key, had, rows, new)
 }
 

@@ -15,28 +15,35 @@ pub struct Tally {
     pub present: u64,
     /// Who of them is active.
     pub active: u64,
+    /// Raised whenever somebody left, or came in between others: who only ever come last leave everybody's place in
+    /// the order of ids as it is.
+    pub shifts: u64,
 }
 
 impl Tally {
     /// Out of its row.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
-        let (present, active) = (bytes.first_chunk::<8>()?, bytes.last_chunk::<8>()?);
-        (bytes.len() == 16).then(|| Self { present: u64::from_be_bytes(*present), active: u64::from_be_bytes(*active) })
+        let ([present, active, shifts], []) = bytes.as_chunks::<8>() else { return None };
+        let number = |bytes: &[u8; 8]| u64::from_be_bytes(*bytes);
+        Some(Self { present: number(present), active: number(active), shifts: number(shifts) })
     }
 
     /// As it stands in its row.
     pub(super) fn bytes(self) -> Bytes {
-        [self.present.to_be_bytes(), self.active.to_be_bytes()].concat()
+        [self.present, self.active, self.shifts].map(u64::to_be_bytes).concat()
     }
 
     /// Both together.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
-        Self { present: self.present.saturating_add(other.present), active: self.active.saturating_add(other.active) }
+        let sum = |own: u64, other: u64| own.saturating_add(other);
+        let (present, active) = (sum(self.present, other.present), sum(self.active, other.active));
+        Self { present, active, shifts: sum(self.shifts, other.shifts) }
     }
 
     fn minus(self, other: Self) -> Self {
-        Self { present: self.present.saturating_sub(other.present), active: self.active.saturating_sub(other.active) }
+        let (present, active) = (self.present.saturating_sub(other.present), self.active.saturating_sub(other.active));
+        Self { present, active, shifts: self.shifts.saturating_add(1) }
     }
 }
 
@@ -60,24 +67,33 @@ pub(super) fn at(reads: &dyn Reads, key: &[u8]) -> Result<Tally, StoreError> {
     Ok(reads.get(key)?.and_then(|bytes| Tally::read(&bytes)).unwrap_or_default())
 }
 
-/// A record became another one.
-pub(super) fn moved(tx: &mut Tx<'_>, old: Counted, new: Counted) -> Result<(), StoreError> {
-    if old == new {
-        return Ok(());
-    }
-    if let Some((key, counted)) = old {
-        let left = at(tx, &key)?.minus(counted);
-        put(tx, key, left);
-    }
-    if let Some((key, counted)) = new {
-        let sum = at(tx, &key)?.plus(counted);
-        put(tx, key, sum);
-    }
+/// A record was made.
+pub(super) fn made(tx: &mut Tx<'_>, new: Counted) -> Result<(), StoreError> {
+    let Some((key, counted)) = new else { return Ok(()) };
+    let sum = at(tx, &key)?.plus(counted);
+    tx.put(key, sum.bytes());
     Ok(())
 }
 
-fn put(tx: &mut Tx<'_>, key: Bytes, tally: Tally) {
-    if tally == Tally::default() { tx.remove(key) } else { tx.put(key, tally.bytes()) }
+/// A record became another one.
+pub(super) fn moved(tx: &mut Tx<'_>, old: Counted, new: Counted) -> Result<(), StoreError> {
+    match (old, new) {
+        (old, new) if old == new => Ok(()),
+        (Some((key, old)), Some((same, new))) if key == same => {
+            let tally = at(tx, &key)?;
+            let active = tally.active.saturating_sub(old.active).saturating_add(new.active);
+            tx.put(key, Tally { active, ..tally }.bytes());
+            Ok(())
+        }
+        (old, new) => {
+            if let Some((key, counted)) = old {
+                let left = at(tx, &key)?.minus(counted);
+                tx.put(key, left.bytes());
+            }
+            // Back from a tombstone, or from another source: with an id of long ago.
+            made(tx, new.map(|(key, counted)| (key, Tally { shifts: 1, ..counted })))
+        }
+    }
 }
 
 /// Compares what stands there with what was counted.
@@ -90,9 +106,12 @@ pub(super) fn verify(
     let found: BTreeMap<Bytes, Bytes> = rows.into_iter().collect();
     let keys: BTreeSet<&Bytes> = found.keys().chain(counted.keys()).collect();
     for key in keys {
-        let wanted = counted.get(key).map(|tally| tally.bytes());
-        if found.get(key) != wanted.as_ref() {
-            report.wrong_count(key, wanted);
+        let wanted = counted.get(key).copied().unwrap_or_default();
+        let there = found.get(key).map_or(Some(Tally::default()), |bytes| Tally::read(bytes));
+        if there.is_none_or(|there| (there.present, there.active) != (wanted.present, wanted.active)) {
+            // Whoever remembers a place must find that it is none any more.
+            let shifts = there.map_or(u64::MAX / 2, |there| there.shifts.saturating_add(1));
+            report.wrong_count(key, Some(Tally { shifts, ..wanted }.bytes()));
         }
     }
     Ok(())

@@ -59,6 +59,8 @@ fn page(
         let changed = changes.remove(&exchange.request).unwrap_or_default();
         let mut item = json!(exchange);
         if let Some(item) = item.as_object_mut() {
+            let body = item.get("body").and_then(Value::as_str).and_then(|text| serde_json::from_str(text).ok());
+            item.extend(body.map(|body: Value| ("body".to_owned(), body)));
             item.insert("changed".to_owned(), changed.into());
         }
         items.push(item);

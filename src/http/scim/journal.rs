@@ -10,7 +10,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde::de::IgnoredAny;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -196,10 +196,16 @@ impl Journal {
     }
 
     /// A body as it may be read again; one that is no JSON may hold a secret anywhere.
-    fn shown(&self, body: &Bytes) -> Option<Value> {
+    fn shown(&self, body: &Bytes) -> Option<String> {
         if body.is_empty() {
             return None;
         }
-        Some(body::parse(body).map_or_else(|_| json!("[not JSON]"), |value| self.secrets.redact(value)))
+        let text = std::str::from_utf8(body).ok();
+        let is_json = serde_json::from_slice::<IgnoredAny>(body).is_ok();
+        if let Some(text) = text.filter(|text| is_json && self.secrets.cannot_be_in(text)) {
+            return Some(text.to_owned());
+        }
+        let shown = body::parse(body).map(|value| self.secrets.redact(value).to_string());
+        Some(shown.unwrap_or_else(|_| "[not JSON]".to_owned()))
     }
 }

@@ -24,6 +24,7 @@ mod list;
 mod me;
 mod members;
 mod other_writes;
+pub mod pages;
 mod refused;
 pub mod reply;
 mod resources;

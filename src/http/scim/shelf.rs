@@ -18,8 +18,9 @@ use crate::scim::project::Projection;
 use crate::scim::schema::ResourceType;
 use crate::scim::schemas::Registry;
 use crate::scim::{Resource, ScimError};
+use crate::store::tally::{self, Tally};
 use crate::store::tx::Reads;
-use crate::store::{StoreError, groups, resources, tally, users};
+use crate::store::{StoreError, groups, resources, users};
 
 /// Ids that are read from the store at a time.
 const CHUNK: usize = 10_000;
@@ -100,8 +101,8 @@ impl Shelf<'_> {
     }
 
     /// How many users there are.
-    pub(super) fn user_count(&self) -> Result<u64, StoreError> {
-        Ok(tally::of_source(self.reads, self.source)?.present)
+    pub(super) fn tally(&self) -> Result<Tally, StoreError> {
+        tally::of_source(self.reads, self.source)
     }
 
     /// At most so many users, oldest first, after one of them. Reads no record.

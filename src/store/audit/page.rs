@@ -7,6 +7,7 @@
 
 use jiff::Timestamp;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::directory::audit::AuditLine;
 use crate::store::engine::{Bytes, Row};
@@ -67,6 +68,11 @@ impl Written {
         json.extend_from_slice(hash.as_bytes());
         json.extend_from_slice(b"\"}");
         Self { json, at: line.at, marks: marks(line) }
+    }
+
+    /// A line of a page that is opened again: its text, and nothing of it is parsed.
+    fn reopened(json: &RawValue, at: Timestamp) -> Self {
+        Self { json: json.get().as_bytes().to_vec(), at, marks: Vec::new() }
     }
 
     /// Bytes of its JSON.
@@ -151,15 +157,34 @@ impl<'a> Page<'a> {
         marks.len() == usize::from(u16::MAX) || wanted.iter().all(|wanted| marks.binary_search(&wanted.0).is_ok())
     }
 
+    /// Its lines as they go into a page again: together they have its times and marks.
+    ///
+    /// # Errors
+    /// When they are damaged.
+    pub(super) fn reopen(&self) -> Result<Vec<Written>, StoreError> {
+        let read = |json: &[u8]| {
+            let lines: Vec<&RawValue> = serde_json::from_slice(json)?;
+            Ok::<_, serde_json::Error>(lines.into_iter().map(|line| Written::reopened(line, self.to)).collect())
+        };
+        let lines = codec::unpack(self.packed, read).map_err(|error| self.damaged(&error))?;
+        let mut lines: Vec<Written> = lines.map_err(|error| self.damaged(&error))?;
+        if let Some(first) = lines.first_mut() {
+            first.at = self.from;
+            first.marks = self.marks.as_chunks::<4>().0.iter().copied().map(Mark).collect();
+        }
+        Ok(lines)
+    }
+
+    fn damaged(&self, error: &dyn std::fmt::Display) -> StoreError {
+        StoreError::Record(format!("the page of audit lines from {} on is damaged: {error}", self.first))
+    }
+
     /// Its lines as they were written.
     ///
     /// # Errors
     /// When they are damaged.
     pub(super) fn lines(&self) -> Result<Vec<Value>, StoreError> {
         let parse = |json: &[u8]| serde_json::from_slice(json);
-        let damaged = |error: &dyn std::fmt::Display| {
-            StoreError::Record(format!("the page of audit lines from {} on is damaged: {error}", self.first))
-        };
-        codec::unpack(self.packed, parse).map_err(|error| damaged(&error))?.map_err(|error| damaged(&error))
+        codec::unpack(self.packed, parse).map_err(|error| self.damaged(&error))?.map_err(|error| self.damaged(&error))
     }
 }

@@ -160,7 +160,9 @@ async fn a_purge_waits_for_its_time_and_leaves_no_row_behind() {
     assert_eq!(purgeable(&store.view(), store.clock().now(), 9).unwrap(), [ada.id]);
     assert!(purge_now().await.unwrap());
     let all = store.view().scan(&KeyRange::prefix(&[]), Order::Ascending, usize::MAX).unwrap();
-    let left: Vec<_> = all.iter().filter(|(key, _)| (0x10..0x40).contains(&key[0])).collect();
+    // How many there are stays: none.
+    let is_left = |key: &[u8]| (0x10..0x40).contains(&key[0]) && Space::of(key) != Some(Space::UserTally);
+    let left: Vec<_> = all.iter().filter(|(key, _)| is_left(key)).collect();
     assert!(left.is_empty(), "{left:?}");
 }
 
@@ -176,12 +178,16 @@ async fn how_many_users_a_source_has_is_counted_with_every_change() {
     made(&store, "bob", "bob@example.org").await.unwrap();
     assert!(made(&store, "ADA", "x@example.org").await.is_err());
     assert_eq!(count(&store), (2, 2));
+    let shifts = |store: &Store| crate::store::tally::of_source(&store.view(), &SourceId::local()).unwrap().shifts;
+    assert_eq!(shifts(&store), 0, "who comes last moves nobody");
     let by = || Actor::Socket { uid: 0 };
     changed(&store, ada.id, move |user, now| user.disable(DisabledReason::Admin, by(), now)).await.unwrap();
     assert_eq!(count(&store), (2, 1));
     changed(&store, ada.id, move |user, now| Ok(user.remove(by(), now, Duration::from_secs(60)))).await.unwrap();
     assert_eq!(count(&store), (1, 1));
+    assert_eq!(shifts(&store), 1);
     changed(&store, ada.id, User::restore).await.unwrap();
+    assert_eq!(shifts(&store), 2);
     let gone = |user: User, _| Ok(User { source: SourceId::parse("other").unwrap(), ..user });
     assert_eq!(count(&store), (2, 1));
     changed(&store, ada.id, gone).await.unwrap();

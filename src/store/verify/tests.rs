@@ -171,7 +171,7 @@ async fn what_needs_a_person_is_told_and_left_alone() {
 async fn a_wrong_number_of_users_is_found_and_put_right() {
     let row = || Space::UserTally.key(&[b"local"]);
     assert_eq!(damaged(move |tx, _| tx.remove(row())).await, (1, 0));
-    assert_eq!(damaged(move |tx, _| tx.put(row(), vec![9; 16])).await, (1, 0));
+    assert_eq!(damaged(move |tx, _| tx.put(row(), vec![9; 24])).await, (1, 0));
     assert_eq!(damaged(move |tx, _| tx.put(row(), vec![9; 3])).await, (1, 0));
-    assert_eq!(damaged(move |tx, _| tx.put(Space::UserTally.key(&[b"nobody"]), vec![9; 16])).await, (1, 0));
+    assert_eq!(damaged(move |tx, _| tx.put(Space::UserTally.key(&[b"nobody"]), vec![9; 24])).await, (1, 0));
 }

@@ -38,11 +38,11 @@ async fn each_request_of_a_token_is_kept_with_its_answer_and_without_its_secrets
     let text = serde_json::to_string(&all).unwrap();
     assert!(!text.contains("correct") && !text.contains("s3c"), "{text}");
     let (made, clash, broken) = (&all[5], &all[4], &all[1]);
-    assert_eq!(made.body.as_ref().unwrap()["userName"], "ada");
-    assert_eq!(made.body.as_ref().unwrap()["password"], "[redacted]");
+    let sent: serde_json::Value = serde_json::from_str(made.body.as_ref().unwrap()).unwrap();
+    assert_eq!((&sent["userName"], &sent["password"]), (&json!("ada"), &json!("[redacted]")));
     assert_eq!((clash.scim_type.as_deref(), clash.is_refused()), (Some("uniqueness"), true));
     assert!(clash.detail.as_deref().unwrap().contains("userName"));
-    assert_eq!((broken.body.as_ref().unwrap(), broken.size), (&json!("[not JSON]"), 17));
+    assert_eq!((broken.body.as_deref(), broken.size), (Some("[not JSON]"), 17));
     assert!(all[0].body.is_none());
     assert_eq!(exchanges(&world, "entra").await.len(), 1, "a source's requests are its own");
 }

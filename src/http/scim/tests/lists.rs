@@ -170,3 +170,25 @@ async fn a_filter_by_groups_sees_the_groups_that_are_shown() {
     }
     assert_eq!(names(&world.okta.find("/Users", "not (groups pr)").await.expect(200)), "eve dan cid bob");
 }
+
+#[tokio::test]
+async fn pages_by_number_are_exact_whoever_comes_and_goes_between_them() {
+    let world = world().await;
+    let mut ids = Vec::new();
+    for n in 0..10 {
+        ids.push(world.okta.user(&format!("user{n}"), json!({})).await);
+        world.pass_seconds(1);
+    }
+    let page = async |start: usize| {
+        let answer = world.okta.get(&format!("/Users?startIndex={start}&count=3")).await.expect(200);
+        answer.each("id").iter().map(|id| id.as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!([page(1).await, page(4).await, page(7).await, page(10).await].concat(), ids);
+    ids.push(world.okta.user("late", json!({})).await);
+    assert_eq!([page(4).await, page(10).await].concat(), [&ids[3..6], &ids[9..11]].concat());
+    world.okta.delete(&format!("/Users/{}", ids.remove(1))).await.expect(204);
+    assert_eq!([page(4).await, page(7).await, page(4).await].concat(), [&ids[3..9], &ids[3..6]].concat());
+    world.entra.user("of another", json!({})).await;
+    assert_eq!(page(7).await, ids[6..9]);
+    assert!(page(99).await.is_empty());
+}

@@ -155,6 +155,7 @@ pub(super) async fn world_with(change: impl FnOnce(&mut Setup)) -> World {
     let app = Arc::new(Inside {
         settings,
         journal: journal::Journal::new(&scim),
+        pages: Default::default(),
         scim,
         auth: Arc::new(auth),
         sources: kinds.map(info).into(),
