@@ -7,6 +7,7 @@ use std::process::Command;
 
 use crate::harness::daemon::TestDaemon;
 
+mod checklist;
 mod clients;
 mod oracle;
 
