@@ -197,8 +197,11 @@ fn wrong(attribute: &Attribute, parent: Option<&Attribute>, hint: &str) -> ScimE
     ScimError::invalid_value(format!("{} {hint}", excerpt(&label(attribute, parent))))
 }
 
-/// RFC 4648 §4; padding may be left out (RFC 7643 §2.3.6).
+/// RFC 4648 §4, one value: padding may be left out (RFC 7643 §2.3.6), and is nowhere but at the end.
 fn is_base64(text: &str) -> bool {
+    if text.trim_end_matches('=').contains('=') {
+        return false;
+    }
     BASE64.decode(text.as_bytes()).is_ok() || BASE64_NOPAD.decode(text.as_bytes()).is_ok()
 }
 
@@ -233,6 +236,6 @@ mod tests {
     #[test]
     fn base64_may_leave_out_its_padding() {
         assert!(is_base64("aGk=") && is_base64("aGk"));
-        assert!(!is_base64("not base64!") && !is_base64("a"));
+        assert!(!is_base64("not base64!") && !is_base64("a") && !is_base64("aGk=aGk="));
     }
 }
