@@ -80,7 +80,7 @@ fn rfc9967_4_events_are_not_claimed() {
     }
     for path in ["/Events", "/SecurityEvents", "/Streams", "/Feeds"] {
         service.get(path).with(404);
-        service.post(path, &json!({})).status.to_string().starts_with('4').then_some(()).unwrap();
+        assert!((400..500).contains(&service.post(path, &json!({})).status), "{path}");
     }
 }
 

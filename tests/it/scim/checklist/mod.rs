@@ -13,6 +13,7 @@ use super::clients::{ENTERPRISE, ERROR, GROUP, LIST, PATCH, SEARCH, Said, USER, 
 use crate::harness::daemon::{Caller, TestDaemon};
 
 mod bulk;
+mod common;
 mod create;
 mod cursor;
 mod delete;

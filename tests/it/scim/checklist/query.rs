@@ -91,7 +91,7 @@ fn rfc7644_3_4_2_1_too_many_results_come_in_pages() {
     service.user("one-more", json!({}));
     let said = service.get("/Users?count=1000000&attributes=userName").with(200);
     assert_eq!(said.json["totalResults"], most + 1);
-    assert_eq!(said.listed().len() as u64, most);
+    assert_eq!(u64::try_from(said.listed().len()).unwrap(), most);
     let rest = service.get(&format!("/Users?count=1000000&startIndex={}", most + 1)).with(200);
     assert_eq!(rest.listed()[0]["userName"], "one-more");
 }
