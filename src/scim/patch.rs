@@ -9,8 +9,6 @@ mod members;
 mod pathless;
 mod single;
 
-use std::collections::HashSet;
-
 use serde_json::Value;
 
 use super::Resource;
@@ -18,7 +16,7 @@ use super::error::{ScimError, excerpt};
 use super::path::Path;
 use super::resource::{check_message, fold_names, set_schemas};
 use super::schema::{Attribute, Location, Mutability, ResourceType, Target};
-use super::value::label;
+use super::value::{distinct, is_added_whole, label};
 
 pub use members::{Member, MemberChange, MemberKind, read_members, split_members};
 
@@ -137,10 +135,9 @@ fn apply_each(
 /// Edits of parts can make two values of a list the same; one of them stays (RFC 7643 §2.4).
 fn drop_repeats(resource_type: &ResourceType, draft: &mut Resource) {
     let lists = resource_type.base.attributes.iter().filter(|attribute| attribute.multi_valued);
-    for attribute in lists.filter(|attribute| !list::is_added_whole(attribute)) {
+    for attribute in lists.filter(|attribute| !is_added_whole(attribute)) {
         if let Some(Value::Array(items)) = draft.get_mut(attribute.name) {
-            let mut seen = HashSet::with_capacity(items.len());
-            items.retain(|item| seen.insert(item.to_string()));
+            *items = distinct(attribute, std::mem::take(items));
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Owns type checks, the coercions clients need (boolean strings, bare strings for complex values) and the
 //! meaning of "no value". Refuses to repeat a value in an error: only the attribute is named.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use data_encoding::{BASE64, BASE64_NOPAD};
 use jiff::{Timestamp, civil, tz::TimeZone};
@@ -121,6 +121,51 @@ pub(super) fn is_primary(item: &Value) -> bool {
     item.get("primary") == Some(&Value::Bool(true))
 }
 
+/// Each value once: one that is there already gives the first what that has not, and its primary (RFC 7643 §2.4).
+pub(super) fn distinct(attribute: &Attribute, items: Vec<Value>) -> Vec<Value> {
+    let mut positions: HashMap<String, usize> = HashMap::with_capacity(items.len());
+    let mut kept: Vec<Value> = Vec::with_capacity(items.len());
+    for item in items {
+        let position = *positions.entry(identity(attribute, &item)).or_insert(kept.len());
+        match (kept.get_mut(position), item) {
+            (None, item) => kept.push(item),
+            (Some(Value::Object(first)), Value::Object(members)) if !is_added_whole(attribute) => {
+                for (name, part) in members {
+                    if name == "primary" && part == Value::Bool(true) {
+                        first.insert(name, part);
+                    } else {
+                        first.entry(name).or_insert(part);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    kept
+}
+
+/// What makes an element the same one: its value and type; of members the value alone; else all of it.
+pub(super) fn identity(attribute: &Attribute, item: &Value) -> String {
+    let Some(value) = item.get("value") else { return item.to_string() };
+    let value = folded(attribute, "value", value);
+    if is_added_whole(attribute) {
+        return format!("value {value}");
+    }
+    let kind = item.get("type").map(|kind| folded(attribute, "type", kind));
+    format!("value {value} type {}", kind.unwrap_or_default())
+}
+
+/// A part of an element as it compares.
+pub(super) fn folded(attribute: &Attribute, part: &str, value: &Value) -> String {
+    let exact = attribute.sub_attribute(part).is_none_or(|sub| sub.case_exact);
+    if exact { value.to_string() } else { value.to_string().to_lowercase() }
+}
+
+/// Whether elements are added and removed but never edited (RFC 7643 §4.2: members).
+pub(super) fn is_added_whole(attribute: &Attribute) -> bool {
+    attribute.sub_attribute("value").is_some_and(|value| value.mutability == Mutability::Immutable)
+}
+
 /// Whether an element that lost its `value` has nothing left but labels, and so is no value any more.
 pub(super) fn is_hollow(attribute: &Attribute, element: &Map<String, Value>) -> bool {
     const LABELS: [&str; 5] = ["type", "primary", "display", "displayName", "$ref"];
@@ -129,15 +174,11 @@ pub(super) fn is_hollow(attribute: &Attribute, element: &Map<String, Value>) -> 
 }
 
 fn many(attribute: &Attribute, parent: Option<&Attribute>, items: Vec<Value>) -> Result<Option<Value>, ScimError> {
-    let mut seen = HashSet::with_capacity(items.len());
     let mut kept = Vec::with_capacity(items.len());
     for item in items {
-        if let Some(item) = single(attribute, parent, item)?
-            && seen.insert(item.to_string())
-        {
-            kept.push(item);
-        }
+        kept.extend(single(attribute, parent, item)?);
     }
+    let kept = distinct(attribute, kept);
     check_one_primary(attribute, &kept)?;
     Ok((!kept.is_empty()).then_some(Value::Array(kept)))
 }
@@ -197,8 +238,11 @@ fn wrong(attribute: &Attribute, parent: Option<&Attribute>, hint: &str) -> ScimE
     ScimError::invalid_value(format!("{} {hint}", excerpt(&label(attribute, parent))))
 }
 
-/// RFC 4648 §4; padding may be left out (RFC 7643 §2.3.6).
+/// RFC 4648 §4, one value: padding may be left out (RFC 7643 §2.3.6), and is nowhere but at the end.
 fn is_base64(text: &str) -> bool {
+    if text.trim_end_matches('=').contains('=') {
+        return false;
+    }
     BASE64.decode(text.as_bytes()).is_ok() || BASE64_NOPAD.decode(text.as_bytes()).is_ok()
 }
 
@@ -209,6 +253,9 @@ fn is_uri(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
+    use super::super::schemas::{group, user};
     use super::*;
 
     #[test]
@@ -233,6 +280,20 @@ mod tests {
     #[test]
     fn base64_may_leave_out_its_padding() {
         assert!(is_base64("aGk=") && is_base64("aGk"));
-        assert!(!is_base64("not base64!") && !is_base64("a"));
+        assert!(!is_base64("not base64!") && !is_base64("a") && !is_base64("aGk=aGk="));
+    }
+
+    #[test]
+    fn a_value_of_a_type_is_kept_once_with_all_that_was_said_of_it() {
+        let emails = user().own_attribute("emails").unwrap();
+        let items = json!([{"value": "a@x", "type": "work"}, {"value": "A@X", "type": "Work", "display": "A"},
+            {"value": "a@x", "type": "home", "primary": false}, {"value": "a@x", "type": "home", "primary": true}, {"display": "B"}, {"display": "B"}]);
+        let kept = canonical(emails, None, items).unwrap().unwrap();
+        let expected = json!([{"value": "a@x", "type": "work", "display": "A"},
+            {"value": "a@x", "type": "home", "primary": true}, {"display": "B"}]);
+        assert_eq!(kept, expected);
+        let members = group().own_attribute("members").unwrap();
+        let items = json!([{"value": "1"}, {"value": "1", "type": "User"}, {"value": "2"}]);
+        assert_eq!(canonical(members, None, items).unwrap(), Some(json!([{"value": "1"}, {"value": "2"}])));
     }
 }

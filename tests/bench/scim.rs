@@ -34,7 +34,7 @@ pub(crate) fn figures(users: usize) -> Vec<Figure> {
     let ids = ids(&daemon, &token);
     let mut figures = Vec::new();
     let read = |what: &str, goal: f64, path: &(dyn Fn(usize) -> String + Sync), others: &dyn Fn(usize) -> String| {
-        let ours = cost(&daemon, 2, REQUESTS, |n| (request("GET", &path(n), &token, ""), 200));
+        let ours = cost(&daemon, CLIENTS, REQUESTS, |n| (request("GET", &path(n), &token, ""), 200));
         figure(what, ours, goal, Some(other.cost("GET", OTHERS, |n| (others(n), Value::Null))))
     };
     figures.push(read("GET /Users/{id}", 25.0, &|n| format!("/scim/v2/Users/{}", ids[(n * 7919) % USERS]), &|n| {
@@ -59,7 +59,7 @@ pub(crate) fn figures(users: usize) -> Vec<Figure> {
         (format!("/Users/{}", other.ids()[n % other.ids().len()]), active((n / other.ids().len()) % 2 == 1))
     });
     figures.push(figure("PATCH active, on disk, 16 clients", patched, 150.0, Some(others)));
-    let few = cost(&daemon, 2, REQUESTS, |n| (request("GET", &format!("/scim/v2{}", lookup(n)), &token, ""), 200));
+    let few = cost(&daemon, CLIENTS, REQUESTS, |n| (request("GET", &format!("/scim/v2{}", lookup(n)), &token, ""), 200));
     drop(daemon);
     drop(other);
     figures.extend(many(users, few));
@@ -73,7 +73,7 @@ fn many(users: usize, few: f64) -> Vec<Figure> {
     let start = Instant::now();
     fill(&daemon, &token, 0..users);
     println!("{users} users pushed, on disk: {:.0}/s", users as f64 / start.elapsed().as_secs_f64());
-    let lookup = cost(&daemon, 2, REQUESTS, |n| {
+    let lookup = cost(&daemon, CLIENTS, REQUESTS, |n| {
         let path = format!("/scim/v2/Users?filter=userName%20eq%20%22User{}%22", (n * 7919) % users);
         (request("GET", &path, &token, ""), 200)
     });

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::super::Resource;
 use super::super::error::ScimError;
-use super::super::schema::{Attribute, AttributeType, Mutability};
-use super::super::value::{check_one_primary, is_empty, is_primary, single};
+use super::super::schema::{Attribute, AttributeType};
+use super::super::value::{check_one_primary, folded, identity, is_added_whole, is_empty, is_primary, single};
 use super::single::merge;
 use super::{Action, Edit};
 
@@ -143,17 +143,6 @@ fn read(attribute: &Attribute, value: Option<Value>) -> Result<Vec<Value>, ScimE
     Ok(kept)
 }
 
-/// What makes an element the same one: its value and type; of members the value alone; else all of it.
-fn identity(attribute: &Attribute, item: &Value) -> String {
-    let Some(value) = item.get("value") else { return item.to_string() };
-    let value = folded(attribute, "value", value);
-    if is_added_whole(attribute) {
-        return format!("value {value}");
-    }
-    let kind = item.get("type").map(|kind| folded(attribute, "type", kind));
-    format!("value {value} type {}", kind.unwrap_or_default())
-}
-
 /// Equal for equal identities, and cheap: a thousand small adds must not print a long list a thousand times.
 fn fingerprint(item: &Value) -> u64 {
     match item {
@@ -186,14 +175,4 @@ fn value_of(attribute: &Attribute, item: &Value) -> Option<String> {
         },
         other => Some(other.to_string()),
     }
-}
-
-fn folded(attribute: &Attribute, part: &str, value: &Value) -> String {
-    let exact = attribute.sub_attribute(part).is_none_or(|sub| sub.case_exact);
-    if exact { value.to_string() } else { value.to_string().to_lowercase() }
-}
-
-/// Whether elements are added and removed but never edited (RFC 7643 §4.2: members).
-pub(super) fn is_added_whole(attribute: &Attribute) -> bool {
-    attribute.sub_attribute("value").is_some_and(|value| value.mutability == Mutability::Immutable)
 }

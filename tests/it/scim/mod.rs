@@ -8,6 +8,7 @@ use std::process::Command;
 use crate::harness::daemon::TestDaemon;
 
 mod administration;
+mod checklist;
 mod clients;
 mod oracle;
 

@@ -14,13 +14,13 @@ mod okta;
 mod onelogin_google;
 mod sailpoint_ping;
 
-const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
-const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
-const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
-const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
-const LIST: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
-const ERROR: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
-const SEARCH: &str = "urn:ietf:params:scim:api:messages:2.0:SearchRequest";
+pub(super) const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
+pub(super) const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
+pub(super) const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+pub(super) const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+pub(super) const LIST: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
+pub(super) const ERROR: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
+pub(super) const SEARCH: &str = "urn:ietf:params:scim:api:messages:2.0:SearchRequest";
 /// Providers send a password that nobody is to know.
 const THROWN_AWAY: &str = "uV7-thrown-away-Qd93xk";
 
@@ -103,7 +103,7 @@ impl Client {
 }
 
 /// An answer in SCIM's form.
-struct Said {
+pub(super) struct Said {
     answer: Answer,
     asked: String,
 }
@@ -124,9 +124,9 @@ impl std::ops::Deref for Said {
 
 impl Said {
     /// What holds of every answer: the media type without a parameter, and the form of an error.
-    fn checked(answer: Answer, asked: &str) -> Self {
+    pub(super) fn checked(answer: Answer, asked: &str) -> Self {
         let said = Self { answer, asked: asked.to_owned() };
-        if said.status == 204 {
+        if [204, 304].contains(&said.status) {
             assert_eq!(said.json, "", "{said:?}");
             return said;
         }
@@ -140,13 +140,13 @@ impl Said {
         said
     }
 
-    fn with(self, status: u16) -> Self {
+    pub(super) fn with(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{self:?}");
         self
     }
 
     /// An error of this kind.
-    fn refused(self, status: u16, scim_type: &str) {
+    pub(super) fn refused(self, status: u16, scim_type: &str) {
         assert_eq!((self.status, &self.json["scimType"]), (status, &json!(scim_type)), "{self:?}");
     }
 
@@ -156,7 +156,7 @@ impl Said {
     }
 
     /// The resources of a list whose numbers agree.
-    fn listed(&self) -> Vec<Value> {
+    pub(super) fn listed(&self) -> Vec<Value> {
         assert_eq!(self.json["schemas"], json!([LIST]), "{self:?}");
         let resources = self.json["Resources"].as_array().unwrap_or_else(|| panic!("Resources in {self:?}"));
         assert_eq!(self.json["itemsPerPage"], json!(resources.len()), "{self:?}");
@@ -174,7 +174,7 @@ impl Said {
 }
 
 /// A filter as it stands in a URL.
-fn encoded(filter: &str) -> String {
+pub(super) fn encoded(filter: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     let piece = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
     filter.bytes().map(piece).collect()

@@ -27,11 +27,22 @@ pub(super) fn once_in_a_list(step: Step<'_>, mut after: Value) -> Value {
     for (position, item) in std::mem::take(items).into_iter().enumerate() {
         let is_new = joins && position >= old && item["value"].is_string();
         let is_same = |kept: &&mut Value| {
-            **kept == item || is_new && identity.iter().all(|name| folded(kept, name) == folded(&item, name))
+            let has_value = item["value"].is_string() && (is_new || attribute.name != "members");
+            **kept == item || has_value && identity.iter().all(|name| folded(kept, name) == folded(&item, name))
         };
         match kept.iter_mut().find(is_same) {
-            Some(Value::Object(kept)) if attribute.name != "members" => {
+            Some(Value::Object(kept)) if attribute.name != "members" && is_new => {
                 kept.extend(item.as_object().cloned().unwrap_or_default());
+            }
+            Some(Value::Object(kept)) if attribute.name != "members" => {
+                // Two have become the same: the first stays, with what only the other has.
+                for (name, part) in item.as_object().cloned().unwrap_or_default() {
+                    if name == "primary" && part == true {
+                        kept.insert(name, part);
+                    } else {
+                        kept.entry(name).or_insert(part);
+                    }
+                }
             }
             Some(_) => {}
             None => kept.push(item),
