@@ -4,17 +4,19 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
+use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 
 use super::error::Problem;
+use super::state::App;
 
 /// A JSON body with nothing unknown in it.
 pub struct Body<T>(pub T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
         let is_json = request.headers().get(header::CONTENT_TYPE).is_none_or(|kind| {
             let kind =
                 kind.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -24,17 +26,28 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             let detail = "send the body as application/json";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
         }
-        let bytes = read_body(request, state).await?;
+        let bytes = read_body(request, app).await?;
         parse(&bytes).map(Self)
     }
 }
+
+/// Most bytes of a body that is too large which are let pass, so that its sender comes to read the answer.
+const PASSED_BY: usize = 32 << 20;
 
 /// Reads a body within the limit that the server sets.
 ///
 /// # Errors
 /// 413 for one that is too large.
-pub async fn read_body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
-    Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
+pub async fn read_body(request: Request, app: &App) -> Result<Bytes, Problem> {
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if length.is_some_and(|length: usize| length > app.settings.body_limit && length <= PASSED_BY) {
+        // Frame by frame, and none is kept.
+        let mut body = request.into_body();
+        while let Some(Ok(_)) = body.frame().await {}
+        let detail = "the body is larger than this server takes";
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail));
+    }
+    Bytes::from_request(request, app).await.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the body is larger than this server takes")
         }

@@ -72,14 +72,19 @@ pub fn router(app: App) -> Router {
     Router::new().fallback_service(MapRequest::new(router, tidy))
 }
 
-/// SCIM clients join base URLs and paths by hand: slashes too many mean nothing there.
+/// SCIM clients join base URLs and paths by hand: slashes too many mean nothing there. Without a version the newest is
+/// meant (RFC 7644 §3.13).
 fn tidy(mut request: Request) -> Request {
     let path = request.uri().path();
-    let is_tidy = !path.starts_with("/scim/") || !path.contains("//") && (path.len() < 10 || !path.ends_with('/'));
-    if is_tidy {
+    let is_tidy = path.starts_with("/scim/v2") && !path.contains("//") && (path.len() < 10 || !path.ends_with('/'));
+    if is_tidy || path != "/scim" && !path.starts_with("/scim/") {
         return request;
     }
-    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let mut parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let is_version = |part: &str| part.strip_prefix('v').is_some_and(|rest| rest.parse::<u32>().is_ok());
+    if !parts.get(1).is_some_and(|part| is_version(part)) {
+        parts.insert(1, "v2");
+    }
     let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
     if let Ok(uri) = format!("/{}{query}", parts.join("/")).parse() {
         *request.uri_mut() = uri;

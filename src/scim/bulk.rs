@@ -125,7 +125,11 @@ fn read_operation(operation: Value) -> Operation {
     let mut members = fold_names(members);
     let text = |name: &str| members.get(name).and_then(Value::as_str).map(str::to_owned);
     let (bulk_id, method, path, version) = (text("bulkid"), text("method"), text("path"), text("version"));
-    let data = members.remove("data").unwrap_or(Value::Null);
+    let mut data = members.remove("data").unwrap_or(Value::Null);
+    if let Some(data) = data.as_object_mut() {
+        // The service's own, whatever a client says there; some repeat the bulkId.
+        data.retain(|name, _| !["id", "meta"].iter().any(|own| name.eq_ignore_ascii_case(own)));
+    }
     let wish = read_wish(method.as_deref(), path.as_deref(), bulk_id.as_deref(), data);
     let wish = wish.map(|wish| Wish { version, ..wish });
     Operation { bulk_id, method: method.unwrap_or_default(), wish }
@@ -299,7 +303,7 @@ mod tests {
     #[test]
     fn a_request_is_read_in_any_case_and_faults_stay_with_their_operation() {
         let operations = json!([
-            {"method": "post", "path": "/Users", "bulkId": "a", "data": {"userName": "x"}},
+            {"method": "post", "path": "/Users", "bulkId": "a", "data": {"userName": "x", "id": "bulkId:a"}},
             {"Method": "PUT", "Path": "Users/1/", "version": "W/\"3\"", "data": {}},
             {"method": "DELETE", "path": "/Users/bulkId:a"},
             {"method": "POST", "path": "/Users", "data": {}},

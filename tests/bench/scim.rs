@@ -59,7 +59,8 @@ pub(crate) fn figures(users: usize) -> Vec<Figure> {
         (format!("/Users/{}", other.ids()[n % other.ids().len()]), active((n / other.ids().len()) % 2 == 1))
     });
     figures.push(figure("PATCH active, on disk, 16 clients", patched, 150.0, Some(others)));
-    let few = cost(&daemon, CLIENTS, REQUESTS, |n| (request("GET", &format!("/scim/v2{}", lookup(n)), &token, ""), 200));
+    let few =
+        cost(&daemon, CLIENTS, REQUESTS, |n| (request("GET", &format!("/scim/v2{}", lookup(n)), &token, ""), 200));
     drop(daemon);
     drop(other);
     figures.extend(many(users, few));
