@@ -51,7 +51,10 @@ fn everything() -> Vec<Route> {
 
 /// `Users`, `Groups`, and the endpoints of the settings.
 fn resources() -> Vec<Route> {
-    vec![
+    let others = [Method::PUT, Method::PATCH, Method::DELETE];
+    let refused = others.map(|method| route(method, "/scim/v2/{type}", Access::Scim, resources::refuse));
+    let mut routes = vec![
+        route(Method::POST, "/scim/v2/{type}/{id}", Access::Scim, resources::refuse),
         route(Method::GET, "/scim/v2/{type}", Access::Scim, list::list),
         route(Method::POST, "/scim/v2/{type}", Access::Scim, resources::create),
         route(Method::POST, "/scim/v2/{type}/.search", Access::Scim, list::search),
@@ -59,7 +62,9 @@ fn resources() -> Vec<Route> {
         route(Method::PUT, "/scim/v2/{type}/{id}", Access::Scim, resources::replace),
         route(Method::PATCH, "/scim/v2/{type}/{id}", Access::Scim, resources::patch),
         route(Method::DELETE, "/scim/v2/{type}/{id}", Access::Scim, resources::remove),
-    ]
+    ];
+    routes.extend(refused);
+    routes
 }
 
 fn discovery() -> Vec<Route> {

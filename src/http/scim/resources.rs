@@ -1,7 +1,7 @@
 //! One resource of any kind: made, read, replaced, changed, removed (RFC 7644 §3.2 to §3.6).
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::body::Body;
@@ -54,6 +54,14 @@ pub(super) async fn patch(
         return Ok(reply::no_content(&etag(written.revision())));
     }
     writes::answer(&app, &call, StatusCode::OK, written).await
+}
+
+/// A method that an endpoint, or a resource of it, does not take; what is no endpoint is said first.
+pub(super) async fn refuse(_: Call, place: Place) -> Response {
+    let allowed = if place.id.is_empty() { "GET, HEAD, POST" } else { "GET, HEAD, PUT, PATCH, DELETE" };
+    let mut response = reply::method_not_allowed().into_response();
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+    response
 }
 
 /// `DELETE /Users/{id}`.
