@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::Resource;
 use super::error::{ScimError, excerpt};
@@ -79,16 +79,16 @@ pub fn set_schemas(resource_type: &ResourceType, resource: &mut Resource) {
 
 /// Completes a stored resource for an answer: `id`, `meta` and `schemas` (RFC 7643 §3.1).
 pub fn finish(resource_type: &ResourceType, resource: &mut Resource, id: &str, meta: &Meta) {
-    let mut about = json!({
-        "resourceType": resource_type.name,
-        "created": meta.created.to_string(),
-        "lastModified": meta.last_modified.to_string(),
-        "location": meta.location,
-    });
-    if let (Some(version), Some(members)) = (&meta.version, about.as_object_mut()) {
-        members.insert("version".to_owned(), Value::from(version.as_str()));
-    }
-    resource.insert("meta".to_owned(), about);
+    let mut about = Map::new();
+    let created = meta.created.to_string();
+    let last_modified =
+        if meta.last_modified == meta.created { created.clone() } else { meta.last_modified.to_string() };
+    about.insert("created".to_owned(), Value::String(created));
+    about.insert("lastModified".to_owned(), Value::String(last_modified));
+    about.insert("location".to_owned(), Value::String(meta.location.clone()));
+    about.insert("resourceType".to_owned(), Value::from(resource_type.name));
+    about.extend(meta.version.as_ref().map(|version| ("version".to_owned(), Value::from(version.as_str()))));
+    resource.insert("meta".to_owned(), Value::Object(about));
     resource.insert("id".to_owned(), Value::from(id));
     set_schemas(resource_type, resource);
 }

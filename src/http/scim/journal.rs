@@ -93,30 +93,59 @@ pub async fn keep(State(app): State<App>, mut request: Request, next: Next) -> R
     let Some(Provider { source, token, .. }) = provider.filter(|_| app.journal.keep.is_some()) else {
         return next.run(request).await;
     };
-    let watch = Stopwatch::start();
     let seen = Seen::default();
     request.extensions_mut().insert(seen.clone());
-    let id = request.extensions().get::<Origin>().and_then(|origin| origin.request.clone()).unwrap_or_default();
-    let (method, uri) = (request.method().as_str().to_owned(), request.uri().clone());
-    let response = next.run(request).await;
+    let uri = request.uri();
     let query = uri.query().map(|query| format!("?{}", app.journal.secrets.redact_query(query))).unwrap_or_default();
-    let remark = response.extensions().get::<Remark>();
-    let body = seen.take();
     let exchange = Exchange {
         at: app.store.clock().now(),
-        request: id,
+        request: request.extensions().get::<Origin>().and_then(|origin| origin.request.clone()).unwrap_or_default(),
         token,
-        method,
+        method: request.method().as_str().to_owned(),
         path: format!("{}{query}", uri.path()).chars().take(PATH_MAX).collect(),
         body: None,
-        size: u64::try_from(body.len()).unwrap_or(u64::MAX),
-        status: response.status().as_u16(),
-        scim_type: remark.and_then(|remark| remark.scim_type.map(str::to_owned)),
-        detail: remark.map(|remark| remark.detail.clone()),
-        microseconds: u64::try_from(watch.elapsed().as_micros()).unwrap_or(u64::MAX),
+        size: 0,
+        status: CUT_OFF,
+        scim_type: None,
+        detail: Some("cut off before it was answered: it took too long, or the client hung up".to_owned()),
+        microseconds: 0,
     };
-    app.journal.note(Noted { source, exchange, body });
+    let mut under_way =
+        UnderWay { app: app.clone(), watch: Stopwatch::start(), source, seen, exchange: Some(exchange) };
+    let response = next.run(request).await;
+    if let Some(exchange) = &mut under_way.exchange {
+        let remark = response.extensions().get::<Remark>();
+        exchange.status = response.status().as_u16();
+        exchange.scim_type = remark.and_then(|remark| remark.scim_type.map(str::to_owned));
+        exchange.detail = remark.map(|remark| remark.detail.clone());
+    }
     response
+}
+
+/// What stands for the status of a request that got no answer (RFC 9110 §15.6.4).
+const CUT_OFF: u16 = 503;
+
+/// A request that is noted when it ends, however that is.
+struct UnderWay {
+    app: App,
+    watch: Stopwatch,
+    source: SourceId,
+    seen: Seen,
+    exchange: Option<Exchange>,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let Some(exchange) = self.exchange.take() else { return };
+        let body = self.seen.take();
+        let exchange = Exchange {
+            at: self.app.store.clock().now(),
+            size: u64::try_from(body.len()).unwrap_or(u64::MAX),
+            microseconds: u64::try_from(self.watch.elapsed().as_micros()).unwrap_or(u64::MAX),
+            ..exchange
+        };
+        self.app.journal.note(Noted { source: self.source.clone(), exchange, body });
+    }
 }
 
 impl Journal {

@@ -71,7 +71,7 @@ fn faults_are_said_in_words_with_every_field() {
         "{wrong}"
     );
     assert!(stderr(&daemon.musterd(&["user", "show", "nobody"])).contains("there is no such user"));
-    assert!(stderr(&daemon.musterd(&["source", "sync", "local"])).contains("not an enabled LDAP source"));
+    assert!(stderr(&daemon.musterd(&["source", "sync", "local"])).contains("no enabled source of the kind ldap"));
     assert_eq!(daemon.musterd(&["user", "eat"]).status.code(), Some(2));
 }
 

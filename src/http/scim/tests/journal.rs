@@ -75,3 +75,26 @@ async fn where_the_settings_want_none_nothing_is_kept() {
     world.okta.get("/Users").await.expect(200);
     assert!(exchanges(&world, "okta").await.is_empty());
 }
+
+#[tokio::test]
+async fn a_request_that_was_cut_off_is_kept_too() {
+    let world = world().await;
+    let id = world.okta.user("ada", json!({})).await;
+    let path = format!("/Users/{id}");
+    // Polled once, and never again: as when a client hangs up.
+    let mut patch = Box::pin(world.okta.patch(&path, json!([{"op": "replace", "path": "title", "value": "x"}])));
+    assert!(futures_poll(&mut patch).await.is_none());
+    drop(patch);
+    let all = exchanges(&world, "okta").await;
+    assert_eq!((all[0].method.as_str(), all[0].status), ("PATCH", 503));
+    assert!(all[0].detail.as_deref().unwrap().starts_with("cut off"));
+}
+
+async fn futures_poll<T>(future: &mut (impl Future<Output = T> + Unpin)) -> Option<T> {
+    use std::task::Poll;
+    std::future::poll_fn(|context| match std::pin::Pin::new(&mut *future).poll(context) {
+        Poll::Ready(answer) => Poll::Ready(Some(answer)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
