@@ -191,21 +191,14 @@ fn page_at(shelf: &Shelf<'_>, app: &App, offset: usize, size: usize, shifts: u64
 /// The resources of a page; those that have gone meanwhile are left out.
 fn show(shelf: &Shelf<'_>, request: &ListRequest, page: impl Iterator<Item = Found>) -> Result<Vec<Value>, StoreError> {
     let mut shown = Vec::new();
-    let mut chosen: Option<(Kind, Projection<'_>)> = None;
-    for Found { kind, mark } in page {
-        let kind_type = kind.resource_type();
-        let (_, projection) = match chosen.take() {
-            Some((last, projection)) if last.resource_type().name == kind_type.name => {
-                chosen.insert((last, projection))
-            }
-            _ => {
-                let projection = Projection::new(kind_type, &request.attributes, &request.excluded_attributes);
-                chosen.insert((kind, projection))
-            }
-        };
+    let page: Vec<Found> = page.collect();
+    for of_a_kind in page.chunk_by(|one, other| one.kind.resource_type().name == other.kind.resource_type().name) {
+        let Some(Found { kind, .. }) = of_a_kind.first() else { continue };
+        let projection = Projection::new(kind.resource_type(), &request.attributes, &request.excluded_attributes);
         let detail = Wanted::all_if(kind.dear_attribute().is_some_and(|name| projection.wants(name)));
-        let loaded = shelf.load(kind, &[mark.id], &detail)?.pop();
-        shown.extend(loaded.map(|(_, resource)| Value::Object(projection.apply(resource))));
+        let ids: Vec<Key> = of_a_kind.iter().map(|found| found.mark.id).collect();
+        let loaded = shelf.load(*kind, &ids, &detail)?;
+        shown.extend(loaded.into_iter().map(|(_, resource)| Value::Object(projection.apply(resource))));
     }
     Ok(shown)
 }

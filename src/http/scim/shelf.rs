@@ -18,6 +18,7 @@ use crate::scim::project::Projection;
 use crate::scim::schema::ResourceType;
 use crate::scim::schemas::Registry;
 use crate::scim::{Resource, ScimError};
+use crate::store::groups::Memberships;
 use crate::store::tally::{self, Tally};
 use crate::store::tx::Reads;
 use crate::store::{StoreError, groups, resources, users};
@@ -76,8 +77,13 @@ impl Shelf<'_> {
     }
 
     /// A user as a resource; with `groups` only if they are wanted, for they are looked up.
-    pub(super) fn show_user(&self, user: User, with_groups: bool) -> Result<Resource, StoreError> {
-        let groups = if with_groups { groups::groups_of(self.reads, user.id)? } else { Vec::new() };
+    fn show_user(
+        &self,
+        user: User,
+        with_groups: bool,
+        memberships: &mut Memberships<'_>,
+    ) -> Result<Resource, StoreError> {
+        let groups = if with_groups { memberships.of(user.id)? } else { Vec::new() };
         let groups = groups.iter().filter(|(group, _)| group.source == *self.source);
         let groups: Vec<Value> = groups.map(|(group, direct)| show_membership(group, *direct, self.base)).collect();
         Ok(show_user(user, groups, self.base, self.registry.user()))
@@ -92,7 +98,7 @@ impl Shelf<'_> {
 
     /// A user as the answer to a request shows it.
     pub(super) fn answer_user(&self, user: User, projection: &Projection<'_>) -> Result<Resource, StoreError> {
-        self.show_user(user, projection.wants("groups"))
+        self.show_user(user, projection.wants("groups"), &mut Memberships::new(self.reads))
     }
 
     /// A resource as the answer to a request shows it.
@@ -139,16 +145,24 @@ impl Shelf<'_> {
     /// Those of a kind that are there, as resources, in their order.
     pub(super) fn load(&self, kind: Kind, ids: &[Key], detail: &Wanted) -> Result<Vec<(Key, Resource)>, StoreError> {
         let mut loaded = Vec::with_capacity(ids.len());
+        // A group is read once, however many of them are in it.
+        let mut memberships = Memberships::new(self.reads);
         for id in ids {
-            loaded.extend(self.load_one(kind, *id, detail)?.map(|resource| (*id, resource)));
+            loaded.extend(self.load_one(kind, *id, detail, &mut memberships)?.map(|resource| (*id, resource)));
         }
         Ok(loaded)
     }
 
-    fn load_one(&self, kind: Kind, id: Key, detail: &Wanted) -> Result<Option<Resource>, StoreError> {
+    fn load_one(
+        &self,
+        kind: Kind,
+        id: Key,
+        detail: &Wanted,
+        memberships: &mut Memberships<'_>,
+    ) -> Result<Option<Resource>, StoreError> {
         match (id, kind) {
             (Key::User(id), _) => match self.user_of(id)? {
-                Some(user) => self.show_user(user, *detail != Wanted::Nobody).map(Some),
+                Some(user) => self.show_user(user, *detail != Wanted::Nobody, memberships).map(Some),
                 None => Ok(None),
             },
             (Key::Group(id), _) => match self.group_of(id)? {
