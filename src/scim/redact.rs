@@ -59,7 +59,7 @@ impl Secrets {
                 Value::Object(members.into_iter().map(one).collect())
             }
             // A filter, or anything else that names one, may hold its value too.
-            Value::String(text) if self.named_in(&text) && text.contains(' ') => Value::from(REDACTED),
+            Value::String(text) if self.named_in(&text) && text.contains(char::is_whitespace) => Value::from(REDACTED),
             other => other,
         }
     }
@@ -67,7 +67,8 @@ impl Secrets {
     /// A query string without its secrets: one that speaks of any is not shown at all.
     #[must_use]
     pub fn redact_query(&self, query: &str) -> String {
-        if self.named_in(query) { REDACTED.to_owned() } else { query.to_owned() }
+        let decoded = percent_encoding::percent_decode_str(query).decode_utf8_lossy();
+        if self.named_in(&decoded) { REDACTED.to_owned() } else { query.to_owned() }
     }
 }
 
@@ -103,6 +104,7 @@ mod tests {
             assert_eq!(secrets.cannot_be_in(text), open, "{text}");
         }
         assert_eq!(secrets.redact_query("filter=password%20eq%20%22x%22"), REDACTED);
+        assert_eq!(secrets.redact_query("filter=p%61ssword%20eq%20%22x%22"), REDACTED);
         assert_eq!(secrets.redact_query("count=2"), "count=2");
     }
 }

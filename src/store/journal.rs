@@ -12,35 +12,40 @@ use crate::store::{StoreError, codec};
 
 /// Requests of one page.
 const PAGE: usize = 128;
-/// Bytes of a packed page that takes no more: it is written anew with every addition.
-const PAGE_BYTES: usize = 24 << 10;
+/// Bytes of bodies of a page that takes no more: it is written anew with every addition.
+const PAGE_BYTES: usize = 64 << 10;
 /// Most pages that one source keeps.
-const PAGES_MAX: usize = 4_096;
-/// Pages that are dropped at a time.
-const DROP: usize = 256;
+const PAGES_MAX: usize = 512;
+/// Pages that are looked at besides.
+const DROP: usize = 64;
 
 fn prefix(source: &SourceId) -> Bytes {
     Space::Journal.key(&[source.as_str().as_bytes(), END])
 }
 
-/// Adds requests of a source, oldest first, to the last page or to new ones.
+/// Adds requests of a source, oldest first, to the last page or to new ones; tells whether a page was begun.
 ///
 /// # Errors
 /// When the store cannot read.
-pub fn add(tx: &mut Tx<'_>, source: &SourceId, exchanges: &[Exchange]) -> Result<(), StoreError> {
+pub fn add(tx: &mut Tx<'_>, source: &SourceId, exchanges: &[Exchange]) -> Result<bool, StoreError> {
+    let size = |exchange: &Exchange| exchange.body.as_ref().map_or(0, String::len);
     let last = tx.scan(&KeyRange::prefix(&prefix(source)), Order::Descending, 1)?.into_iter().next();
-    let last = last.filter(|(_, bytes)| bytes.len() < PAGE_BYTES);
     let (mut key, mut page) = match last {
         Some((key, bytes)) => (Some(key), codec::decode::<Vec<Exchange>>(&bytes)?),
         None => (None, Vec::new()),
     };
+    let mut bytes = page.iter().map(size).fold(0, usize::saturating_add);
+    let mut begun = key.is_none();
     for exchange in exchanges {
-        if page.len() >= PAGE {
+        if page.len() >= PAGE || bytes >= PAGE_BYTES {
             put(tx, source, key.take(), &std::mem::take(&mut page))?;
+            (bytes, begun) = (0, true);
         }
+        bytes = bytes.saturating_add(size(exchange));
         page.push(exchange.clone());
     }
-    put(tx, source, key, &page)
+    put(tx, source, key, &page)?;
+    Ok(begun)
 }
 
 fn put(tx: &mut Tx<'_>, source: &SourceId, key: Option<Bytes>, page: &[Exchange]) -> Result<(), StoreError> {

@@ -6,6 +6,7 @@ use crate::base::id::{PlanId, SourceId};
 use crate::directory::audit::{Actor, Author};
 use crate::directory::plan::{Cause, Plan, PlanItem, PlanStatus, Run, Step};
 use crate::directory::policy::UserDefaults;
+use crate::directory::user::User;
 use crate::store::audit::{self, Entry};
 use crate::store::tx::{Tx, View};
 use crate::store::users::{self, WriteError};
@@ -52,22 +53,24 @@ pub async fn approve(
     let items = runs::items(&store.view(), id, usize::MAX)?;
     let mut stale = 0_usize;
     for item in &items {
-        if has_moved_on(&store.view(), item)? {
+        if has_moved_on(&store.view(), &plan, item)? {
             stale = stale.saturating_add(1);
         }
     }
     if stale > 0 {
         return Err(DecideError::Stale(stale));
     }
-    decide(store, author, id, "plan.approved", |at, by| PlanStatus::Applying { at, by }).await?;
+    decide(store, author, id, Some(items.len()), "plan.approved", |at, by| PlanStatus::Applying { at, by }).await?;
     carry_out(store, &author.actor, plan, items, defaults).await
 }
 
-fn has_moved_on(view: &View<'_>, item: &PlanItem) -> Result<bool, StoreError> {
-    if let Some(user) = item.user
-        && users::expect_revision(view, user, item.revision).is_err()
-    {
-        return Ok(true);
+fn has_moved_on(view: &View<'_>, plan: &Plan, item: &PlanItem) -> Result<bool, StoreError> {
+    if let Some(user) = item.user {
+        let found = users::get(view, user)?;
+        let is_anothers = |found: &User| plan.cause.source().is_some_and(|source| found.source != *source);
+        if found.is_none_or(|found| is_anothers(&found)) || users::expect_revision(view, user, item.revision).is_err() {
+            return Ok(true);
+        }
     }
     match (item.group, item.revision) {
         (Some(group), Some(revision)) => Ok(groups::get(view, group)?.is_none_or(|group| group.revision != revision)),
@@ -148,7 +151,7 @@ pub async fn resume(store: &Arc<Store>, defaults: &UserDefaults) -> Result<usize
 /// When there is no such plan, or it is decided.
 pub async fn reject(store: &Store, author: &Author, id: PlanId) -> Result<(), DecideError> {
     waiting(store, id)?;
-    decide(store, author, id, "plan.rejected", |at, by| PlanStatus::Rejected { at, by }).await
+    decide(store, author, id, None, "plan.rejected", |at, by| PlanStatus::Rejected { at, by }).await
 }
 
 fn waiting(store: &Store, id: PlanId) -> Result<Plan, DecideError> {
@@ -160,6 +163,7 @@ async fn decide(
     store: &Store,
     author: &Author,
     id: PlanId,
+    items: Option<usize>,
     action: &'static str,
     status: impl Fn(jiff::Timestamp, Actor) -> PlanStatus + Send + 'static,
 ) -> Result<(), DecideError> {
@@ -168,6 +172,12 @@ async fn decide(
         let plan = runs::get_plan(tx, id)?.ok_or(DecideError::NotFound)?;
         if plan.status != PlanStatus::Held {
             return Err(DecideError::Decided);
+        }
+        // A plan of what is pushed may grow or shrink until the very moment.
+        if let Some(items) = items
+            && runs::items(tx, id, usize::MAX)?.len() != items
+        {
+            return Err(DecideError::Stale(items));
         }
         let mut entry = Entry::new(action, apply::target(&plan.cause));
         entry.details.insert("plan".to_owned(), id.to_string().into());

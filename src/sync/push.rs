@@ -14,7 +14,7 @@ use crate::directory::user::{Disabled, DisabledReason, State, User};
 use crate::store::audit::{self, Entry};
 use crate::store::pushes::{self, Of, Pushed};
 use crate::store::tx::{Reads, Tx};
-use crate::store::{Store, StoreError, runs, tally};
+use crate::store::{Store, StoreError, runs, tally, users};
 use crate::sync::apply;
 
 /// Users whom a source has just made itself, and who were never in, it may remove this many of in a day: who tries a
@@ -71,18 +71,23 @@ fn loss(user: &User, step: &Step, now: Timestamp) -> Option<Of> {
     match step {
         Step::Remove if is_new => Some(Of::New),
         // Whom the source has shut out itself was lost then.
-        _ if lost_at(user).is_some() => None,
+        _ if is_out(user) => None,
         _ => Some(Of::Users),
     }
 }
 
-/// When the source itself shut the user out, where it did.
+/// Has the source itself shut the user out?
+fn is_out(user: &User) -> bool {
+    matches!(&user.state, State::Disabled(Disabled { by: Actor::Source { id, .. }, reason: DisabledReason::Source, .. })
+        if *id == user.source)
+}
+
+/// When a user whom the source shut out was counted as lost: not one who was made so, nor whom a plan took away that a
+/// person approved.
 fn lost_at(user: &User) -> Option<Timestamp> {
     match &user.state {
-        State::Disabled(Disabled { at, by: Actor::Source { id, .. }, reason: DisabledReason::Source })
-            if *id == user.source =>
-        {
-            Some(*at)
+        State::Disabled(Disabled { at, by: Actor::Source { run: None, .. }, .. }) => {
+            Some(*at).filter(|at| is_out(user) && *at != user.created_at)
         }
         _ => None,
     }
@@ -138,24 +143,35 @@ pub fn withdraw(tx: &mut Tx<'_>, user: &User) -> Result<(), StoreError> {
     {
         let mut plan = plan;
         plan.counts.forget(&item.step);
+        // An empty plan would hold everything that comes, for nothing.
+        if plan.counts.lost() == 0 {
+            plan.status = PlanStatus::Superseded { at: tx.now() };
+        }
         runs::put_plan(tx, &plan)?;
     }
     Ok(())
 }
 
-/// Keeps what was refused in the plan that waits, or in a new one. Gives the plan.
+/// Keeps what was refused in the plan that waits, or in a new one. Gives the plan; none where the user is not the
+/// source's.
 ///
 /// # Errors
 /// When the store fails.
-pub async fn hold(store: &Store, held: Held) -> Result<PlanId, StoreError> {
-    let (id, is_new) = store.write(move |tx: &mut Tx<'_>| add(tx, &held)).await?;
+pub async fn hold(store: &Store, held: Held) -> Result<Option<PlanId>, StoreError> {
+    let added = store.write(move |tx: &mut Tx<'_>| add(tx, &held)).await?;
+    let Some((id, is_new)) = added else { return Ok(None) };
     if is_new {
         tracing::warn!(plan.id = %id, "an identity provider takes away more than it may: a plan waits for a person");
     }
-    Ok(id)
+    Ok(Some(id))
 }
 
-fn add(tx: &mut Tx<'_>, held: &Held) -> Result<(PlanId, bool), StoreError> {
+fn add(tx: &mut Tx<'_>, held: &Held) -> Result<Option<(PlanId, bool)>, StoreError> {
+    // One whom the refused request would have taken over is another source's still.
+    let user = held.item.user.map(|id| users::get(tx, id)).transpose()?.flatten();
+    if user.is_none_or(|user| user.source != held.source) {
+        return Ok(None);
+    }
     let mut pushed = pushes::get(tx, &held.source)?;
     let user = held.item.user.unwrap_or_else(|| UserId::from_bytes([0; 16]));
     let (mut plan, is_new) = match waiting(tx, &pushed)? {
@@ -171,7 +187,7 @@ fn add(tx: &mut Tx<'_>, held: &Held) -> Result<(PlanId, bool), StoreError> {
         pushed.held = Some(plan.id);
         pushes::put(tx, &held.source, &pushed)?;
     }
-    Ok((plan.id, is_new))
+    Ok(Some((plan.id, is_new)))
 }
 
 /// A run that was held, with its plan, and a line in the audit trail.

@@ -3,7 +3,7 @@
 //! Operations run in their order, but for those that name what a later one makes: they wait for it. Where operations
 //! wait for each other in a circle, the first is made without what it waits for and completed at the end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use axum::extract::State;
@@ -43,8 +43,10 @@ struct Run<'a> {
     call: &'a Call,
     operations: Vec<Operation>,
     outcomes: Vec<Option<Outcome>>,
-    /// What this request makes.
-    promised: BTreeSet<String>,
+    /// What each names.
+    references: Vec<BTreeSet<String>>,
+    /// What this request makes, each by one operation.
+    promised: BTreeMap<String, usize>,
     made: Made,
     /// Operations that were made without what they wait for.
     incomplete: Vec<usize>,
@@ -55,12 +57,15 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(app: &'a App, call: &'a Call, operations: Vec<Operation>, fail_on_errors: Option<u64>) -> Self {
-        let makes = |one: &&Operation| one.wish.as_ref().is_ok_and(|wish| wish.method == Method::Post);
-        let promised = operations.iter().filter(makes).filter_map(|one| one.bulk_id.clone()).collect();
+        let makes = |one: &Operation| one.wish.as_ref().is_ok_and(|wish| wish.method == Method::Post);
+        let makers = operations.iter().enumerate().filter(|(_, one)| makes(one));
+        let promised = makers.filter_map(|(number, one)| Some((one.bulk_id.clone()?, number))).collect();
+        let references = operations.iter().map(|one| one.wish.as_ref().map(Wish::references).unwrap_or_default());
         Self {
             app,
             call,
             outcomes: vec![None; operations.len()],
+            references: references.collect(),
             operations,
             promised,
             made: Made::new(),
@@ -72,6 +77,14 @@ impl<'a> Run<'a> {
     }
 
     async fn all(&mut self) {
+        self.in_order().await;
+        // What was begun is told as it is, although nothing more is begun.
+        for number in std::mem::take(&mut self.incomplete) {
+            self.complete(number).await;
+        }
+    }
+
+    async fn in_order(&mut self) {
         loop {
             let (mut progress, mut circle) = (false, None);
             for number in 0..self.operations.len() {
@@ -82,6 +95,7 @@ impl<'a> Run<'a> {
                     Standing::Done => {}
                     Standing::Ready => {
                         self.run(number, &BTreeSet::new()).await;
+                        self.complete_those_that_can().await;
                         progress = true;
                     }
                     Standing::Waiting(open) => {
@@ -97,10 +111,21 @@ impl<'a> Run<'a> {
                     self.incomplete.push(number);
                     self.run(number, &open).await;
                 }
-                (false, None) => break,
+                (false, None) => return,
             }
         }
-        for number in std::mem::take(&mut self.incomplete) {
+    }
+
+    /// Before anything else is done to them: what comes later in the request must find them whole.
+    async fn complete_those_that_can(&mut self) {
+        let made = &self.made;
+        let is_ready = |number: &usize| {
+            self.references.get(*number).is_some_and(|names| names.iter().all(|name| made.contains_key(name)))
+        };
+        let (ready, waiting) = self.incomplete.iter().copied().partition(is_ready);
+        self.incomplete = waiting;
+        let ready: Vec<usize> = ready;
+        for number in ready {
             self.complete(number).await;
         }
     }
@@ -114,9 +139,12 @@ impl<'a> Run<'a> {
         if !matches!(self.outcomes.get(number), Some(None)) {
             return Standing::Done;
         }
-        let Ok(wish) = &operation.wish else { return Standing::Ready };
-        let mut open = wish.references();
-        open.retain(|name| self.promised.contains(name) && !self.made.contains_key(name));
+        if operation.wish.is_err() {
+            return Standing::Ready;
+        }
+        let named = self.references.get(number).into_iter().flatten();
+        let open = named.filter(|name| self.promised.contains_key(*name) && !self.made.contains_key(*name));
+        let open: BTreeSet<String> = open.cloned().collect();
         if open.is_empty() { Standing::Ready } else { Standing::Waiting(open) }
     }
 
@@ -134,7 +162,7 @@ impl<'a> Run<'a> {
             Ok(wish) => self.one(wish.resolved(&self.made).without(open)).await,
         };
         if let Some(name) = &operation.bulk_id
-            && self.promised.contains(name)
+            && self.promised.get(name) == Some(&number)
         {
             match &outcome {
                 Ok(Done { written: Some(written), .. }) => _ = self.made.insert(name.clone(), written.id()),

@@ -215,8 +215,8 @@ impl Journal {
         for (source, exchanges) in sources {
             let before = self.keep.map_or(Timestamp::MIN, |keep| minus(store.clock().now(), keep));
             let write = move |tx: &mut Tx<'_>| {
-                journal::add(tx, &source, &exchanges)?;
-                journal::prune(tx, &source, before)
+                // What is old is looked for when a page is full, not with every request.
+                if journal::add(tx, &source, &exchanges)? { journal::prune(tx, &source, before) } else { Ok(()) }
             };
             if let Err(error) = store.write_bulk::<_, StoreError>(write).await {
                 tracing::error!(error = %error, "requests of identity providers cannot be kept");

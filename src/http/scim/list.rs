@@ -132,6 +132,8 @@ fn page_by_cursor(
     let after = cursor::read(shelf.reads.sealer(), &list, text, now)?;
     let mut results = Results::of(shelf, kinds, request)?;
     let total_results = u64::try_from(results.found.len()).ok();
+    let order = &results.order;
+    results.found.sort_by(|left, right| order.compare(&left.mark, &right.mark));
     if let Some(after) = after {
         results.found.retain(|found| results.order.compare(&found.mark, &after).is_gt());
     }

@@ -4,7 +4,7 @@
 use super::call::Call;
 use super::convert::Wish;
 use super::reply::Failure;
-use crate::base::id::{ExternalId, UserId};
+use crate::base::id::{ExternalId, SourceId, UserId};
 use crate::directory::conflict::Conflict;
 use crate::directory::field::Email;
 use crate::http::state::App;
@@ -24,7 +24,8 @@ pub(super) async fn note<T>(
     match (written, wish) {
         (Err(Failure { error, retry_after, location, held: Some(held) }), _) => {
             let plan = push::hold(&app.store, *held).await?;
-            let detail = format!("{}: an administrator looks at the plan {plan}", error.detail);
+            let plan = plan.map(|plan| format!(": an administrator looks at the plan {plan}")).unwrap_or_default();
+            let detail = format!("{}{plan}", error.detail);
             Err(Failure { error: ScimError { detail, ..error }, retry_after, location, held: None })
         }
         (Err(failure), Some(wish)) if failure.error.scim_type == Some(ScimType::Uniqueness) => {
@@ -50,13 +51,19 @@ async fn keep(app: &App, call: &Call, wish: &Wish, user: Option<UserId>) -> Resu
         .write(move |tx: &mut Tx<'_>| {
             let before = conflicts::get(tx, &conflict.source, &conflict.external_id)?;
             let same = before.as_ref().is_some_and(|one| one.holder == conflict.holder && one.field == conflict.field);
-            if same {
+            if same || is_full(tx, &conflict.source)? {
                 return Ok(());
             }
             let conflict = Conflict { since: tx.now(), ..conflict.clone() };
             conflicts::put(tx, &conflict)
         })
         .await
+}
+
+/// The inbox of a source has an end.
+fn is_full(reads: &dyn Reads, source: &SourceId) -> Result<bool, StoreError> {
+    let all = conflicts::page(reads, Some(source), None, conflicts::KEPT_MAX, |_| true)?;
+    Ok(all.len() >= conflicts::KEPT_MAX)
 }
 
 fn found(reads: &dyn Reads, call: &Call, wish: &Wish, user: Option<UserId>) -> Result<Option<Conflict>, StoreError> {

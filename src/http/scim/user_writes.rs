@@ -31,7 +31,13 @@ pub(super) async fn create(app: &App, call: &Call, wish: Wish) -> Result<User, F
     let id = tombstone.as_ref().map_or_else(|| UserId::new(now, app.store.rng()), |user| user.id);
     let draft = new_user(id, &call.source, &wish);
     let (author, lifetime, about) = (call.author.clone(), app.lifetime(), wish.clone());
-    let ((budget, adopts), identity) = (push_of(app, call), refused::identity(&wish));
+    let ((budget, mut adopts), identity) = (push_of(app, call), refused::identity(&wish));
+    if let Some(holder) = users::by_username(&app.store.view(), wish.username.as_str())?
+        && !role::permissions_of(&app.auth.roles_of(&holder)?).is_empty()
+    {
+        // Roles may come from groups too.
+        adopts.clear();
+    }
     let person = match tombstone {
         Some(user) => draft.rest.clone().apply(user),
         None => draft.clone().build(author.actor.clone(), now, lifetime),
@@ -47,8 +53,9 @@ pub(super) async fn create(app: &App, call: &Call, wish: Wish) -> Result<User, F
                 }
                 None => users::create(tx, &author, draft.clone(), lifetime)?,
             },
-            Some(_) => {
+            Some(removed) => {
                 let change = wish.change();
+                keeps_administrators(&removed, &change.clone().apply(removed.clone()), password.is_some())?;
                 let user =
                     users::update(tx, &author, id, "user.restored", |user, now| Ok(change.apply(user.restore(now)?)))?;
                 set_active(tx, &author, user, Some(wish.active.unwrap_or(true)), budget)?
@@ -160,6 +167,9 @@ async fn change(
         keeps_administrators(&user, &change.clone().apply(user.clone()), password.is_some())?;
         let user = users::update(tx, &author, user.id, "user.changed", |user, _| Ok(change.apply(user)))?;
         let user = set_active(tx, &author, user, wish.active, budget)?;
+        if let Some((id, _)) = refused::identity(&wish) {
+            conflicts::settle(tx, &user.source, &id)?;
+        }
         commit(password.as_ref(), tx, &author, user)
     };
     let written = app.store.write(write).await;

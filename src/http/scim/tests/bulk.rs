@@ -173,3 +173,27 @@ async fn no_operation_reaches_another_sources_user() {
     assert_eq!(statuses(&answer), ["404", "404"]);
     world.entra.get(&format!("/Users/{id}")).await.expect(200);
 }
+
+#[tokio::test]
+async fn what_comes_after_a_circle_finds_it_whole_and_stays() {
+    let world = world().await;
+    let other = world.okta.user("ada", json!({})).await;
+    let group = |own: &str, member: &str| {
+        json!({"method": "POST", "path": "/Groups", "bulkId": own, "data": {"schemas": [GROUP], "displayName": own,
+            "members": [{"value": format!("bulkId:{member}")}]}})
+    };
+    let add = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+        "Operations": [{"op": "add", "path": "members", "value": [{"value": other}]}]});
+    let patch = json!({"method": "PATCH", "path": "/Groups/bulkId:a", "bulkId": "b", "data": add});
+    let answer = bulk(&world.okta, json!([group("a", "b"), group("b", "a"), patch])).await.expect(200);
+    assert_eq!(statuses(&answer), ["201", "201", "200"]);
+    let found = world.okta.find("/Groups", "displayName eq \"a\"").await.expect(200);
+    assert_eq!(found.body["Resources"][0]["members"].as_array().unwrap().len(), 2);
+    // Where the work ends early, what was begun is completed all the same.
+    let fails = json!({"method": "DELETE", "path": "/Users/nobody"});
+    let body =
+        json!({"schemas": [REQUEST], "failOnErrors": 1, "Operations": [group("c", "d"), group("d", "c"), fails]});
+    let answer = world.okta.post("/Bulk", body).await.expect(200);
+    let all = statuses(&answer);
+    assert_eq!(all.last(), Some(&"404"));
+}

@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::support::{Answer, USER, World, world, world_with};
+use super::support::{Answer, USER, World, source, world, world_with};
 use crate::base::id::{PlanId, UserId};
 use crate::directory::audit::{Actor, Author};
 use crate::directory::plan::{Plan, PlanStatus};
 use crate::directory::policy::Budget;
-use crate::directory::user::DisabledReason;
+use crate::directory::user::{DisabledReason, User};
 use crate::store::{runs, users};
 use crate::sync::decide;
 
@@ -112,9 +112,8 @@ async fn who_is_let_in_again_was_not_lost_and_leaves_the_plan() {
     }
     refused(set_active(&world, &ids[2], false).await);
     set_active(&world, &ids[2], true).await.expect(200);
-    let held = &plans(&world)[0];
-    assert_eq!((&held.status, held.counts.disable), (&PlanStatus::Held, 0));
-    approve(&world, held.id).await;
+    let emptied = &plans(&world)[0];
+    assert!(matches!(emptied.status, PlanStatus::Superseded { .. }), "it holds nobody, and nothing");
     assert!(world.user(&ids[2]).is_active());
 }
 
@@ -162,4 +161,31 @@ async fn whom_the_source_asks_in_and_who_may_not_come_in_stays_lost() {
     assert_eq!(set_active(&world, &ada, true).await.expect(200).body["active"], false);
     world.pass_seconds(-3_600);
     refused(set_active(&world, &bob, false).await);
+}
+
+#[tokio::test]
+async fn who_was_made_shut_out_gives_nothing_back() {
+    let (world, ids) = people(4).await;
+    for id in &ids[..2] {
+        set_active(&world, id, false).await.expect(200);
+    }
+    for n in 0..3 {
+        let dummy = world.okta.user(&format!("dummy{n}"), json!({"active": false})).await;
+        set_active(&world, &dummy, true).await.expect(200);
+    }
+    refused(set_active(&world, &ids[2], false).await);
+}
+
+#[tokio::test]
+async fn a_plan_does_not_follow_a_user_to_another_source() {
+    let (world, ids) = people(4).await;
+    for id in &ids[..2] {
+        set_active(&world, id, false).await.expect(200);
+    }
+    refused(set_active(&world, &ids[2], false).await);
+    world.administer(&ids[2], |user, _, _| Ok(User { source: source("entra"), ..user })).await;
+    let author = Author::of(Actor::Socket { uid: 0 });
+    let approved = decide::approve(&world.app.store, &author, plans(&world)[0].id, &world.app.users).await;
+    assert!(approved.is_err());
+    assert!(world.user(&ids[2]).is_active());
 }

@@ -178,3 +178,24 @@ async fn users_of_a_source_that_may_be_adopted_are_taken_over_unless_they_hold_a
     world.okta.post("/Users", wish("root")).await.refused(409, "uniqueness");
     world.entra.get(&format!("/Users/{root}")).await.expect(200);
 }
+
+#[tokio::test]
+async fn an_administrator_who_was_deleted_does_not_come_back_as_the_source_wants() {
+    let world = world().await;
+    let id = world.okta.user("root", json!({"externalId": "1"})).await;
+    world
+        .administer(&id, |user, _, _| {
+            let roles = [crate::base::id::RoleId::parse("system-auditor").unwrap()];
+            Ok(User { roles: roles.into(), ..user })
+        })
+        .await;
+    world.okta.delete(&format!("/Users/{id}")).await.expect(204);
+    let wish = |more: serde_json::Value| {
+        let mut wish = json!({"schemas": [USER], "userName": "root", "externalId": "1"});
+        wish.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        wish
+    };
+    world.okta.post("/Users", wish(json!({"password": "correct horse battery"}))).await.expect(403);
+    world.okta.post("/Users", wish(json!({"emails": [{"value": "mallory@example.org"}]}))).await.expect(403);
+    assert_eq!(world.okta.post("/Users", wish(json!({}))).await.expect(201).id(), id);
+}
