@@ -252,7 +252,7 @@ impl From<DecideError> for Problem {
         match error {
             DecideError::NotFound => Self::not_found("plan"),
             DecideError::Decided => Self::new(StatusCode::CONFLICT, "plan_decided", detail),
-            DecideError::Stale(_) => Self::new(StatusCode::CONFLICT, "plan_stale", detail),
+            DecideError::Stale(_) | DecideError::Changed => Self::new(StatusCode::CONFLICT, "plan_stale", detail),
             DecideError::Store(error) => error.into(),
         }
     }

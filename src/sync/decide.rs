@@ -25,6 +25,9 @@ pub enum DecideError {
     /// The directory has changed since the plan was made.
     #[error("{0} of its users or groups have changed since the plan was made; run it again for a fresh one")]
     Stale(usize),
+    /// The plan is not the one that was looked at.
+    #[error("the plan has changed since it was looked at: look at it again")]
+    Changed,
     /// The store's fault.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -49,7 +52,22 @@ pub async fn approve(
     id: PlanId,
     defaults: &UserDefaults,
 ) -> Result<Applied, DecideError> {
+    approve_as_seen(store, author, id, defaults, None).await
+}
+
+/// [`approve`], if the plan still has the digest that somebody saw: a plan of what is pushed grows while it waits.
+///
+/// # Errors
+/// As [`approve`], and when it has another digest.
+pub async fn approve_as_seen(
+    store: &Arc<Store>,
+    author: &Author,
+    id: PlanId,
+    defaults: &UserDefaults,
+    digest: Option<String>,
+) -> Result<Applied, DecideError> {
     let plan = waiting(store, id)?;
+    let digest = digest.unwrap_or_else(|| plan.digest.clone());
     let items = runs::items(&store.view(), id, usize::MAX)?;
     let mut stale = 0_usize;
     for item in &items {
@@ -60,7 +78,7 @@ pub async fn approve(
     if stale > 0 {
         return Err(DecideError::Stale(stale));
     }
-    decide(store, author, id, Some(items.len()), "plan.approved", |at, by| PlanStatus::Applying { at, by }).await?;
+    decide(store, author, id, Some(digest), "plan.approved", |at, by| PlanStatus::Applying { at, by }).await?;
     carry_out(store, &author.actor, plan, items, defaults).await
 }
 
@@ -163,7 +181,7 @@ async fn decide(
     store: &Store,
     author: &Author,
     id: PlanId,
-    items: Option<usize>,
+    digest: Option<String>,
     action: &'static str,
     status: impl Fn(jiff::Timestamp, Actor) -> PlanStatus + Send + 'static,
 ) -> Result<(), DecideError> {
@@ -174,10 +192,8 @@ async fn decide(
             return Err(DecideError::Decided);
         }
         // A plan of what is pushed may grow or shrink until the very moment.
-        if let Some(items) = items
-            && runs::items(tx, id, usize::MAX)?.len() != items
-        {
-            return Err(DecideError::Stale(items));
+        if digest.as_ref().is_some_and(|digest| *digest != plan.digest) {
+            return Err(DecideError::Changed);
         }
         let mut entry = Entry::new(action, apply::target(&plan.cause));
         entry.details.insert("plan".to_owned(), id.to_string().into());

@@ -3,10 +3,12 @@
 //! One request takes away one user, so the guard looks at what the day took away. What is past the budget is refused,
 //! and kept in a plan: a person says yes to exactly that, or no. While a plan waits, everything like it joins it.
 
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 
 use super::guard::{self, Loss, Lost};
 use crate::base::id::{PlanId, RunId, SourceId, UserId};
+use crate::base::secret::sha256;
 use crate::directory::audit::{Actor, Author};
 use crate::directory::plan::{Cause, Counts, Outcome, Plan, PlanItem, PlanStatus, Run, Step};
 use crate::directory::policy::Budget;
@@ -143,6 +145,7 @@ pub fn withdraw(tx: &mut Tx<'_>, user: &User) -> Result<(), StoreError> {
     {
         let mut plan = plan;
         plan.counts.forget(&item.step);
+        plan.digest = digest_after(&plan.digest, &item);
         // An empty plan would hold everything that comes, for nothing.
         if plan.counts.lost() == 0 {
             plan.status = PlanStatus::Superseded { at: tx.now() };
@@ -182,12 +185,19 @@ fn add(tx: &mut Tx<'_>, held: &Held) -> Result<Option<(PlanId, bool)>, StoreErro
         plan.counts.forget(&before.step);
     }
     plan.counts.note(&held.item.step);
+    plan.digest = digest_after(&plan.digest, &held.item);
     runs::put_plan(tx, &plan)?;
     if is_new {
         pushed.held = Some(plan.id);
         pushes::put(tx, &held.source, &pushed)?;
     }
     Ok(Some((plan.id, is_new)))
+}
+
+/// What stands for a plan after a change of it: a person approves what they have seen.
+fn digest_after(before: &str, item: &PlanItem) -> String {
+    let item = serde_json::to_vec(item).unwrap_or_default();
+    HEXLOWER.encode(&sha256(&[before.as_bytes(), &item].concat()))
 }
 
 /// A run that was held, with its plan, and a line in the audit trail.

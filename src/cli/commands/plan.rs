@@ -17,7 +17,12 @@ pub(in crate::cli) enum Plan {
     /// Show what a plan would change
     Show { plan: String },
     /// Apply exactly this plan
-    Approve { plan: String },
+    Approve {
+        plan: String,
+        /// Its digest when you looked at it, by "plan show": a plan of what a provider pushes grows while it waits
+        #[arg(long)]
+        digest: Option<String>,
+    },
     /// Say no to this plan
     Reject { plan: String },
     /// Take back what a run, or the run of a plan, has changed; the source then waits until a plan is approved
@@ -55,8 +60,8 @@ pub(super) async fn run(plan: Plan, client: &Client, json: bool) -> anyhow::Resu
                 shown_items(items(answer));
             })
         }
-        Plan::Approve { plan } => {
-            let answer = client.post(&path(&plan, "/approve"), json!({})).await?;
+        Plan::Approve { plan, digest } => {
+            let answer = client.post(&path(&plan, "/approve"), json!({"digest": digest})).await?;
             done(&answer, json, &format!("{} changes are written", output::text_at(&answer, "written")))
         }
         Plan::Reject { plan } => {

@@ -2,12 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::base::id::PlanId;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
-use crate::http::extract::{Parameters, Segment};
+use crate::http::extract::{Body, Parameters, Segment};
 use crate::http::state::App;
 use crate::store::{StoreError, runs};
 use crate::sync::decide;
@@ -29,15 +30,26 @@ pub async fn show(
     Ok(Json(json!({"plan": plan, "items": items})))
 }
 
+/// What an administrator has seen of a plan.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seen {
+    /// Its digest then; without it, the plan is taken as it is.
+    #[serde(default)]
+    digest: Option<String>,
+}
+
 /// Applies exactly this plan.
 pub async fn approve(
     State(app): State<App>,
     caller: Caller,
     Segment(id): Segment<PlanId>,
+    Body(seen): Body<Seen>,
 ) -> Result<Json<Value>, Problem> {
     // A task of its own: a caller who hangs up does not cut it in half.
     let (store, author, defaults) = (app.store.clone(), caller.author(), app.users.clone());
-    let applying = tokio::spawn(async move { decide::approve(&store, &author, id, &defaults).await });
+    let applying =
+        tokio::spawn(async move { decide::approve_as_seen(&store, &author, id, &defaults, seen.digest).await });
     let applied = applying.await.map_err(|_| StoreError::Stopped)??;
     Ok(Json(json!({"written": applied.written.changes(), "refused": applied.refused})))
 }

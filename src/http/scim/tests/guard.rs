@@ -189,3 +189,22 @@ async fn a_plan_does_not_follow_a_user_to_another_source() {
     assert!(approved.is_err());
     assert!(world.user(&ids[2]).is_active());
 }
+
+#[tokio::test]
+async fn a_plan_that_grew_since_it_was_looked_at_is_not_approved_by_that_look() {
+    let (world, ids) = people(6).await;
+    for id in &ids[..2] {
+        set_active(&world, id, false).await.expect(200);
+    }
+    refused(set_active(&world, &ids[2], false).await);
+    let seen = plans(&world)[0].clone();
+    refused(set_active(&world, &ids[3], false).await);
+    let author = Author::of(Actor::Socket { uid: 0 });
+    let approve = |digest: &str| {
+        decide::approve_as_seen(&world.app.store, &author, seen.id, &world.app.users, Some(digest.to_owned()))
+    };
+    assert!(approve(&seen.digest).await.unwrap_err().to_string().contains("changed since"));
+    assert!(world.user(&ids[2]).is_active());
+    approve(&plans(&world)[0].digest).await.unwrap();
+    assert!(!world.user(&ids[2]).is_active() && !world.user(&ids[3]).is_active());
+}
