@@ -7,7 +7,7 @@ use crate::base::id::{ExternalId, GroupId, PlanId, RunId, SourceId, UserId};
 use crate::directory::audit::{Actor, Change};
 use crate::directory::field::{DisplayName, Username};
 use crate::directory::group::{GroupChange, Member};
-use crate::directory::user::{DisabledReason, UserChange};
+use crate::directory::user::{DisabledReason, User, UserChange};
 
 mod counts;
 
@@ -68,6 +68,23 @@ pub struct PlanItem {
     pub step: Step,
     /// Why, in words.
     pub reason: String,
+}
+
+impl PlanItem {
+    /// A change of a user who is there, whatever becomes of them until then.
+    #[must_use]
+    pub fn of_user(user: &User, step: Step, reason: String) -> Self {
+        Self {
+            label: user.username.as_str().to_owned(),
+            user: Some(user.id),
+            group: None,
+            external_id: user.external_id.clone(),
+            revision: None,
+            quiet_since: None,
+            step,
+            reason,
+        }
+    }
 }
 
 /// What is to be done with one user.

@@ -7,7 +7,7 @@ use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 
 use super::guard::{self, Loss, Lost};
-use crate::base::id::{PlanId, RunId, SourceId, UserId};
+use crate::base::id::{PlanId, RunId, SourceId};
 use crate::base::secret::sha256;
 use crate::directory::audit::{Actor, Author};
 use crate::directory::plan::{Cause, Counts, Outcome, Plan, PlanItem, PlanStatus, Run, Step};
@@ -40,20 +40,9 @@ pub struct Held {
 pub fn allow(tx: &mut Tx<'_>, user: &User, step: Step, budget: Budget) -> Result<Option<Held>, StoreError> {
     let now = tx.now();
     let mut pushed = pushes::get(tx, &user.source)?;
-    let Some(of) = loss(user, &step, now) else {
-        return Ok(None);
-    };
+    let Some(of) = loss(user, &step, now) else { return Ok(None) };
     if let Some(why) = must_wait(tx, &user.source, &pushed, of, budget, now)? {
-        let item = PlanItem {
-            label: user.username.as_str().to_owned(),
-            user: Some(user.id),
-            group: None,
-            external_id: user.external_id.clone(),
-            revision: None,
-            quiet_since: None,
-            step,
-            reason: "the identity provider says so".to_owned(),
-        };
+        let item = PlanItem::of_user(user, step, "the identity provider says so".to_owned());
         return Ok(Some(Held { source: user.source.clone(), why, item }));
     }
     if of == Of::New
@@ -172,16 +161,13 @@ pub async fn hold(store: &Store, held: Held) -> Result<Option<PlanId>, StoreErro
 fn add(tx: &mut Tx<'_>, held: &Held) -> Result<Option<(PlanId, bool)>, StoreError> {
     // One whom the refused request would have taken over is another source's still.
     let user = held.item.user.map(|id| users::get(tx, id)).transpose()?.flatten();
-    if user.is_none_or(|user| user.source != held.source) {
-        return Ok(None);
-    }
+    let Some(user) = user.filter(|user| user.source == held.source) else { return Ok(None) };
     let mut pushed = pushes::get(tx, &held.source)?;
-    let user = held.item.user.unwrap_or_else(|| UserId::from_bytes([0; 16]));
     let (mut plan, is_new) = match waiting(tx, &pushed)? {
         Some(plan) => (plan, false),
         None => (begin(tx, held)?, true),
     };
-    if let Some(before) = runs::put_item_of(tx, plan.id, user, Some(&held.item))? {
+    if let Some(before) = runs::put_item_of(tx, plan.id, user.id, Some(&held.item))? {
         plan.counts.forget(&before.step);
     }
     plan.counts.note(&held.item.step);

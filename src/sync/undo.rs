@@ -206,16 +206,7 @@ impl Planner<'_> {
     }
 
     fn push(&mut self, user: &User, step: Step, line: &AuditLine) {
-        self.undo.items.push(PlanItem {
-            label: user.username.as_str().to_owned(),
-            user: Some(user.id),
-            group: None,
-            external_id: user.external_id.clone(),
-            revision: None,
-            quiet_since: None,
-            step,
-            reason: taken_back(line),
-        });
+        self.undo.items.push(PlanItem::of_user(user, step, taken_back(line)));
     }
 
     fn group(&mut self, line: &AuditLine, id: GroupId, name: &str) {
