@@ -35,7 +35,10 @@ impl Directory<'_> {
     }
 
     /// Who holds this username (`username`) or address (`email`) now, in whatever source.
-    pub(super) fn holder(&self, field: &str, value: &str) -> Result<Option<User>, StoreError> {
+    ///
+    /// # Errors
+    /// When the store cannot read.
+    pub fn holder(&self, field: &str, value: &str) -> Result<Option<User>, StoreError> {
         // A username that is somebody else's address would take their logins, and the other way round.
         let (first, second) = (users::by_username(self.reads, value)?, users::by_email(self.reads, value)?);
         Ok(if field == "username" { first.or(second) } else { second.or(first) })

@@ -1,7 +1,7 @@
 //! `POST /Bulk` (RFC 7644 §3.7): many operations in one request, each a transaction of its own.
 //!
 //! Operations run in their order, but for those that name what a later one makes: they wait for it. Where operations
-//! wait for each other in a circle, the first is made without what it waits for and completed at the end.
+//! wait for each other in a circle, the first is made without what it waits for, and completed as soon as that is there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -132,8 +132,6 @@ fn page_by_cursor(
     let after = cursor::read(shelf.reads.sealer(), &list, text, now)?;
     let mut results = Results::of(shelf, kinds, request)?;
     let total_results = u64::try_from(results.found.len()).ok();
-    let order = &results.order;
-    results.found.sort_by(|left, right| order.compare(&left.mark, &right.mark));
     if let Some(after) = after {
         results.found.retain(|found| results.order.compare(&found.mark, &after).is_gt());
     }
@@ -236,9 +234,8 @@ impl Results {
             (Some(sort), Some(kind)) => Order(Some(Sorter::new(sort, kind.resource_type())?)),
             _ => Order(None),
         };
-        if order.0.is_some() {
-            found.sort_by(|left, right| order.compare(&left.mark, &right.mark));
-        }
+        // Also where nobody wants an order: cursors go by it.
+        found.sort_by(|left, right| order.compare(&left.mark, &right.mark));
         Ok(Self { found, order })
     }
 }

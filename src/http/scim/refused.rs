@@ -10,7 +10,8 @@ use crate::directory::field::Email;
 use crate::http::state::App;
 use crate::scim::{ScimError, ScimType};
 use crate::store::tx::{Reads, Tx};
-use crate::store::{StoreError, conflicts, users};
+use crate::store::{StoreError, conflicts};
+use crate::sync::directory::Directory;
 use crate::sync::push;
 
 /// Notes a refusal before it is answered. `wish` is what the source wanted, of a `user` whom it has already.
@@ -68,15 +69,9 @@ fn is_full(reads: &dyn Reads, source: &SourceId) -> Result<bool, StoreError> {
 
 fn found(reads: &dyn Reads, call: &Call, wish: &Wish, user: Option<UserId>) -> Result<Option<Conflict>, StoreError> {
     let email = wish.email.as_ref().map(Email::as_str);
-    let of_name = users::by_username(reads, wish.username.as_str())?;
-    let of_name = match of_name {
-        None => users::by_email(reads, wish.username.as_str())?,
-        found => found,
-    };
-    let of_email = match email {
-        Some(email) => users::by_email(reads, email)?.or(users::by_username(reads, email)?),
-        None => None,
-    };
+    let directory = Directory { reads, source: &call.source };
+    let of_name = directory.holder("username", wish.username.as_str())?;
+    let of_email = email.map(|email| directory.holder("email", email)).transpose()?.flatten();
     let holders = [("username", of_name), ("email", of_email)];
     let other = holders.into_iter().find_map(|(field, holder)| {
         let holder = holder.filter(|holder| holder.source != call.source && Some(holder.id) != user)?;

@@ -23,43 +23,43 @@ use crate::store::users::WriteError;
 use crate::store::{StoreError, conflicts, credentials, users};
 use crate::sync::push;
 
-/// Makes a user, or takes back the tombstone of the one whom the source calls by that external id and has
-/// removed itself.
+/// Makes a user; or takes back the tombstone of the one whom the source calls by that external id and has removed
+/// itself; or takes over a user of a source that it may adopt from.
 pub(super) async fn create(app: &App, call: &Call, wish: Wish) -> Result<User, Failure> {
-    let now = app.store.clock().now();
-    let tombstone = tombstone(&app.store.view(), &call.source, wish.external_id.as_ref())?;
-    let id = tombstone.as_ref().map_or_else(|| UserId::new(now, app.store.rng()), |user| user.id);
+    let (now, (budget, adopts)) = (app.store.clock().now(), push_of(app, call));
+    let there = match tombstone(&app.store.view(), &call.source, wish.external_id.as_ref())? {
+        None => adoptable(app, &wish, &adopts)?,
+        tombstone => tombstone,
+    };
+    let id = there.as_ref().map_or_else(|| UserId::new(now, app.store.rng()), |user| user.id);
     let draft = new_user(id, &call.source, &wish);
     let (author, lifetime, about) = (call.author.clone(), app.lifetime(), wish.clone());
-    let ((budget, mut adopts), identity) = (push_of(app, call), refused::identity(&wish));
-    if let Some(holder) = users::by_username(&app.store.view(), wish.username.as_str())?
-        && !role::permissions_of(&app.auth.roles_of(&holder)?).is_empty()
-    {
-        // Roles may come from groups too.
-        adopts.clear();
-    }
-    let person = match tombstone {
-        Some(user) => draft.rest.clone().apply(user),
+    let (source, identity) = (call.source.clone(), refused::identity(&wish));
+    let person = match there {
+        Some(user) => draft.rest.clone().apply(User { source: source.clone(), ..user }),
         None => draft.clone().build(author.actor.clone(), now, lifetime),
     };
     let password = prepare(app, &person, wish.password.as_ref()).await?;
     let write = move |tx: &mut Tx<'_>| {
+        let change = wish.change();
         let user = match users::get(tx, id)? {
-            None => match adopted(tx, &author, &draft, &adopts)? {
-                Some(user) => {
-                    let change = wish.change();
-                    let user = users::update(tx, &author, user, "user.changed", |user, _| Ok(change.apply(user)))?;
-                    set_active(tx, &author, user, wish.active, budget)?
-                }
-                None => users::create(tx, &author, draft.clone(), lifetime)?,
-            },
-            Some(removed) => {
-                let change = wish.change();
+            None => users::create(tx, &author, draft.clone(), lifetime)?,
+            Some(removed) if removed.is_removed() => {
                 keeps_administrators(&removed, &change.clone().apply(removed.clone()), password.is_some())?;
                 let user =
                     users::update(tx, &author, id, "user.restored", |user, now| Ok(change.apply(user.restore(now)?)))?;
                 set_active(tx, &author, user, Some(wish.active.unwrap_or(true)), budget)?
             }
+            Some(holder) if may_adopt(&holder, &wish, &adopts) => {
+                let author = author.clone().because("the source may take over users of that one");
+                let user = users::update(tx, &author, id, "user.linked", |user, _| {
+                    let source = source.clone();
+                    Ok(change.apply(User { source, external_id: None, at_source: None, ..user.end_sessions() }))
+                })?;
+                set_active(tx, &author, user, wish.active, budget)?
+            }
+            // Somebody was quicker, and they are in the way now.
+            Some(_) => return Err(WriteError::Taken { field: "username" }.into()),
         };
         if let Some((id, _)) = &identity {
             conflicts::settle(tx, &user.source, id)?;
@@ -70,26 +70,21 @@ pub(super) async fn create(app: &App, call: &Call, wish: Wish) -> Result<User, F
     refused::note(app, call, written, Some(&about), None).await
 }
 
-/// The user of another source whom the settings let this one take over: the username is the same, and they hold no
-/// permission. What follows is their new source's to say.
-fn adopted(
-    tx: &mut Tx<'_>,
-    author: &Author,
-    draft: &NewUser,
-    adopts: &[SourceId],
-) -> Result<Option<UserId>, WriteError> {
+/// The user of another source whom this one takes over, if it may. Roles that groups give count here too.
+fn adoptable(app: &Inside, wish: &Wish, adopts: &[SourceId]) -> Result<Option<User>, StoreError> {
     if adopts.is_empty() {
         return Ok(None);
     }
-    let holder = users::by_username(tx, draft.username.as_str())?;
-    let holder = holder.filter(|user| !user.is_removed() && adopts.contains(&user.source));
-    let Some(holder) = holder.filter(|user| role::permissions_of(&user.roles).is_empty()) else { return Ok(None) };
-    let source = draft.source.clone();
-    let author = author.clone().because("the source may take over users of that one");
-    users::update(tx, &author, holder.id, "user.linked", |user, _| {
-        Ok(User { source, external_id: None, at_source: None, ..user.end_sessions() })
-    })?;
-    Ok(Some(holder.id))
+    let holder = users::by_username(&app.store.view(), wish.username.as_str())?;
+    let Some(holder) = holder.filter(|holder| may_adopt(holder, wish, adopts)) else { return Ok(None) };
+    let is_plain = role::permissions_of(&app.auth.roles_of(&holder)?).is_empty();
+    Ok(is_plain.then_some(holder))
+}
+
+/// The settings let the source take users of that one over, the username is the same, and they hold no permission.
+fn may_adopt(holder: &User, wish: &Wish, adopts: &[SourceId]) -> bool {
+    let is_the_same = holder.username.folded() == wish.username.folded();
+    is_the_same && adopts.contains(&holder.source) && role::permissions_of(&holder.roles).is_empty()
 }
 
 fn new_user(id: UserId, source: &SourceId, wish: &Wish) -> NewUser {
@@ -190,8 +185,7 @@ fn keeps_administrators(old: &User, new: &User, sets_password: bool) -> Result<(
 
 /// Removes the user: the name is free, and the person can come back until the tombstone is purged.
 pub(super) async fn remove(app: &App, origin: &Call, id: String) -> Result<(), Failure> {
-    let call = origin;
-    let (author, call) = (call.author.clone(), call.clone());
+    let (author, call) = (origin.author.clone(), origin.clone());
     let (retention, (budget, _)) = (app.users.retention, push_of(app, origin));
     let write = move |tx: &mut Tx<'_>| {
         let user = call.shelf(tx).user(&id)?;

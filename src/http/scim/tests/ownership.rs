@@ -171,10 +171,11 @@ async fn users_of_a_source_that_may_be_adopted_are_taken_over_unless_they_hold_a
             Ok(User { roles: roles.into(), ..user })
         })
         .await;
-    let wish = |name: &str| json!({"schemas": [USER], "userName": name, "externalId": name, "title": "Dr"});
+    let wish = |name: &str| json!({"schemas": [USER], "userName": name, "externalId": name, "title": "Dr", "password": "correct horse battery"});
     let taken = world.okta.post("/Users", wish("EVE")).await.expect(201);
     assert_eq!((taken.id(), &taken.body["title"], &taken.body["userName"]), (eve.clone(), &json!("Dr"), &json!("EVE")));
     world.entra.get(&format!("/Users/{eve}")).await.expect(404);
+    world.session("eve", "correct horse battery").await;
     world.okta.post("/Users", wish("root")).await.refused(409, "uniqueness");
     world.entra.get(&format!("/Users/{root}")).await.expect(200);
 }

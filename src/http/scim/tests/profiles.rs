@@ -76,6 +76,7 @@ async fn groups_of_one_name_are_refused_or_kept_side_by_side() {
         let made = world.okta.post("/Groups", group("Sales")).await.expect(201);
         assert_eq!(made.body["displayName"], "Sales");
         ids.push(made.id());
+        world.pass_seconds(1);
     }
     let found = world.okta.find("/Groups", "displayName eq \"sales\"").await.expect(200);
     assert_eq!(json!(found.each("id")), json!(ids));
