@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::e2e::directory::settings as directory;
 use crate::harness::daemon::TestDaemon;
+use crate::harness::slapd::Slapd;
 
 const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 const SETTINGS: &str = "[[sources]]\nid = \"okta\"\nkind = \"scim\"\nbudget_floor = 1\nbudget_percent = 1\n";
@@ -90,4 +92,24 @@ fn a_held_burst_is_approved_and_a_conflict_linked_by_the_command() {
     let found = okta.get("/scim/v2/Users?filter=userName%20eq%20%22zoe%22");
     assert_eq!(found.json["Resources"][0]["externalId"], "zoe");
     assert_eq!(daemon.login("zoe", "correct horse battery staple").json["status"], "authenticated");
+}
+
+#[test]
+fn a_pushed_user_logs_in_by_the_directory_that_the_source_names() {
+    let slapd = Slapd::start(2);
+    let corp = directory(&slapd, "");
+    let daemon = TestDaemon::start(&format!("{SETTINGS}verify_with = \"corp\"\n{corp}"));
+    let okta = daemon.with_token(&daemon.token(&["--source", "okta"]));
+    // The throw-away password that providers send is none.
+    let body = json!({"schemas": [USER], "userName": "u0000001", "password": "thrown away at once"});
+    let id = okta.post("/scim/v2/Users", &body).text("/id");
+    let login = daemon.login("u0000001", "pw-1");
+    assert_eq!((&login.json["authenticated_by"], &login.json["user"]["id"]), (&json!("corp"), &json!(id)), "{login:?}");
+    assert_eq!(daemon.login("u0000001", "thrown away at once").status, 401);
+    let session = daemon.session("u0000001", "pw-1");
+    let out = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+        "Operations": [{"op": "replace", "path": "active", "value": false}]});
+    assert_eq!(okta.patch(&format!("/scim/v2/Users/{id}"), &out).status, 200);
+    assert!(!daemon.is_in(&session), "out means out");
+    assert_eq!(daemon.login("u0000001", "pw-1").code(), "account_disabled");
 }
