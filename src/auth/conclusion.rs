@@ -105,12 +105,14 @@ impl Conclusion {
             authenticated_by: login.authenticated_by,
             methods: login.methods,
             address: login.address,
+            client: login.client,
+            agent: self.origin.agent.clone(),
         };
         sessions::create(tx, hash, &session)?;
         let user = users::update(tx, author, user.id, "user.logged_in", |user, now| Ok(user.logged_in(now)))?;
         let mut entry = Entry { details: details(login.asked), ..Entry::new("login.succeeded", users::target(&user)) };
         entry.details.insert("session".to_owned(), session.id.to_string().into());
-        entry.details.insert("methods".to_owned(), session.methods.iter().cloned().collect());
+        entry.details.insert("methods".to_owned(), serde_json::json!(session.methods));
         audit::append(tx, author, entry)?;
         Ok(Outcome::Granted { user: Box::new(user), token, session: Box::new(session) })
     }

@@ -1,13 +1,9 @@
 //! The login as one pure machine. What comes next is computed anew from what is stored and what has been
 //! proved, at every step: nothing can be skipped, repeated or reordered. PURE.
 
+use crate::directory::factor::Method;
 use crate::directory::login::{Login, PasswordReason, Stage};
 use crate::directory::policy::FactorRule;
-
-/// The method of a password, by RFC 8176.
-pub const PASSWORD: &str = "pwd";
-/// The method of a one-time code, by RFC 8176.
-pub const CODE: &str = "otp";
 
 /// What is true of the user and the policy at this moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +81,7 @@ pub fn next(facts: &Facts, login: &Login) -> Next {
             return Next::Ask(Stage::PasswordChange(PasswordReason::TooWeak));
         }
     }
-    let proved = login.methods.contains(CODE);
+    let proved = login.methods.iter().any(|method| *method != Method::Password);
     match facts.factor_rule {
         FactorRule::NotAsked => Next::Grant,
         _ if proved => Next::Grant,
@@ -116,7 +112,9 @@ mod tests {
     use crate::base::id::{SourceId, UserId};
     use crate::base::rng::Rng;
 
-    fn login(stage: Stage, methods: &[&str]) -> Login {
+    const PASSWORD: Method = Method::Password;
+
+    fn login(stage: Stage, methods: &[Method]) -> Login {
         Login {
             user: UserId::new(Timestamp::UNIX_EPOCH, &Rng::seeded(1)),
             epoch: 0,
@@ -124,7 +122,8 @@ mod tests {
             expires_at: Timestamp::MAX,
             authenticated_by: SourceId::local(),
             address: None,
-            methods: methods.iter().map(|method| (*method).to_owned()).collect(),
+            client: None,
+            methods: methods.iter().copied().collect(),
             password_changed: false,
             enrolling: None,
             asked: Vec::new(),
@@ -156,7 +155,7 @@ mod tests {
         let changed = Login { password_changed: true, ..plain };
         assert_eq!(next(&fresh, &changed), Next::Ask(Stage::Factor));
         assert_eq!(next(&Facts { has_factor: false, ..fresh }, &changed), Next::Ask(Stage::Enrolment));
-        let proved = Login { password_changed: true, ..login(Stage::Factor, &[PASSWORD, CODE]) };
+        let proved = Login { password_changed: true, ..login(Stage::Factor, &[PASSWORD, Method::Totp]) };
         assert_eq!(next(&fresh, &proved), Next::Grant);
     }
 
@@ -182,7 +181,7 @@ mod tests {
         ) {
             let factor_rule = match rule { 0 => FactorRule::NotAsked, 1 => FactorRule::IfEnrolled, _ => FactorRule::Required };
             let facts = Facts { active, expired, source_allowed, must_change, too_weak, keeps_password, factor_rule, has_factor };
-            let methods: &[&str] = if proved { &[PASSWORD, CODE] } else { &[PASSWORD] };
+            let methods: &[Method] = if proved { &[PASSWORD, Method::Totp] } else { &[PASSWORD] };
             let login = Login { password_changed, ..login(Stage::Factor, methods) };
             if next(&facts, &login) == Next::Grant {
                 prop_assert!(active && !expired && source_allowed);

@@ -12,15 +12,16 @@ use serde_json::{Map, Value};
 use tokio_util::task::TaskTracker;
 
 use super::conclusion::Conclusion;
-use super::flow::{self, Refusal};
+use super::flow::Refusal;
 use super::hasher::{HashError, Hasher};
 use super::settings::Settings;
 use super::throttle::{Key, Throttle};
 use super::verify::{self, Answer, Backend, Kept, Question, Verified};
 use crate::base::clock::plus;
-use crate::base::id::{SourceId, UserId};
+use crate::base::id::{SourceId, TokenId, UserId};
 use crate::base::secret::{Secret, TokenKind, new_token};
 use crate::directory::audit::{Actor, Author, Target};
+use crate::directory::factor::Method;
 use crate::directory::field::FieldError;
 use crate::directory::grant::Grant;
 use crate::directory::login::{Login, Stage};
@@ -70,6 +71,10 @@ pub struct Origin {
     pub address: Option<IpAddr>,
     /// The request's id.
     pub request: Option<String>,
+    /// The application that asks, where it shows a token of its own.
+    pub client: Option<TokenId>,
+    /// What the client's program calls itself.
+    pub agent: Option<String>,
 }
 
 impl Origin {
@@ -352,7 +357,8 @@ impl Authenticator {
             expires_at: plus(now, self.settings.transaction),
             authenticated_by: by,
             address: origin.address,
-            methods: [flow::PASSWORD.to_owned()].into(),
+            client: origin.client,
+            methods: [Method::Password].into(),
             password_changed: false,
             enrolling: None,
             asked,

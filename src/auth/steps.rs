@@ -7,6 +7,7 @@ use super::throttle::Key;
 use super::totp::{self, Enrolment};
 use crate::base::secret::{Secret, TokenHash, TokenKind, hash_token};
 use crate::directory::audit::Actor;
+use crate::directory::factor::Method;
 use crate::directory::login::{Login, Stage};
 use crate::directory::message::Body;
 use crate::directory::user::User;
@@ -46,7 +47,7 @@ impl Authenticator {
                 let entry = crate::store::audit::Entry::new("factor.added", users::target(&user));
                 crate::store::audit::append(tx, &author, entry)?;
             }
-            login.methods.insert(flow::CODE.to_owned());
+            login.methods.insert(Method::Totp);
             login.enrolling = None;
             Ok(conclusion.conclude(tx, login, &transaction, false))
         };

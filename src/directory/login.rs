@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::base::id::{FactorId, SourceId, UserId};
+use crate::base::id::{FactorId, SourceId, TokenId, UserId};
+use crate::directory::factor::Method;
 use crate::directory::user::User;
 
 /// The stored state of a login that has begun and not ended.
@@ -26,8 +27,11 @@ pub struct Login {
     /// The network address that it came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<IpAddr>,
-    /// What has been proved: `pwd`, `otp` (RFC 8176).
-    pub methods: BTreeSet<String>,
+    /// The application whose login it is: nobody else takes its next steps. `None`: nobody's with a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<TokenId>,
+    /// What has been proved.
+    pub methods: BTreeSet<Method>,
     /// The password was changed during this login.
     #[serde(default)]
     pub password_changed: bool,

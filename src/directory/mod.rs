@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod conflict;
 pub mod dn;
+pub mod factor;
 pub mod field;
 pub mod grant;
 pub mod group;

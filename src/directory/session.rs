@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::base::id::{SessionId, SourceId, UserId};
+use crate::base::id::{SessionId, SourceId, TokenId, UserId};
+use crate::directory::factor::Method;
 use crate::directory::user::User;
 
 /// A session: who logged in, how, and until when. Kept under the hash of its token.
@@ -27,11 +28,17 @@ pub struct Session {
     pub expires_at: Timestamp,
     /// The source that verified the password.
     pub authenticated_by: SourceId,
-    /// The methods by RFC 8176: `pwd`, `otp`.
-    pub methods: BTreeSet<String>,
+    /// How the bearer proved who they are.
+    pub methods: BTreeSet<Method>,
     /// The network address of the login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<std::net::IpAddr>,
+    /// The application that logged the user in, where one did with its token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<TokenId>,
+    /// What the client's program calls itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
 }
 
 impl Session {

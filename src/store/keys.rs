@@ -67,6 +67,12 @@ pub enum Space {
     Factor = 0x31,
     /// User id → what a directory accepted as the password, for its outages.
     Verifier = 0x32,
+    /// Digest of a passkey's credential id → user id, factor id.
+    FactorByCredential = 0x33,
+    /// What is counted against a cap → when it was used of late.
+    Quota = 0x34,
+    /// Whose guesses are counted → how many there were, and until when they wait.
+    Lock = 0x35,
     /// Sessions by token hash.
     Session = 0x40,
     /// User id, session id → token hash.
@@ -81,6 +87,14 @@ pub enum Space {
     LinkByUser = 0x45,
     /// Logins under way by token hash.
     Login = 0x46,
+    /// Digest of flow and purpose, method → what was sent or asked there.
+    Challenge = 0x47,
+    /// Trusted devices by token hash.
+    Device = 0x48,
+    /// User id, device id → token hash.
+    DeviceByUser = 0x49,
+    /// Number → key that signs tokens.
+    SigningKey = 0x4a,
     /// End, key: rows that may be dropped from then on.
     Ending = 0x4f,
     /// Pages of audit lines by the number of the first; in schema 1 single lines.
@@ -138,6 +152,9 @@ pub const SPACES: &[(Space, &str)] = &[
     (Space::Credential, "credential"),
     (Space::Factor, "factor"),
     (Space::Verifier, "verifier"),
+    (Space::FactorByCredential, "factor-by-credential"),
+    (Space::Quota, "quota"),
+    (Space::Lock, "lock"),
     (Space::Session, "session"),
     (Space::SessionByUser, "session-by-user"),
     (Space::Token, "token"),
@@ -145,6 +162,10 @@ pub const SPACES: &[(Space, &str)] = &[
     (Space::Link, "link"),
     (Space::LinkByUser, "link-by-user"),
     (Space::Login, "login"),
+    (Space::Challenge, "challenge"),
+    (Space::Device, "device"),
+    (Space::DeviceByUser, "device-by-user"),
+    (Space::SigningKey, "signing-key"),
     (Space::Ending, "ending"),
     (Space::Audit, "audit"),
     (Space::AuditByUser, "audit-by-user"),

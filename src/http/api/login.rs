@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::auth::login::Outcome;
 use crate::base::secret::Secret;
+use crate::directory::factor;
 use crate::directory::login::{PasswordReason, Stage};
 use crate::directory::permission::Permission;
 use crate::http::api::users::view;
@@ -152,6 +153,8 @@ fn answer(app: &App, outcome: Outcome) -> Result<Value, Problem> {
                 "session": {"token": token.expose(), "expires_at": session.expires_at},
                 "authenticated_by": session.authenticated_by,
                 "factors": session.methods,
+                "amr": factor::amr(&session.methods),
+                "acr": factor::acr(&session.methods),
             }));
         }
         Outcome::Asked { transaction, stage, expires_at, user } => (transaction, stage, expires_at, user),

@@ -7,6 +7,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::directory::factor;
 use crate::directory::group::Group;
 use crate::directory::session::Session;
 use crate::directory::user::User;
@@ -46,6 +47,8 @@ pub fn session_view(session: &Session) -> Value {
         "expires_at": session.expires_at,
         "authenticated_by": session.authenticated_by,
         "factors": session.methods,
+        "client": session.client,
+        "agent": session.agent,
         "address": session.address,
     })
 }
@@ -82,7 +85,8 @@ pub async fn introspect(State(app): State<App>, request: axum::extract::Request)
         "iat": session.created_at.as_second(),
         "exp": session.expires_at.as_second(),
         "auth_time": session.authenticated_at.as_second(),
-        "amr": session.methods,
+        "amr": factor::amr(&session.methods),
+        "acr": factor::acr(&session.methods),
         "token_type": "Bearer",
     })))
 }

@@ -140,8 +140,8 @@ fn api_token(app: &App, text: &str, origin: &Origin) -> Result<Option<Caller>, S
         app.store.note(move |tx: &mut Tx<'_>| tokens::touch(tx, hash, tx.now()));
     }
     let made_by = owner.as_ref().map(|owner| (owner.id, owner.session_epoch));
-    let mut caller =
-        Caller { actor: Actor::Token { id: token.id }, owner: made_by, ..Caller::anonymous(origin.clone()) };
+    let origin = Origin { client: Some(token.id), ..origin.clone() };
+    let mut caller = Caller { actor: Actor::Token { id: token.id }, owner: made_by, ..Caller::anonymous(origin) };
     match token.grant {
         Grant::Scim(source) => {
             let is_on = app.source(&source).is_some_and(|source| source.enabled);

@@ -17,6 +17,9 @@ use crate::http::state::App;
 /// Most proxies in a row that are looked through.
 const HOPS_MAX: usize = 32;
 
+/// Most characters of what a client calls itself.
+const AGENT_MAX: usize = 200;
+
 /// Wraps every request.
 pub async fn wrap(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let watch = Stopwatch::start();
@@ -28,7 +31,9 @@ pub async fn wrap(State(app): State<App>, mut request: Request, next: Next) -> R
         Some(Peer::Network(address)) => Some(client(&app, &request, address)),
         _ => None,
     };
-    request.extensions_mut().insert(Origin { address, request: Some(id.clone()) });
+    let agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    let agent = agent.map(|agent| agent.chars().take(AGENT_MAX).collect());
+    request.extensions_mut().insert(Origin { address, request: Some(id.clone()), client: None, agent });
     let is_scim = request.uri().path().starts_with("/scim/");
     let mut response = next.run(request).await;
     // A timeout or a panic is answered by a layer that knows no SCIM.

@@ -43,6 +43,8 @@ async fn store() -> (Store, Planted) {
             last_used_at: at,
             expires_at: Timestamp::MAX,
             authenticated_by: SourceId::local(),
+            client: None,
+            agent: None,
             methods: BTreeSet::new(),
             address: None,
         };
