@@ -9,14 +9,18 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::breaker::Breaker;
+use crate::auth::factors::totp::TotpKind;
+use crate::auth::factors::{Factors, Kind};
 use crate::auth::hasher::Hasher;
 use crate::auth::login::{Authenticator, Newcomers};
+use crate::auth::settings::Settings as AuthSettings;
 use crate::auth::throttle::Throttle;
 use crate::auth::verify::Backend;
 use crate::base::id::SourceId;
 use crate::base::secret::Secret;
 use crate::config::{Loaded, Settings, SourceKind as Configured, SourceSettings};
 use crate::directory::audit::Author;
+use crate::directory::factor::Method;
 use crate::directory::grant::Grant;
 use crate::directory::policy::UserDefaults;
 use crate::directory::user::User;
@@ -63,7 +67,7 @@ impl Daemon {
     pub async fn build(loaded: Loaded, store: Store) -> Result<Self, String> {
         let effective = loaded.effective.iter().map(|one| serde_json::to_value(one).unwrap_or_default()).collect();
         let pinned_url = loaded.is_pinned("server.public_url");
-        let Settings { mut http, auth, lifecycle, sources, scim, mail, .. } = loaded.settings;
+        let Settings { mut http, mut auth, lifecycle, sources, scim, mail, .. } = loaded.settings;
         let listeners = Listeners::bind(&http).await?;
         http.listen = listeners.address().map_err(|error| error.to_string())?;
         if !pinned_url {
@@ -73,6 +77,8 @@ impl Daemon {
         let users = lifecycle.users.clone();
         let built = build_sources(&store, &sources, &users)?;
         let newcomers = Arc::new(Takers(built.iter().filter_map(|source| source.pulled.clone()).collect()));
+        let always_asked = sources.iter().filter(|source| source.mfa).map(|source| source.id.clone());
+        auth.mfa.rules.sources = always_asked.collect();
         let auth = Arc::new(Authenticator {
             hasher: Hasher::start(&auth.hashing, store.rng())?,
             throttle: Throttle::new(auth.lockout.clone()),
@@ -80,6 +86,7 @@ impl Daemon {
             newcomers,
             beside: TaskTracker::new(),
             grants: grants(&sources).into(),
+            factors: factors(&auth),
             store: store.clone(),
             settings: auth,
         });
@@ -143,6 +150,16 @@ impl Daemon {
         let ((), driven, (), ()) = tokio::join!(serving, driving, watching, keeping);
         driven
     }
+}
+
+/// The second factors that the settings want.
+fn factors(settings: &AuthSettings) -> Factors {
+    let wanted = |method| settings.mfa.methods.contains(&method);
+    let mut kinds: Vec<Arc<dyn Kind>> = Vec::new();
+    if wanted(Method::Totp) {
+        kinds.push(Arc::new(TotpKind { issuer: settings.issuer.clone() }));
+    }
+    Factors::new(kinds)
 }
 
 /// What groups of all the sources give.

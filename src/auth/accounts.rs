@@ -186,7 +186,7 @@ impl Authenticator {
         let write = move |tx: &mut Tx<'_>| {
             let factors = credentials::factors(tx, id)?;
             for factor in &factors {
-                credentials::remove_factor(tx, id, factor.id);
+                credentials::remove_factor(tx, id, factor.id)?;
             }
             let user = users::update(tx, &author, id, "factors.reset", |user, _| Ok(user.end_sessions()))?;
             if !factors.is_empty() {

@@ -1,23 +1,25 @@
 //! The end of every step of a login: decides, in one transaction with everything it rests on, what comes next.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::flow::{self, Facts, Next};
+use super::device;
+use super::factors::Factors;
+use super::flow::{self, Enrolled, Facts, Next};
 use super::login::{LoginError, Origin, Outcome, details, refusal_name};
-use super::power::factor_rule;
+use super::power::Policy;
 use super::settings::Settings;
 use crate::base::clock::plus;
 use crate::base::id::{SessionId, SourceId};
 use crate::base::secret::{Secret, TokenHash, TokenKind, hash_token, new_token};
 use crate::directory::audit::{Actor, Author};
-use crate::directory::grant::Grant;
-use crate::directory::login::Login;
+use crate::directory::factor::Method;
+use crate::directory::login::{Login, Stage};
 use crate::directory::session::Session;
 use crate::directory::user::User;
 use crate::store::audit::Entry;
+use crate::store::credentials::Factor;
 use crate::store::tx::{Reads, Tx};
 use crate::store::{StoreError, audit, credentials, logins, sessions, users};
 
@@ -27,12 +29,21 @@ pub(super) struct Conclusion {
     pub(super) settings: Settings,
     /// By source: may its users log in; does musterd keep their passwords.
     pub(super) sources: BTreeMap<SourceId, (bool, bool)>,
-    /// What groups of sources give.
-    pub(super) grants: Arc<[Grant]>,
+    /// Who is asked for a second factor.
+    pub(super) policy: Policy,
+    /// How it can be proved.
+    pub(super) factors: Factors,
     pub(super) origin: Origin,
+    /// The client's device shall be trusted once it is in.
+    pub(super) trust: bool,
 }
 
 impl Conclusion {
+    /// The same; with `true`, the client's device is trusted from then on, as far as the settings allow it.
+    pub(super) fn trusting(self, trust: bool) -> Self {
+        Self { trust, ..self }
+    }
+
     /// Reads the user afresh, so that whatever happened since the password was verified counts.
     ///
     /// A refusal is written too: that is why it is the value of the transaction, not its failure.
@@ -61,12 +72,12 @@ impl Conclusion {
             Next::Ask(stage) => {
                 login.stage = stage;
                 logins::put(tx, hash, &login)?;
-                Ok(Outcome::Asked {
-                    transaction: transaction.clone(),
-                    stage,
-                    expires_at: login.expires_at,
-                    user: Box::new(user),
-                })
+                let factors = match stage {
+                    Stage::Factor => self.factors.offered(tx, &user)?,
+                    Stage::Enrolment | Stage::PasswordChange(_) => Vec::new(),
+                };
+                let (expires_at, user) = (login.expires_at, Box::new(user));
+                Ok(Outcome::Asked { transaction: transaction.clone(), stage, expires_at, user, factors })
             }
             Next::Grant => {
                 logins::remove(tx, hash);
@@ -78,6 +89,12 @@ impl Conclusion {
     fn facts(&self, reads: &dyn Reads, user: &User, too_weak: bool, now: Timestamp) -> Result<Facts, StoreError> {
         let (source_allowed, keeps_password) = self.sources.get(&user.source).copied().unwrap_or((false, false));
         let factors = credentials::factors(reads, user.id)?;
+        let confirmed = |factor: &Factor| factor.confirmed && factor.method() != Method::Recovery;
+        let enrolled = match self.factors.usable(user, &factors).is_empty() {
+            false => Enrolled::Usable,
+            true if factors.iter().any(confirmed) => Enrolled::Unusable,
+            true => Enrolled::None,
+        };
         Ok(Facts {
             active: user.is_active(),
             expired: user.is_expired(now),
@@ -85,8 +102,8 @@ impl Conclusion {
             must_change: user.must_change_password,
             too_weak,
             keeps_password,
-            factor_rule: factor_rule(reads, self.settings.mfa, &self.grants, user)?,
-            has_factor: factors.iter().any(|factor| factor.confirmed),
+            factor_rule: self.policy.rule_for(reads, user)?.0,
+            factors: enrolled,
         })
     }
 
@@ -114,7 +131,11 @@ impl Conclusion {
         entry.details.insert("session".to_owned(), session.id.to_string().into());
         entry.details.insert("methods".to_owned(), serde_json::json!(session.methods));
         audit::append(tx, author, entry)?;
-        Ok(Outcome::Granted { user: Box::new(user), token, session: Box::new(session) })
+        let device = match self.trust {
+            true => device::trust(tx, &self.settings.mfa, author, &session, &user)?,
+            false => None,
+        };
+        Ok(Outcome::Granted { user: Box::new(user), token, session: Box::new(session), device })
     }
 }
 

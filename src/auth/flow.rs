@@ -22,8 +22,19 @@ pub struct Facts {
     pub keeps_password: bool,
     /// Whether a second factor is asked for.
     pub factor_rule: FactorRule,
-    /// A second factor is enrolled and confirmed.
-    pub has_factor: bool,
+    /// What second factors there are.
+    pub factors: Enrolled,
+}
+
+/// What second factors somebody has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Enrolled {
+    /// None was ever confirmed.
+    None,
+    /// Some, and none that can be asked for now: its method was switched off, or its address is not theirs any more.
+    Unusable,
+    /// One that can be asked for, or more.
+    Usable,
 }
 
 /// Why somebody with the right password may not come in.
@@ -73,7 +84,7 @@ pub fn next(facts: &Facts, login: &Login) -> Next {
     if !facts.source_allowed {
         return Next::Refuse(Refusal::SourceNotAllowed);
     }
-    if facts.keeps_password && !login.password_changed {
+    if facts.keeps_password && login.methods.contains(&Method::Password) && !login.password_changed {
         if facts.must_change {
             return Next::Ask(Stage::PasswordChange(PasswordReason::MustChange));
         }
@@ -82,13 +93,44 @@ pub fn next(facts: &Facts, login: &Login) -> Next {
         }
     }
     let proved = login.methods.iter().any(|method| *method != Method::Password);
-    match facts.factor_rule {
-        FactorRule::NotAsked => Next::Grant,
-        _ if proved => Next::Grant,
-        FactorRule::IfEnrolled | FactorRule::Required if facts.has_factor => Next::Ask(Stage::Factor),
-        FactorRule::IfEnrolled => Next::Grant,
-        FactorRule::Required => Next::Ask(Stage::Enrolment),
+    match (facts.factor_rule, facts.factors) {
+        (FactorRule::NotAsked, _) => Next::Grant,
+        (FactorRule::IfEnrolled | FactorRule::Required, _) if proved => Next::Grant,
+        (FactorRule::IfEnrolled | FactorRule::Required, Enrolled::Usable) => Next::Ask(Stage::Factor),
+        // Who had a factor is not let in without one because it cannot be asked for.
+        (FactorRule::IfEnrolled | FactorRule::Required, Enrolled::Unusable)
+        | (FactorRule::Required, Enrolled::None) => Next::Ask(Stage::Enrolment),
+        (FactorRule::IfEnrolled, Enrolled::None) => Next::Grant,
     }
+}
+
+/// What a step that was taken has proved or done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// A second factor was proved, at this session epoch of the user.
+    Proved(Method),
+    /// A second factor was enrolled and proved by that; what the user held before has ended with this epoch.
+    Enrolled(Method, u64),
+    /// The password was changed; what the user held before has ended with this epoch.
+    PasswordChanged(u64),
+}
+
+/// The login after a step.
+#[must_use]
+pub fn after(mut login: Login, done: Done) -> Login {
+    match done {
+        Done::Proved(method) => drop(login.methods.insert(method)),
+        Done::Enrolled(method, epoch) => {
+            login.methods.insert(method);
+            login.enrolling = None;
+            login.epoch = epoch;
+        }
+        Done::PasswordChanged(epoch) => {
+            login.password_changed = true;
+            login.epoch = epoch;
+        }
+    }
+    login
 }
 
 /// Is this step what a login at this stage waits for?
@@ -96,10 +138,13 @@ pub fn next(facts: &Facts, login: &Login) -> Next {
 pub fn accepts(login: &Login, step: Step) -> bool {
     match (login.stage, step) {
         (Stage::PasswordChange(_), Step::Password) => true,
+        (Stage::PasswordChange(_), Step::Challenge | Step::Verify | Step::Enrol) => false,
         (Stage::Factor, Step::Challenge | Step::Verify) => true,
+        (Stage::Factor, Step::Password | Step::Enrol) => false,
         (Stage::Enrolment, Step::Enrol) => true,
-        (Stage::Enrolment, Step::Verify) => login.enrolling.is_some(),
-        _ => false,
+        // What is under enrolment can be sent again, and proved.
+        (Stage::Enrolment, Step::Challenge | Step::Verify) => login.enrolling.is_some(),
+        (Stage::Enrolment, Step::Password) => false,
     }
 }
 
@@ -109,7 +154,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::base::id::{SourceId, UserId};
+    use crate::base::id::{FactorId, SourceId, UserId};
     use crate::base::rng::Rng;
 
     const PASSWORD: Method = Method::Password;
@@ -131,7 +176,7 @@ mod tests {
         }
     }
 
-    fn facts(factor_rule: FactorRule, has_factor: bool) -> Facts {
+    fn facts(factor_rule: FactorRule, factors: Enrolled) -> Facts {
         Facts {
             active: true,
             expired: false,
@@ -140,53 +185,153 @@ mod tests {
             too_weak: false,
             keeps_password: true,
             factor_rule,
-            has_factor,
+            factors,
         }
     }
+
+    const REASONS: [PasswordReason; 2] = [PasswordReason::MustChange, PasswordReason::TooWeak];
+    const STAGES: [Stage; 4] =
+        [Stage::PasswordChange(REASONS[0]), Stage::PasswordChange(REASONS[1]), Stage::Factor, Stage::Enrolment];
+    const STEPS: [Step; 4] = [Step::Challenge, Step::Verify, Step::Password, Step::Enrol];
+    const RULES: [FactorRule; 3] = [FactorRule::NotAsked, FactorRule::IfEnrolled, FactorRule::Required];
+    const ENROLLED: [Enrolled; 3] = [Enrolled::None, Enrolled::Unusable, Enrolled::Usable];
 
     #[test]
     fn the_gates_come_first_then_the_password_then_the_factor() {
         let plain = login(Stage::Factor, &[PASSWORD]);
-        let all = Facts { active: false, expired: true, must_change: true, ..facts(FactorRule::Required, true) };
+        let required = facts(FactorRule::Required, Enrolled::Usable);
+        let all = Facts { active: false, expired: true, must_change: true, ..required };
         assert_eq!(next(&all, &plain), Next::Refuse(Refusal::Disabled));
         assert_eq!(next(&Facts { active: true, ..all }, &plain), Next::Refuse(Refusal::Expired));
         let fresh = Facts { active: true, expired: false, ..all };
         assert_eq!(next(&fresh, &plain), Next::Ask(Stage::PasswordChange(PasswordReason::MustChange)));
-        let changed = Login { password_changed: true, ..plain };
+        let changed = after(plain, Done::PasswordChanged(1));
         assert_eq!(next(&fresh, &changed), Next::Ask(Stage::Factor));
-        assert_eq!(next(&Facts { has_factor: false, ..fresh }, &changed), Next::Ask(Stage::Enrolment));
-        let proved = Login { password_changed: true, ..login(Stage::Factor, &[PASSWORD, Method::Totp]) };
-        assert_eq!(next(&fresh, &proved), Next::Grant);
+        assert_eq!(next(&Facts { factors: Enrolled::None, ..fresh }, &changed), Next::Ask(Stage::Enrolment));
+        assert_eq!(next(&fresh, &after(changed, Done::Proved(Method::Totp))), Next::Grant);
+    }
+
+    #[test]
+    fn a_passkey_asks_for_no_password_and_is_a_factor() {
+        let facts = Facts { must_change: true, ..facts(FactorRule::Required, Enrolled::Usable) };
+        assert_eq!(next(&facts, &login(Stage::Factor, &[Method::Passkey])), Next::Grant);
+        let disabled = Facts { active: false, ..facts };
+        assert_eq!(next(&disabled, &login(Stage::Factor, &[Method::Passkey])), Next::Refuse(Refusal::Disabled));
+    }
+
+    #[test]
+    fn who_had_a_factor_is_not_let_in_because_it_cannot_be_asked_for() {
+        let plain = login(Stage::Factor, &[PASSWORD]);
+        let what = |rule, factors| next(&facts(rule, factors), &plain);
+        assert_eq!(what(FactorRule::IfEnrolled, Enrolled::None), Next::Grant);
+        assert_eq!(what(FactorRule::IfEnrolled, Enrolled::Unusable), Next::Ask(Stage::Enrolment));
+        assert_eq!(what(FactorRule::Required, Enrolled::Unusable), Next::Ask(Stage::Enrolment));
     }
 
     #[test]
     fn only_the_step_that_is_waited_for_is_taken() {
-        let stages = [Stage::PasswordChange(PasswordReason::MustChange), Stage::Factor, Stage::Enrolment];
-        let steps = [Step::Challenge, Step::Verify, Step::Password, Step::Enrol];
-        let taken: Vec<_> = stages
-            .iter()
-            .map(|stage| steps.iter().map(|step| accepts(&login(*stage, &[PASSWORD]), *step)).collect::<Vec<_>>())
-            .collect();
-        assert_eq!(
-            taken,
-            [vec![false, false, true, false], vec![true, true, false, false], vec![false, false, false, true],]
-        );
+        let taken = |enrolling: bool| {
+            let row = |stage: &Stage| {
+                let mut login = login(*stage, &[PASSWORD]);
+                login.enrolling = enrolling.then(|| FactorId::new(Timestamp::UNIX_EPOCH, &Rng::seeded(2)));
+                STEPS.map(|step| accepts(&login, step))
+            };
+            STAGES.each_ref().map(row)
+        };
+        let (password, factor) = ([false, false, true, false], [true, true, false, false]);
+        assert_eq!(taken(false), [password, password, factor, [false, false, false, true]]);
+        assert_eq!(taken(true), [password, password, factor, [true, true, false, true]]);
+    }
+
+    /// The world of one login, as a walk meets it.
+    #[derive(Clone, Debug)]
+    struct Walk {
+        facts: Facts,
+        login: Login,
+        granted: bool,
+        /// What was truly proved, kept apart from the machine.
+        proved: Vec<Method>,
+        password_changed: bool,
+    }
+
+    impl Walk {
+        /// What the dispatcher does after a step.
+        fn conclude(&mut self) {
+            match next(&self.facts, &self.login) {
+                Next::Grant => self.granted = true,
+                Next::Ask(stage) => self.login.stage = stage,
+                Next::Refuse(_) => {}
+            }
+        }
+
+        /// Takes a step; `right`: the answer is the right one.
+        fn take(&mut self, step: Step, right: bool, method: Method) {
+            if self.granted || !accepts(&self.login, step) {
+                return;
+            }
+            match (step, self.login.stage) {
+                (Step::Enrol, _) => {
+                    self.login.enrolling = Some(FactorId::new(Timestamp::UNIX_EPOCH, &Rng::seeded(2)));
+                    return;
+                }
+                (Step::Challenge, _) => return,
+                (_, _) if !right => return,
+                (Step::Password, _) => {
+                    self.password_changed = true;
+                    self.login = after(self.login.clone(), Done::PasswordChanged(self.login.epoch + 1));
+                }
+                (Step::Verify, Stage::Enrolment) => {
+                    self.proved.push(method);
+                    self.facts.factors = Enrolled::Usable;
+                    self.login = after(self.login.clone(), Done::Enrolled(method, self.login.epoch + 1));
+                }
+                (Step::Verify, _) => {
+                    self.proved.push(method);
+                    self.login = after(self.login.clone(), Done::Proved(method));
+                }
+            }
+            self.conclude();
+        }
     }
 
     proptest! {
         #[test]
-        fn nobody_is_let_in_without_the_factor_that_policy_asks_for(
-            active: bool, expired: bool, source_allowed: bool, must_change: bool, too_weak: bool,
-            keeps_password: bool, has_factor: bool, password_changed: bool, proved: bool, rule in 0..3_u8,
+        fn a_walk_at_random_never_comes_to_a_session_without_what_policy_asks_for(
+            active in prop::bool::weighted(0.9), expired in prop::bool::weighted(0.1),
+            source_allowed in prop::bool::weighted(0.9), must_change: bool, too_weak: bool, keeps_password: bool,
+            rule in 0..3_usize, enrolled in 0..3_usize,
+            steps in prop::collection::vec((0..4_usize, any::<bool>(), 0..6_usize, 0..40_u8), 0..24),
         ) {
-            let factor_rule = match rule { 0 => FactorRule::NotAsked, 1 => FactorRule::IfEnrolled, _ => FactorRule::Required };
-            let facts = Facts { active, expired, source_allowed, must_change, too_weak, keeps_password, factor_rule, has_factor };
-            let methods: &[Method] = if proved { &[PASSWORD, Method::Totp] } else { &[PASSWORD] };
-            let login = Login { password_changed, ..login(Stage::Factor, methods) };
-            if next(&facts, &login) == Next::Grant {
-                prop_assert!(active && !expired && source_allowed);
-                prop_assert!(proved || factor_rule == FactorRule::NotAsked || (factor_rule == FactorRule::IfEnrolled && !has_factor));
-                prop_assert!(!keeps_password || password_changed || !(must_change || too_weak));
+            let (factor_rule, had) = (RULES[rule], ENROLLED[enrolled]);
+            let facts = Facts {
+                active, expired, source_allowed, must_change, too_weak, keeps_password, ..facts(factor_rule, had)
+            };
+            let login = login(Stage::Factor, &[PASSWORD]);
+            let mut walk = Walk { facts, login, granted: false, proved: Vec::new(), password_changed: false };
+            walk.conclude();
+            for (step, right, method, event) in steps {
+                // Meanwhile the world moves on.
+                match event {
+                    0 => walk.facts.active = false,
+                    1 => walk.facts.expired = true,
+                    2 => walk.facts.factor_rule = FactorRule::Required,
+                    3 => walk.facts.must_change = true,
+                    _ => {}
+                }
+                let before = walk.granted;
+                walk.take(STEPS[step], right, Method::FACTORS[method].1);
+                let facts = walk.facts;
+                if walk.granted && !before {
+                    prop_assert!(facts.active && !facts.expired && facts.source_allowed);
+                    let asked = facts.factor_rule == FactorRule::Required
+                        || (facts.factor_rule == FactorRule::IfEnrolled && had != Enrolled::None);
+                    prop_assert!(!asked || !walk.proved.is_empty(), "no factor was proved");
+                    prop_assert!(!keeps_password || walk.password_changed || !(facts.must_change || too_weak));
+                }
+            }
+            // Where nothing was asked the beginning granted it.
+            if walk.granted && walk.proved.is_empty() && !walk.password_changed {
+                prop_assert!(factor_rule == FactorRule::NotAsked || had == Enrolled::None);
             }
         }
     }

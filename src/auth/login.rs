@@ -5,15 +5,17 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tokio_util::task::TaskTracker;
 
 use super::conclusion::Conclusion;
-use super::flow::Refusal;
-use super::hasher::{HashError, Hasher};
+use super::device;
+use super::factors::Factors;
+use super::flow::{self, Done, Refusal};
+use super::hasher::Hasher;
+pub use super::outcome::{LoginError, Outcome};
 use super::settings::Settings;
 use super::throttle::{Key, Throttle};
 use super::verify::{self, Answer, Backend, Kept, Question, Verified};
@@ -22,16 +24,13 @@ use crate::base::id::{SourceId, TokenId, UserId};
 use crate::base::secret::{Secret, TokenKind, new_token};
 use crate::directory::audit::{Actor, Author, Target};
 use crate::directory::factor::Method;
-use crate::directory::field::FieldError;
 use crate::directory::grant::Grant;
 use crate::directory::login::{Login, Stage};
 use crate::directory::role;
-use crate::directory::session::Session;
 use crate::directory::user::User;
 use crate::sources::PulledUser;
 use crate::store::audit::Entry;
 use crate::store::tx::{Reads, Tx};
-use crate::store::users::WriteError;
 use crate::store::{Store, StoreError, audit, credentials, users, verifiers};
 
 /// Makes a user of somebody whom a source verified and the directory does not know yet.
@@ -58,6 +57,8 @@ pub struct Authenticator {
     pub backends: Vec<Backend>,
     /// What groups of sources give.
     pub grants: Arc<[Grant]>,
+    /// The second factors that there are.
+    pub factors: Factors,
     /// Takes in who is new.
     pub newcomers: Arc<dyn Newcomers>,
     /// What goes on beside the logins.
@@ -85,86 +86,6 @@ impl Origin {
     }
 }
 
-/// What a login has come to.
-pub enum Outcome {
-    /// In.
-    Granted {
-        /// Who.
-        user: Box<User>,
-        /// The session's token, shown once.
-        token: Secret,
-        /// The session.
-        session: Box<Session>,
-    },
-    /// Something is asked first.
-    Asked {
-        /// The token of the login under way.
-        transaction: Secret,
-        /// What is asked.
-        stage: Stage,
-        /// Until when.
-        expires_at: Timestamp,
-        /// Who, so that the question can be put in the right words.
-        user: Box<User>,
-    },
-}
-
-/// Why a login, or a step of one, was refused.
-#[derive(Debug, thiserror::Error)]
-pub enum LoginError {
-    /// Wrong name, password or code; nobody is told which.
-    #[error("the name, password or code is wrong")]
-    InvalidCredentials,
-    /// The right password, but not now.
-    #[error("the account may not come in")]
-    Refused(Refusal),
-    /// The right password, which must be changed first where it is kept: in this source.
-    #[error("the password has run out or must be changed first: change it in the directory that keeps it ({0})")]
-    ChangeAtSource(SourceId),
-    /// Too many tries.
-    #[error("too many tries")]
-    TooManyAttempts(Duration),
-    /// Too many logins at once.
-    #[error("too many passwords wait to be checked")]
-    Busy,
-    /// The backend that must know does not answer.
-    #[error("the directory that keeps this password does not answer")]
-    BackendUnavailable,
-    /// No such login, or it ended.
-    #[error("there is no such login under way")]
-    NoSuchTransaction,
-    /// Not what the login waits for.
-    #[error("the login waits for something else")]
-    WrongStep(Stage),
-    /// A new password that breaks rules.
-    #[error("the new password breaks rules")]
-    Password(Vec<FieldError>),
-    /// The store's fault.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// A record could not be written.
-    #[error(transparent)]
-    Write(WriteError),
-}
-
-impl From<WriteError> for LoginError {
-    fn from(error: WriteError) -> Self {
-        match error {
-            WriteError::Store(error) => Self::Store(error),
-            other => Self::Write(other),
-        }
-    }
-}
-
-impl From<HashError> for LoginError {
-    fn from(error: HashError) -> Self {
-        match error {
-            HashError::Busy => Self::Busy,
-            HashError::Unusable => Self::Store(StoreError::Stopped),
-        }
-    }
-}
-
 /// What the backends asked and answered, for the audit line of a login.
 pub(super) fn details(asked: Vec<Value>) -> Map<String, Value> {
     BTreeMap::from([("backends".to_owned(), Value::Array(asked))]).into_iter().collect()
@@ -181,7 +102,13 @@ impl Authenticator {
     ///
     /// # Errors
     /// Every way in which it can be refused.
-    pub async fn authenticate(&self, typed: &str, password: &Secret, origin: &Origin) -> Result<Outcome, LoginError> {
+    pub async fn authenticate(
+        &self,
+        typed: &str,
+        password: &Secret,
+        device: Option<&Secret>,
+        origin: &Origin,
+    ) -> Result<Outcome, LoginError> {
         let now = self.store.clock().now();
         let user = users::by_login(&self.store.view(), typed)?;
         let kept = user.as_ref().map(|user| self.kept(user, now)).transpose()?.flatten();
@@ -212,7 +139,7 @@ impl Authenticator {
         self.refresh_hash(&user, password).await;
         let kept_here = by == user.source && self.keeps_password(&user.source);
         let too_weak = kept_here && !self.password_faults(&user, password)?.is_empty();
-        let outcome = self.begin(&user, by.clone(), too_weak, origin, asked).await?;
+        let outcome = self.begin(&user, by.clone(), too_weak, device, origin, asked).await?;
         if !offline {
             self.keep(&user, &by, password, now);
         }
@@ -346,6 +273,7 @@ impl Authenticator {
         user: &User,
         by: SourceId,
         too_weak: bool,
+        device: Option<&Secret>,
         origin: &Origin,
         asked: Vec<Value>,
     ) -> Result<Outcome, LoginError> {
@@ -366,7 +294,16 @@ impl Authenticator {
         };
         let token = new_token(TokenKind::Transaction, self.store.rng());
         let plan = self.conclusion(origin);
-        let write = move |tx: &mut Tx<'_>| Ok::<_, LoginError>(plan.conclude(tx, login.clone(), &token, too_weak));
+        let device = device.cloned().filter(|_| self.settings.mfa.trusted_device.is_some());
+        let write = move |tx: &mut Tx<'_>| {
+            let mut login = login.clone();
+            if let Some(device) = &device
+                && device::stands_in(tx, device, login.user)?
+            {
+                login = flow::after(login, Done::Proved(Method::Device));
+            }
+            Ok::<_, LoginError>(plan.conclude(tx, login, &token, too_weak))
+        };
         self.store.write(write).await?
     }
 
@@ -377,8 +314,10 @@ impl Authenticator {
         Conclusion {
             settings: self.settings.clone(),
             sources: rules.collect(),
-            grants: Arc::clone(&self.grants),
+            policy: self.policy(),
+            factors: self.factors.clone(),
             origin: origin.clone(),
+            trust: false,
         }
     }
 }

@@ -6,19 +6,22 @@
 pub mod accounts;
 pub mod breaker;
 pub mod conclusion;
+mod device;
+pub mod factors;
 pub mod flow;
 pub mod hasher;
 pub mod login;
 pub mod offline;
+pub mod outcome;
 pub mod own;
 pub mod passwords;
 mod power;
+pub mod prove;
 mod refused;
 pub mod sessions;
 pub mod settings;
 pub mod steps;
 pub mod throttle;
-pub mod totp;
 pub mod verify;
 
 #[cfg(test)]

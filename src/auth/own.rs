@@ -1,115 +1,311 @@
-//! What a user changes of their own credentials, with proof each time: a stolen session is not enough.
+//! What a user changes of their own credentials, with a fresh proof each time: a stolen session is not enough. The proof is
+//! a second factor where they have one, else the password (ASVS 7.5.1).
 
-use std::sync::Arc;
-
-use super::login::{Authenticator, LoginError};
+use super::factors::{Action, Ask, Enrolment, Response, Shown};
+use super::login::{Authenticator, LoginError, Origin, user};
 use super::passwords::tell;
-use super::power::factor_rule;
-use super::throttle::Key;
-use super::totp::{self, Enrolment};
-use crate::base::id::{FactorId, UserId};
-use crate::directory::audit::Author;
-use crate::directory::field::FieldError;
+use super::prove::{self, Chosen, Prove};
+use crate::base::id::{FactorId, SessionId, UserId};
+use crate::base::secret::{Secret, TokenKind, hash_token, new_token};
+use crate::directory::audit::{Actor, Author};
+use crate::directory::factor::Method;
+use crate::directory::field::{DisplayName, FieldError};
 use crate::directory::message::Body;
 use crate::directory::policy::FactorRule;
-use crate::directory::user::{MfaPolicy, RuleError, User};
+use crate::directory::session::Session;
+use crate::directory::user::{RuleError, User, UserChange};
 use crate::store::audit::{self, Entry};
+use crate::store::challenges::{Flow, Purpose};
 use crate::store::credentials::{self, Factor};
-use crate::store::tx::Tx;
+use crate::store::tx::{Reads, Tx};
 use crate::store::users::{self, WriteError};
+use crate::store::{StoreError, sessions};
 
-impl Authenticator {
-    /// Begins to enrol a TOTP factor.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn enrol_factor(&self, id: UserId) -> Result<Enrolment, LoginError> {
-        let issuer = self.settings.issuer.clone();
-        let write = move |tx: &mut Tx<'_>| Ok::<_, LoginError>(totp::enrol(tx, &super::login::user(tx, id)?, &issuer)?);
-        self.store.write(write).await
+/// Somebody with a session, who changes something of their own.
+#[derive(Clone)]
+pub struct Me {
+    /// Who.
+    pub user: User,
+    /// In which session.
+    pub session: Session,
+    /// From where.
+    pub origin: Origin,
+}
+
+/// A fresh proof of who asks.
+#[derive(Clone, Default)]
+pub struct Proof {
+    /// The password: enough for who has no second factor.
+    pub password: Option<Secret>,
+    /// Which second factor.
+    pub chosen: Chosen,
+    /// The answer for it.
+    pub response: Response,
+}
+
+/// The session that goes on after a change that ended all of them.
+pub struct Renewed {
+    /// Its token, shown once.
+    pub token: Secret,
+    /// The session.
+    pub session: Session,
+}
+
+impl Me {
+    fn author(&self) -> Author {
+        self.origin.author(Actor::User { id: self.user.id })
     }
 
-    /// Confirms a factor by its first code; from then on it is asked for at login.
-    ///
-    /// # Errors
-    /// When the code is wrong, or there is no such factor to confirm.
-    pub async fn confirm_factor(
-        &self,
-        author: Author,
-        id: UserId,
-        factor: FactorId,
-        code: &str,
-    ) -> Result<(), LoginError> {
-        self.with_code(id, factor, code, move |tx: &mut Tx<'_>, found: &Factor| {
-            // One that counts already was added before: there is nothing to confirm.
-            if found.confirmed {
-                return Err(WriteError::NotFound("factor to confirm").into());
-            }
-            let user = users::update(tx, &author, id, "user.changed", |user, _| {
-                let mfa = if user.mfa == MfaPolicy::Disabled { MfaPolicy::Enabled } else { user.mfa };
-                Ok(User { mfa, ..user })
-            })?;
-            audit::append(tx, &author, Entry::new("factor.added", users::target(&user)))?;
-            tell(tx, &user, Body::FactorAdded)?;
-            Ok(())
-        })
-        .await
+    fn ask<'a>(&self, user: &'a User, purpose: Purpose) -> Ask<'a> {
+        Ask { user, flow: Flow::Session(self.session.id), purpose, network: self.origin.address }
     }
 
-    /// Removes a factor after a fresh code of it. The last one stays where policy wants one.
-    ///
-    /// # Errors
-    /// When the code is wrong, or policy wants the factor.
-    pub async fn remove_factor(
-        &self,
-        author: Author,
-        id: UserId,
-        factor: FactorId,
-        code: &str,
-    ) -> Result<(), LoginError> {
-        let (mode, grants) = (self.settings.mfa, Arc::clone(&self.grants));
-        self.with_code(id, factor, code, move |tx: &mut Tx<'_>, _: &Factor| {
-            let user = super::login::user(tx, id)?;
-            let confirmed = credentials::factors(tx, id)?.iter().filter(|factor| factor.confirmed).count();
-            if factor_rule(tx, mode, &grants, &user)? == FactorRule::Required && confirmed <= 1 {
-                let text = "is the last one, and your directory asks for one: enrol another first";
-                return Err(
-                    WriteError::Rule(RuleError::Invalid(vec![FieldError::new("factor", "required", text)])).into()
-                );
-            }
-            credentials::remove_factor(tx, id, factor);
-            audit::append(tx, &author, Entry::new("factor.removed", users::target(&user)))?;
-            tell(tx, &user, Body::FactorsReset)?;
-            Ok(())
-        })
-        .await
-    }
-
-    /// Proves a factor by a code, which counts as a try, and does something with it in the same commit.
-    async fn with_code(
-        &self,
-        id: UserId,
-        factor: FactorId,
-        code: &str,
-        mut act: impl FnMut(&mut Tx<'_>, &Factor) -> Result<(), LoginError> + Send + 'static,
-    ) -> Result<(), LoginError> {
-        let key = Key::Code(id);
-        self.throttle.begin(key, self.store.clock().now()).map_err(LoginError::TooManyAttempts)?;
-        let code = code.to_owned();
-        let write = move |tx: &mut Tx<'_>| {
-            let found = find(tx, id, factor)?;
-            if !totp::accept(tx, id, &found, &code)? {
-                return Err(LoginError::InvalidCredentials);
-            }
-            act(tx, &found)
-        };
-        self.store.write(write).await?;
-        self.throttle.clear(key);
-        Ok(())
+    /// The user as they are now, if this session still counts.
+    fn now(&self, reads: &dyn Reads) -> Result<User, LoginError> {
+        let user = user(reads, self.user.id)?;
+        if user.session_epoch == self.session.epoch { Ok(user) } else { Err(LoginError::NoSuchTransaction) }
     }
 }
 
-fn find(tx: &Tx<'_>, id: UserId, factor: FactorId) -> Result<Factor, LoginError> {
-    let factors = credentials::factors(tx, id)?;
-    factors.into_iter().find(|found| found.id == factor).ok_or(LoginError::Write(WriteError::NotFound("factor")))
+impl Authenticator {
+    /// Has a second factor asked for that is to be proved for a change.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be asked for now.
+    pub async fn challenge_own(&self, me: &Me, chosen: Chosen) -> Result<(Method, Shown), LoginError> {
+        let offered = self.factors.offered(&self.store.view(), &me.user)?;
+        self.ask_own(me, Purpose::Prove, chosen.among(offered)?).await
+    }
+
+    /// Has the factor that is being enrolled asked for again.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be asked for now.
+    pub async fn challenge_enrolment(&self, me: &Me, factor: FactorId) -> Result<(Method, Shown), LoginError> {
+        let factor = unconfirmed(&self.store.view(), me.user.id, factor)?;
+        self.ask_own(me, Purpose::Enrol, (factor.method(), vec![factor])).await
+    }
+
+    async fn ask_own(
+        &self,
+        me: &Me,
+        purpose: Purpose,
+        (method, factors): (Method, Vec<Factor>),
+    ) -> Result<(Method, Shown), LoginError> {
+        let kind = self.kind(method)?;
+        let ahead = kind.ahead(&self.store, &me.ask(&me.user, purpose), Action::Challenge, &factors).await?;
+        let me = me.clone();
+        let write = move |tx: &mut Tx<'_>| {
+            let user = me.now(tx)?;
+            Ok::<_, LoginError>((method, kind.challenge(tx, &me.ask(&user, purpose), &factors, &ahead)?))
+        };
+        self.store.write(write).await
+    }
+
+    /// Begins to enrol a factor.
+    ///
+    /// # Errors
+    /// When the proof is wrong, or the method cannot be had.
+    pub async fn enrol_factor(
+        &self,
+        me: &Me,
+        method: Option<Method>,
+        proof: &Proof,
+    ) -> Result<(Method, Enrolment), LoginError> {
+        let method = self.to_enrol(method)?;
+        let kind = self.kind(method)?;
+        let ahead = kind.ahead(&self.store, &me.ask(&me.user, Purpose::Enrol), Action::Enrol, &[]).await?;
+        let who = me.clone();
+        let act = move |tx: &mut Tx<'_>, user: &User| Ok(kind.enrol(tx, &who.ask(user, Purpose::Enrol), &ahead)?);
+        Ok((method, self.with_proof(me, proof, act).await?))
+    }
+
+    /// Confirms a factor by its first answer; from then on it is asked for at login. Every session ends; the one in which
+    /// it is done goes on under a new token.
+    ///
+    /// # Errors
+    /// When the answer is wrong, or there is no such factor to confirm.
+    pub async fn confirm_factor(&self, me: &Me, id: FactorId, response: Response) -> Result<Renewed, LoginError> {
+        let factors = vec![unconfirmed(&self.store.view(), me.user.id, id)?];
+        let method = factors.first().map_or(Method::Totp, Factor::method);
+        let who = me.clone();
+        let act = move |tx: &mut Tx<'_>, user: &User| {
+            let user = prove::added(tx, &who.author(), user, method)?;
+            Ok(renew(tx, &who.session, &user, Some(method))?)
+        };
+        let read = move |reads: &dyn Reads, user: &User| Ok(vec![unconfirmed(reads, user.id, id)?]);
+        self.answered(me, Purpose::Enrol, (method, factors), response, read, act).await
+    }
+
+    /// Removes a factor. The last one stays where policy wants one.
+    ///
+    /// # Errors
+    /// When the proof is wrong, or policy wants the factor.
+    pub async fn remove_factor(&self, me: &Me, id: FactorId, proof: &Proof) -> Result<Renewed, LoginError> {
+        let (policy, factors, who) = (self.policy(), self.factors.clone(), me.clone());
+        let act = move |tx: &mut Tx<'_>, user: &User| {
+            let gone = credentials::factor(tx, user.id, id)?.ok_or(WriteError::NotFound("factor"))?;
+            credentials::remove_factor(tx, user.id, id)?;
+            let left = factors.usable(user, &credentials::factors(tx, user.id)?);
+            if gone.stands_for(user) && left.is_empty() && policy.rule_for(tx, user)?.0 == FactorRule::Required {
+                return Err(refused("is the last one, and your directory asks for one: enrol another first"));
+            }
+            let user = users::update(tx, &who.author(), user.id, "user.changed", |user, _| Ok(user.end_sessions()))?;
+            let mut entry = Entry::new("factor.removed", users::target(&user));
+            entry.details.insert("method".to_owned(), gone.method().name().into());
+            audit::append(tx, &who.author(), entry)?;
+            tell(tx, &user, Body::FactorsReset)?;
+            Ok(renew(tx, &who.session, &user, None)?)
+        };
+        self.with_proof(me, proof, act).await
+    }
+
+    /// Gives a factor another name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn rename_factor(&self, me: &Me, id: FactorId, name: DisplayName) -> Result<(), LoginError> {
+        let me = me.clone();
+        let write = move |tx: &mut Tx<'_>| {
+            let user = me.now(tx)?;
+            let factor = credentials::factor(tx, user.id, id)?.ok_or(WriteError::NotFound("factor"))?;
+            credentials::put_factor(tx, user.id, &Factor { name: name.as_str().to_owned(), ..factor })?;
+            audit::append(tx, &me.author(), Entry::new("factor.renamed", users::target(&user)))?;
+            Ok::<_, LoginError>(())
+        };
+        self.store.write(write).await
+    }
+
+    /// Makes new recovery codes; the old ones are over.
+    ///
+    /// # Errors
+    /// When the proof is wrong, or there is no second factor for which they could stand in.
+    pub async fn new_recovery_codes(&self, me: &Me, proof: &Proof) -> Result<Enrolment, LoginError> {
+        let (kind, factors, who) = (self.kind(Method::Recovery)?, self.factors.clone(), me.clone());
+        let act = move |tx: &mut Tx<'_>, user: &User| {
+            if factors.usable(user, &credentials::factors(tx, user.id)?).is_empty() {
+                return Err(refused("is not there: recovery codes stand in for one, enrol it first"));
+            }
+            let made = kind.enrol(tx, &who.ask(user, Purpose::Enrol), &serde_json::Value::Null)?;
+            audit::append(tx, &who.author(), Entry::new("recovery_codes.made", users::target(user)))?;
+            Ok(made)
+        };
+        self.with_proof(me, proof, act).await
+    }
+
+    /// Changes attributes of one's own. Who changes their address or number is told at the old address.
+    ///
+    /// # Errors
+    /// When the proof is wrong, or a value is taken.
+    pub async fn change_own(&self, me: &Me, change: UserChange, proof: Option<&Proof>) -> Result<User, LoginError> {
+        let who = me.clone();
+        let act = move |tx: &mut Tx<'_>, user: &User| {
+            let wished = change.clone();
+            let changed = users::update(tx, &who.author(), user.id, "user.changed", |user, _| Ok(wished.apply(user)))?;
+            Ok(changed)
+        };
+        match proof {
+            Some(proof) => self.with_proof(me, proof, act).await,
+            None => {
+                let me = me.clone();
+                self.store.write(move |tx: &mut Tx<'_>| act(tx, &me.now(tx)?)).await
+            }
+        }
+    }
+
+    /// Does something once the user has proved who they are, in the commit of the proof.
+    async fn with_proof<T: Send + 'static>(
+        &self,
+        me: &Me,
+        proof: &Proof,
+        mut act: impl FnMut(&mut Tx<'_>, &User) -> Result<T, LoginError> + Send + 'static,
+    ) -> Result<T, LoginError> {
+        let offered = self.factors.offered(&self.store.view(), &me.user)?;
+        if offered.is_empty() {
+            let none = || LoginError::ProofRequired(vec![Method::Password]);
+            self.prove_password(&me.user, proof.password.as_ref().ok_or_else(none)?, &me.origin).await?;
+            let (me, factors) = (me.clone(), self.factors.clone());
+            let write = move |tx: &mut Tx<'_>| {
+                let user = me.now(tx)?;
+                match factors.offered(tx, &user)?.is_empty() {
+                    true => act(tx, &user),
+                    false => Err(LoginError::NoSuchTransaction),
+                }
+            };
+            return self.store.write(write).await;
+        }
+        if proof.response.code.is_none() && proof.response.credential.is_none() && proof.chosen == Chosen::default() {
+            return Err(LoginError::ProofRequired(offered.iter().map(Factor::method).collect()));
+        }
+        let chosen = proof.chosen;
+        let found = chosen.among(offered)?;
+        let factors = self.factors.clone();
+        let read = move |reads: &dyn Reads, user: &User| Ok(chosen.among(factors.offered(reads, user)?)?.1);
+        self.answered(me, Purpose::Prove, found, proof.response.clone(), read, act).await
+    }
+
+    /// Looks at an answer, which counts as a try, and does something with it in the same commit.
+    async fn answered<T: Send + 'static>(
+        &self,
+        me: &Me,
+        purpose: Purpose,
+        (method, factors): (Method, Vec<Factor>),
+        response: Response,
+        read: impl Fn(&dyn Reads, &User) -> Result<Vec<Factor>, LoginError> + Send + 'static,
+        mut act: impl FnMut(&mut Tx<'_>, &User) -> Result<T, LoginError> + Send + 'static,
+    ) -> Result<T, LoginError> {
+        let kind = self.kind(method)?;
+        let key = self.count_code(&me.user)?;
+        let ahead = match kind.ahead(&self.store, &me.ask(&me.user, purpose), Action::Accept, &factors).await {
+            Ok(ahead) => ahead,
+            Err(error) => {
+                self.throttle.undo(key);
+                return Err(error.into());
+            }
+        };
+        let (me, author) = (me.clone(), me.author());
+        let write = move |tx: &mut Tx<'_>| -> Result<Result<T, LoginError>, LoginError> {
+            let user = me.now(tx)?;
+            let factors = read(tx, &user)?;
+            let ask = me.ask(&user, purpose);
+            let prove = Prove { kind: &*kind, ask: &ask, factors: &factors, ahead: &ahead, author: &author };
+            match prove.accept(tx, &response)? {
+                Some(_) => act(tx, &user).map(Ok),
+                None => Ok(Err(LoginError::InvalidCredentials)),
+            }
+        };
+        let outcome = self.store.write(write).await;
+        self.settle(key, &outcome);
+        outcome?
+    }
+}
+
+/// The session goes on under a new token, at the user's new epoch; the old token opens nothing any more.
+fn renew(tx: &mut Tx<'_>, old: &Session, user: &User, proved: Option<Method>) -> Result<Renewed, StoreError> {
+    for (hash, session) in sessions::list(tx, user.id)? {
+        if session.id == old.id {
+            sessions::remove(tx, hash, &session)?;
+        }
+    }
+    let now = tx.now();
+    let token = new_token(TokenKind::Session, tx.rng());
+    let hash = hash_token(TokenKind::Session, token.expose()).ok_or(StoreError::Stopped)?;
+    let mut session = old.clone();
+    session.id = SessionId::new(now, tx.rng());
+    session.epoch = user.session_epoch;
+    session.authenticated_at = now;
+    session.last_used_at = now;
+    session.methods.extend(proved);
+    sessions::create(tx, hash, &session)?;
+    Ok(Renewed { token, session })
+}
+
+/// A factor that is under enrolment.
+fn unconfirmed(reads: &dyn Reads, user: UserId, id: FactorId) -> Result<Factor, LoginError> {
+    let found = credentials::factor(reads, user, id)?.filter(|factor| !factor.confirmed);
+    found.ok_or(LoginError::Write(WriteError::NotFound("factor to confirm")))
+}
+
+fn refused(text: &str) -> LoginError {
+    WriteError::Rule(RuleError::Invalid(vec![FieldError::new("factor", "required", text)])).into()
 }

@@ -90,7 +90,7 @@ impl Authenticator {
     /// # Errors
     /// When the store cannot read.
     pub fn password_faults(&self, user: &User, password: &Secret) -> Result<Vec<FieldError>, StoreError> {
-        let with_factor = self.factor_rule(user)? == FactorRule::Required;
+        let with_factor = self.factor_rule(user)?.0 == FactorRule::Required;
         Ok(self.settings.passwords.faults(password.expose(), user, with_factor))
     }
 
@@ -100,7 +100,7 @@ impl Authenticator {
     /// When the store cannot read.
     pub fn rules_for(&self, user: &User) -> Result<serde_json::Value, StoreError> {
         let rules = &self.settings.passwords;
-        let with_factor = self.factor_rule(user)? == FactorRule::Required;
+        let with_factor = self.factor_rule(user)?.0 == FactorRule::Required;
         let min_length = if with_factor { rules.min_length_with_factor } else { rules.min_length };
         Ok(serde_json::json!({"min_length": min_length, "max_bytes": rules.max_bytes, "history": rules.history}))
     }

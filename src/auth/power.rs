@@ -1,14 +1,35 @@
 //! Who has power over the directory, by hand or by groups, and what is asked of them at a login.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::login::Authenticator;
 use crate::base::id::RoleId;
 use crate::directory::grant::Grant;
-use crate::directory::policy::{FactorRule, MfaMode};
+use crate::directory::policy::{FactorRule, MfaCause, MfaRules};
 use crate::directory::user::User;
 use crate::store::tx::Reads;
-use crate::store::{StoreError, grants};
+use crate::store::{StoreError, grants, groups};
+
+/// Whom to ask for a second factor, with what decides it.
+#[derive(Clone)]
+pub(super) struct Policy {
+    /// The directory's rules.
+    pub(super) rules: MfaRules,
+    /// What groups of sources give.
+    pub(super) grants: Arc<[Grant]>,
+}
+
+impl Policy {
+    /// What is asked of a user after the password; the roles that groups give count as those given by hand.
+    pub(super) fn rule_for(&self, reads: &dyn Reads, user: &User) -> Result<(FactorRule, MfaCause), StoreError> {
+        let groups = match self.rules.groups.is_empty() {
+            true => Vec::new(),
+            false => groups::groups_of(reads, user.id)?.into_iter().map(|(group, _)| group).collect(),
+        };
+        Ok(self.rules.rule_for(user, &grants::roles_of(reads, &self.grants, user)?, &groups))
+    }
+}
 
 impl Authenticator {
     /// The system roles of a user, given by hand and by groups of their source.
@@ -19,21 +40,15 @@ impl Authenticator {
         grants::roles_of(&self.store.view(), &self.grants, user)
     }
 
-    /// What is asked of a user after the password.
+    /// What is asked of a user after the password, and why.
     ///
     /// # Errors
     /// When the store cannot read.
-    pub fn factor_rule(&self, user: &User) -> Result<FactorRule, StoreError> {
-        factor_rule(&self.store.view(), self.settings.mfa, &self.grants, user)
+    pub fn factor_rule(&self, user: &User) -> Result<(FactorRule, MfaCause), StoreError> {
+        self.policy().rule_for(&self.store.view(), user)
     }
-}
 
-/// What is asked of a user after the password; the roles that groups give count as those given by hand.
-pub(super) fn factor_rule(
-    reads: &dyn Reads,
-    mode: MfaMode,
-    grants: &[Grant],
-    user: &User,
-) -> Result<FactorRule, StoreError> {
-    Ok(mode.rule_for(user, &grants::roles_of(reads, grants, user)?))
+    pub(super) fn policy(&self) -> Policy {
+        Policy { rules: self.settings.mfa.rules.clone(), grants: Arc::clone(&self.grants) }
+    }
 }

@@ -1,8 +1,10 @@
 //! How logins run: which backends, how long, and what hashing may cost.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::directory::policy::{LockoutPolicy, MfaMode, PasswordRules, SessionPolicy};
+use crate::directory::factor::Method;
+use crate::directory::policy::{LockoutPolicy, MfaRules, PasswordRules, SessionPolicy};
 
 /// The settings of the login.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,8 +17,8 @@ pub struct Settings {
     pub deadline: Duration,
     /// A login that waits for its next step ends after this long.
     pub transaction: Duration,
-    /// Whom to ask for a second factor.
-    pub mfa: MfaMode,
+    /// Whom to ask for a second factor, and which there are.
+    pub mfa: FactorSettings,
     /// The name that authenticator apps show.
     pub issuer: String,
     /// What a password must be.
@@ -36,12 +38,39 @@ impl Default for Settings {
             existing_users_only: true,
             deadline: Duration::from_secs(10),
             transaction: Duration::from_secs(600),
-            mfa: MfaMode::Off,
+            mfa: FactorSettings::default(),
             issuer: "musterd".to_owned(),
             passwords: PasswordRules::default(),
             lockout: LockoutPolicy::default(),
             sessions: SessionPolicy::default(),
             hashing: Hashing::default(),
+        }
+    }
+}
+
+/// Whom to ask for a second factor, and which there are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FactorSettings {
+    /// Whom to ask.
+    pub rules: MfaRules,
+    /// The methods that may be enrolled and are asked for. Recovery codes stand in for each of them.
+    pub methods: BTreeSet<Method>,
+    /// A code that was sent is good for this long.
+    pub code_life: Duration,
+    /// Another one can be sent after this long.
+    pub resend_after: Duration,
+    /// For how long a device may be trusted; `None` for not at all.
+    pub trusted_device: Option<Duration>,
+}
+
+impl Default for FactorSettings {
+    fn default() -> Self {
+        Self {
+            rules: MfaRules::default(),
+            methods: [Method::Totp, Method::Passkey].into(),
+            code_life: Duration::from_secs(300),
+            resend_after: Duration::from_secs(60),
+            trusted_device: None,
         }
     }
 }

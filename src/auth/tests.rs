@@ -17,9 +17,12 @@ use tokio_util::task::TaskTracker;
 use totp_rs::{Builder, Secret as TotpSecret};
 
 use super::breaker::Breaker;
+use super::factors::totp::TotpKind;
+use super::factors::{Enrolment, Factors, Kind, Response};
 use super::flow::Refusal;
 use super::hasher::Hasher;
 use super::login::{Authenticator, LoginError, Newcomers, Origin, Outcome};
+use super::prove::{Chosen, Given};
 use super::settings::{Hashing, Settings};
 use super::throttle::Throttle;
 use super::verify::Backend;
@@ -194,6 +197,7 @@ fn world(change: impl FnOnce(&mut Settings)) -> World {
     ];
     let auth = Authenticator {
         grants: Arc::default(),
+        factors: Factors::new([Arc::new(TotpKind { issuer: "musterd".to_owned() }) as Arc<dyn Kind>]),
         hasher: Hasher::start(&settings.hashing, store.rng()).unwrap(),
         throttle: Throttle::new(settings.lockout.clone()),
         newcomers: Arc::new(Taker(store.clone())),
@@ -228,14 +232,32 @@ impl World {
     }
 
     async fn login(&self, name: &str, password: &str) -> Result<Outcome, LoginError> {
-        self.auth.authenticate(name, &Secret::new(password), &Origin::default()).await
+        self.auth.authenticate(name, &Secret::new(password), None, &Origin::default()).await
     }
 
-    fn code(&self, secret: &Secret) -> String {
-        let bytes = data_encoding::BASE32_NOPAD.decode(secret.expose().as_bytes()).unwrap();
+    /// Begins to enrol a one-time password in a login.
+    async fn enrol(&self, transaction: &Secret) -> Result<Enrolment, LoginError> {
+        self.auth.enrol(transaction, None, &Origin::default()).await.map(|(_, enrolment)| enrolment)
+    }
+
+    /// Answers a login with a code.
+    async fn verify(&self, transaction: &Secret, code: &str) -> Result<Outcome, LoginError> {
+        self.auth.verify_factor(transaction, Chosen::default(), code_given(code), &Origin::default()).await
+    }
+
+    /// The code that an authenticator app shows now.
+    fn code(&self, enrolment: &Enrolment) -> String {
+        let secret = enrolment.shown.0["secret"].as_str().unwrap();
+        let bytes = data_encoding::BASE32_NOPAD.decode(secret.as_bytes()).unwrap();
         let totp = Builder::new().with_secret(TotpSecret::from(bytes)).with_account_name("x").build().unwrap();
         totp.generate(self.auth.store.clock().now().as_second().try_into().unwrap()).to_string()
     }
+}
+
+/// A code and nothing else.
+fn code_given(code: &str) -> Given {
+    let response = Response { code: Some(Secret::new(code)), credential: None };
+    Given { response, trust_device: false }
 }
 
 /// The newest lines about a user, the last one first.

@@ -92,6 +92,8 @@ uuid_ids! {
     PlanId,
     /// One second factor of one user.
     FactorId,
+    /// A trusted device's public identifier (not the secret).
+    DeviceId,
     /// A resource of a type that the settings add.
     ResourceId,
 }

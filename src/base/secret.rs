@@ -48,6 +48,8 @@ pub enum TokenKind {
     Link,
     /// A login that has begun and not ended.
     Transaction,
+    /// A device that is trusted.
+    Device,
 }
 
 impl TokenKind {
@@ -57,6 +59,7 @@ impl TokenKind {
             Self::Api => "mst_a_",
             Self::Link => "mst_l_",
             Self::Transaction => "mst_t_",
+            Self::Device => "mst_d_",
         }
     }
 }

@@ -124,6 +124,17 @@ pub fn fold(text: &str) -> String {
     text.nfkc().flat_map(char::to_lowercase).collect()
 }
 
+/// An address or number of which only enough is shown for its owner to know it: `a***@example.org`, `+31*******00`.
+#[must_use]
+pub fn masked(text: &str) -> String {
+    if let Some((local, domain)) = text.split_once('@') {
+        return format!("{}***@{domain}", local.chars().take(1).collect::<String>());
+    }
+    let count = text.chars().count();
+    let shown = |at: usize| count >= 8 && (at < 3 || at + 2 >= count);
+    text.chars().enumerate().map(|(at, c)| if shown(at) { c } else { '*' }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,5 +164,12 @@ mod tests {
         assert_eq!(line("a\nb", 10), Err(TextFault::Control));
         assert_eq!(line("a\u{202e}b", 10), Err(TextFault::Control));
         assert_eq!(lines("a\nb", 10).unwrap(), "a\nb");
+    }
+
+    #[test]
+    fn an_address_is_masked_but_for_what_its_owner_knows_it_by() {
+        assert_eq!(masked("ada.lovelace@example.org"), "a***@example.org");
+        assert_eq!(masked("+31612345600"), "+31*******00");
+        assert_eq!(masked("+123"), "****");
     }
 }

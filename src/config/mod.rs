@@ -84,6 +84,8 @@ pub struct SourceSettings {
     pub enabled: bool,
     /// May its users log in?
     pub login: bool,
+    /// Are its users always asked for a second factor?
+    pub mfa: bool,
     /// When it is read; `None` where there is nothing to read from.
     pub schedule: Option<Schedule>,
     /// What an administrator decided for passes over it.

@@ -110,7 +110,7 @@ fn each_type_is_read_from_the_environment() {
     assert_eq!((settings.http.admin_uids, settings.http.trusted_proxies.len()), (vec![1000, 1001], 2));
     assert_eq!(settings.http.admin_socket, PathBuf::from("/var/lib/musterd/admin.sock"));
     assert_eq!(settings.auth.hashing.threads, 3);
-    assert_eq!(settings.auth.mfa, crate::directory::policy::MfaMode::Administrators);
+    assert_eq!(settings.auth.mfa.rules.mode, crate::directory::policy::MfaMode::Administrators);
     assert_eq!(settings.lifecycle.inactivity.threshold, Some(crate::directory::policy::days(90)));
     assert_eq!(settings.lifecycle.audit, Some(crate::directory::policy::days(400)));
 }

@@ -1,6 +1,8 @@
 //! How somebody proves who they are: the methods, and what the words of RFC 8176 and NIST SP 800-63B say of them. PURE.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -34,10 +36,11 @@ pub enum Method {
 }
 
 impl Method {
-    /// Every method that is asked for after the password, with the name that requests give it.
+    /// Every method that is asked for after the password, the hardest to steal first, with the name that requests give
+    /// it.
     pub const FACTORS: [(&'static str, Self); 6] = [
-        ("totp", Self::Totp),
         ("passkey", Self::Passkey),
+        ("totp", Self::Totp),
         ("sms", Self::Sms),
         ("email", Self::Email),
         ("face", Self::Face),
@@ -79,6 +82,20 @@ impl Method {
     #[must_use]
     pub fn is_possession(self) -> bool {
         matches!(self, Self::Totp | Self::Sms | Self::Passkey | Self::Recovery | Self::Device)
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Method {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::by_name(name).ok_or_else(|| format!("{name:?} is no second factor"))
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod conflict;
+pub mod device;
 pub mod dn;
 pub mod factor;
 pub mod field;

@@ -1,13 +1,16 @@
 //! The directory's policies: what the settings say about passwords, factors, sessions, quiet accounts and budgets.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::base::id::RoleId;
+use crate::base::id::{RoleId, SourceId};
 use crate::base::text;
-use crate::directory::field::FieldError;
+use crate::directory::field::{DisplayName, FieldError};
+use crate::directory::group::Group;
 use crate::directory::role;
 use crate::directory::user::{MfaPolicy, User};
 
@@ -98,20 +101,100 @@ pub enum FactorRule {
     Required,
 }
 
-impl MfaMode {
-    /// The rule for one user, who holds these system roles, given by hand or by groups.
+/// Whom to ask for a second factor: the directory's mode, and whole sources and groups besides.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MfaRules {
+    /// The mode of the directory.
+    pub mode: MfaMode,
+    /// Sources whose users are always asked.
+    pub sources: BTreeSet<SourceId>,
+    /// Groups whose members, direct or not, are always asked.
+    pub groups: Vec<GroupRef>,
+}
+
+/// A group by the name that people give it: `admins`, or `corp:admins` for one of a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupRef {
+    source: SourceId,
+    name: DisplayName,
+}
+
+impl GroupRef {
+    /// Is it this one?
     #[must_use]
-    pub fn rule_for(self, user: &User, roles: &BTreeSet<RoleId>) -> FactorRule {
-        let forced_for_all = match self {
-            Self::Off => false,
-            Self::All => true,
-            Self::Administrators => role::is_system_admin(roles),
+    pub fn is(&self, group: &Group) -> bool {
+        self.source == group.source && self.name.folded() == group.name.folded()
+    }
+}
+
+impl fmt::Display for GroupRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.source.is_local() { write!(f, "{}", self.name) } else { write!(f, "{}:{}", self.source, self.name) }
+    }
+}
+
+impl FromStr for GroupRef {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // A source's name holds no colon: what stands before the first one is a source, or the name of a local group.
+        let (source, name) = match text.split_once(':') {
+            Some((source, name)) => (SourceId::parse(source).map_err(|error| format!("{text:?}: {error}"))?, name),
+            None => (SourceId::local(), text),
         };
-        match user.mfa {
-            _ if forced_for_all => FactorRule::Required,
-            MfaPolicy::Forced => FactorRule::Required,
-            MfaPolicy::Enabled => FactorRule::IfEnrolled,
-            MfaPolicy::Disabled => FactorRule::NotAsked,
+        let name = DisplayName::parse(name).map_err(|error| format!("{text:?}: {error}"))?;
+        Ok(Self { source, name })
+    }
+}
+
+/// Why a user is asked for a second factor, or is not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MfaCause {
+    /// The directory asks everybody.
+    Everybody,
+    /// The directory asks its administrators.
+    Administrators,
+    /// Their source's users are asked.
+    Source(SourceId),
+    /// The members of this group are asked.
+    Group(String),
+    /// Their own setting.
+    Own,
+}
+
+impl MfaCause {
+    /// In words, for who looks a user up.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Everybody => "mfa.policy = all".to_owned(),
+            Self::Administrators => "mfa.policy = administrators".to_owned(),
+            Self::Source(source) => format!("the source {source} (mfa = true)"),
+            Self::Group(name) => format!("the group {name} (mfa.groups)"),
+            Self::Own => "the user's own setting".to_owned(),
+        }
+    }
+}
+
+impl MfaRules {
+    /// The rule for one user, who holds these system roles and is in these groups, and where it comes from.
+    #[must_use]
+    pub fn rule_for(&self, user: &User, roles: &BTreeSet<RoleId>, groups: &[Group]) -> (FactorRule, MfaCause) {
+        let cause = match self.mode {
+            MfaMode::All => Some(MfaCause::Everybody),
+            MfaMode::Administrators if role::is_system_admin(roles) => Some(MfaCause::Administrators),
+            MfaMode::Administrators | MfaMode::Off => None,
+        };
+        let cause = cause.or_else(|| self.sources.get(&user.source).cloned().map(MfaCause::Source));
+        let cause = cause.or_else(|| {
+            let group = groups.iter().find(|group| self.groups.iter().any(|named| named.is(group)))?;
+            Some(MfaCause::Group(group.name.as_str().to_owned()))
+        });
+        match (cause, user.mfa) {
+            (Some(cause), _) => (FactorRule::Required, cause),
+            (None, MfaPolicy::Forced) => (FactorRule::Required, MfaCause::Own),
+            (None, MfaPolicy::Enabled) => (FactorRule::IfEnrolled, MfaCause::Own),
+            (None, MfaPolicy::Disabled) => (FactorRule::NotAsked, MfaCause::Own),
         }
     }
 }
@@ -217,13 +300,36 @@ mod tests {
         let mut ada = user("ada", Timestamp::UNIX_EPOCH);
         let nothing = BTreeSet::new();
         let admin = BTreeSet::from([RoleId::parse(role::SYSTEM_ADMIN).unwrap()]);
-        assert_eq!(MfaMode::Off.rule_for(&ada, &admin), FactorRule::NotAsked);
-        assert_eq!(MfaMode::Administrators.rule_for(&ada, &nothing), FactorRule::NotAsked);
-        assert_eq!(MfaMode::Administrators.rule_for(&ada, &admin), FactorRule::Required);
-        assert_eq!(MfaMode::All.rule_for(&ada, &nothing), FactorRule::Required);
+        let rules = |mode| MfaRules { mode, ..MfaRules::default() };
+        let rule = |mode, user: &User, roles| rules(mode).rule_for(user, roles, &[]).0;
+        assert_eq!(rule(MfaMode::Off, &ada, &admin), FactorRule::NotAsked);
+        assert_eq!(rule(MfaMode::Administrators, &ada, &nothing), FactorRule::NotAsked);
+        assert_eq!(rule(MfaMode::Administrators, &ada, &admin), FactorRule::Required);
+        assert_eq!(rule(MfaMode::All, &ada, &nothing), FactorRule::Required);
         ada.mfa = MfaPolicy::Enabled;
-        assert_eq!(MfaMode::Off.rule_for(&ada, &nothing), FactorRule::IfEnrolled);
+        assert_eq!(rule(MfaMode::Off, &ada, &nothing), FactorRule::IfEnrolled);
         ada.mfa = MfaPolicy::Forced;
-        assert_eq!(MfaMode::Off.rule_for(&ada, &nothing), FactorRule::Required);
+        assert_eq!(rule(MfaMode::Off, &ada, &nothing), FactorRule::Required);
+    }
+
+    #[test]
+    fn a_source_and_a_group_can_ask_whatever_the_user_wants() {
+        let ada = user("ada", Timestamp::UNIX_EPOCH);
+        let nothing = BTreeSet::new();
+        let of_source = MfaRules { sources: [ada.source.clone()].into(), ..MfaRules::default() };
+        let cause = MfaCause::Source(ada.source.clone());
+        assert_eq!(of_source.rule_for(&ada, &nothing, &[]), (FactorRule::Required, cause));
+        let group = |name: &str, source: &str| {
+            let name = DisplayName::parse(name).unwrap();
+            let id = crate::base::id::GroupId::new(Timestamp::UNIX_EPOCH, &crate::base::rng::Rng::seeded(1));
+            Group::new(id, name, SourceId::parse(source).unwrap(), Timestamp::UNIX_EPOCH)
+        };
+        let named = "corp:VPN Users".parse().unwrap();
+        let rules = MfaRules { groups: vec![named], ..MfaRules::default() };
+        let rule = |group| rules.rule_for(&ada, &nothing, &[group]).0;
+        assert_eq!(rule(group("vpn users", "corp")), FactorRule::Required);
+        assert_eq!(rule(group("vpn users", "local")), FactorRule::NotAsked);
+        assert_eq!(rule(group("vpn", "corp")), FactorRule::NotAsked);
+        assert!("No Source:x".parse::<GroupRef>().is_err() && "".parse::<GroupRef>().is_err());
     }
 }

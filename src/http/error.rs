@@ -7,7 +7,9 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use crate::auth::factors::MethodError;
 use crate::auth::login::{LoginError, refusal_name};
+use crate::directory::factor::Method;
 use crate::directory::field::FieldError;
 use crate::directory::user::RuleError;
 use crate::store::StoreError;
@@ -183,6 +185,7 @@ impl From<WriteError> for Problem {
                     "username" => "username_taken",
                     "email" => "email_taken",
                     "external_id" => "external_id_taken",
+                    "credential" => "credential_taken",
                     _ => "name_taken",
                 };
                 let errors =
@@ -212,6 +215,27 @@ impl From<LoginError> for Problem {
                 Self::new(StatusCode::NOT_FOUND, "no_such_transaction", detail)
             }
             LoginError::WrongStep(_) => Self::new(StatusCode::CONFLICT, "wrong_step", detail),
+            LoginError::NotOffered => {
+                let detail = "the user has no such second factor that can be asked for, or this server offers none: \
+                              choose one of methods";
+                Self::new(StatusCode::CONFLICT, "method_not_offered", detail)
+            }
+            LoginError::ProofRequired(methods) => {
+                let methods: Vec<&str> = methods.into_iter().map(Method::name).collect();
+                let detail = "send a fresh proof of who you are with it: a code or credential of a second factor, or \
+                              current_password where there is none";
+                let more = Some(("methods", json!(methods)));
+                Self { more, ..Self::new(StatusCode::FORBIDDEN, "proof_required", detail) }
+            }
+            LoginError::Method(MethodError::NoChallenge) => Self::new(StatusCode::CONFLICT, "no_challenge", detail),
+            LoginError::Method(MethodError::TooSoon(wait)) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_codes", detail).retry(wait)
+            }
+            LoginError::Method(MethodError::Unavailable) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "method_unavailable", detail).retry(Duration::from_secs(10))
+            }
+            LoginError::Method(MethodError::Unusable(fault)) => Self::fields(vec![fault]),
+            LoginError::Method(MethodError::Write(error)) => error.into(),
             LoginError::Password(errors) => Self { code: "password_rejected", ..Self::fields(errors) },
             LoginError::Store(error) => error.into(),
             LoginError::Write(error) => error.into(),

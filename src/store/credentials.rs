@@ -2,14 +2,20 @@
 
 use std::fmt;
 
+use data_encoding::BASE64;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use zeroize::Zeroizing;
 
 use crate::base::id::{FactorId, UserId};
-use crate::store::StoreError;
+use crate::directory::factor::Method;
+use crate::directory::user::User;
 use crate::store::engine::{KeyRange, Order};
 use crate::store::keys::Space;
 use crate::store::tx::{Reads, Tx, get_record};
+use crate::store::users::WriteError;
+use crate::store::{StoreError, devices, index};
 
 /// A user's password as it is stored.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -34,11 +40,14 @@ pub struct Factor {
     pub created_at: Timestamp,
     /// Only a confirmed factor is asked for.
     pub confirmed: bool,
+    /// When it was last accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_at: Option<Timestamp>,
     /// What it is.
     pub kind: FactorKind,
 }
 
-/// The kinds of second factors.
+/// The kinds of second factors. Its names are stored: they are for ever.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum FactorKind {
@@ -49,6 +58,112 @@ pub enum FactorKind {
         /// The last time step that was accepted; no step up to it is accepted again.
         last_step: u64,
     },
+    /// Codes by mail, to this address as long as it is the user's (folded).
+    Email {
+        /// The address that was proved.
+        address: String,
+    },
+    /// Codes to a phone, as long as its number is the user's.
+    Sms {
+        /// The number that was proved (E.164).
+        number: String,
+    },
+    /// A passkey (WebAuthn).
+    Passkey {
+        /// The authenticator's name for it, in base64url; empty until it is registered.
+        credential_id: String,
+        /// The public key and what is known of the authenticator; nothing of it is secret.
+        credential: Value,
+    },
+    /// A face that a provider compares.
+    Face {
+        /// What the provider knows the user by; never a name.
+        subject: String,
+    },
+    /// Codes for the day on which all else is lost.
+    Recovery {
+        /// The hashes of those that were not used yet, sealed for this user and factor.
+        sealed_hashes: String,
+        /// How many there are.
+        left: usize,
+    },
+}
+
+impl Factor {
+    /// How one proves oneself with it.
+    #[must_use]
+    pub fn method(&self) -> Method {
+        match self.kind {
+            FactorKind::Totp { .. } => Method::Totp,
+            FactorKind::Email { .. } => Method::Email,
+            FactorKind::Sms { .. } => Method::Sms,
+            FactorKind::Passkey { .. } => Method::Passkey,
+            FactorKind::Face { .. } => Method::Face,
+            FactorKind::Recovery { .. } => Method::Recovery,
+        }
+    }
+
+    /// Is it a second factor of this user as they are now? Codes go to an address that was proved and no other;
+    /// recovery codes stand in for a factor, and are none.
+    #[must_use]
+    pub fn stands_for(&self, user: &User) -> bool {
+        self.confirmed
+            && match &self.kind {
+                FactorKind::Email { address } => user.email.as_ref().is_some_and(|email| email.folded() == *address),
+                FactorKind::Sms { number } => user.phone.as_ref().is_some_and(|phone| phone.as_str() == number),
+                FactorKind::Recovery { .. } => false,
+                FactorKind::Totp { .. } | FactorKind::Passkey { .. } | FactorKind::Face { .. } => true,
+            }
+    }
+
+    /// Where its codes are sent, where they are.
+    #[must_use]
+    pub fn destination(&self) -> Option<&str> {
+        match &self.kind {
+            FactorKind::Email { address } => Some(address),
+            FactorKind::Sms { number } => Some(number),
+            _ => None,
+        }
+    }
+
+    /// What is sealed in it.
+    #[must_use]
+    pub fn sealed(&self) -> Option<&str> {
+        match &self.kind {
+            FactorKind::Totp { sealed_secret, .. } => Some(sealed_secret),
+            FactorKind::Recovery { sealed_hashes, .. } => Some(sealed_hashes),
+            _ => None,
+        }
+    }
+
+    /// The same with that sealed anew.
+    #[must_use]
+    pub fn resealed(mut self, text: String) -> Self {
+        match &mut self.kind {
+            FactorKind::Totp { sealed_secret, .. } => *sealed_secret = text,
+            FactorKind::Recovery { sealed_hashes, .. } => *sealed_hashes = text,
+            _ => {}
+        }
+        self
+    }
+}
+
+/// Seals a secret of a factor.
+///
+/// # Errors
+/// When it cannot be sealed.
+pub fn seal(tx: &Tx<'_>, user: UserId, factor: FactorId, plain: &[u8]) -> Result<String, StoreError> {
+    Ok(BASE64.encode(&tx.sealer().seal(&seal_place(user, factor), plain)?))
+}
+
+/// Opens what is sealed in a factor; nothing where nothing is.
+///
+/// # Errors
+/// When it does not open.
+pub fn open(reads: &dyn Reads, user: UserId, factor: &Factor) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    let Some(sealed) = factor.sealed() else { return Ok(Zeroizing::default()) };
+    let sealed = BASE64.decode(sealed.as_bytes()).map_err(|error| StoreError::Record(error.to_string()))?;
+    reads.sealer().open(&seal_place(user, factor.id), &sealed)
 }
 
 impl fmt::Debug for Factor {
@@ -129,17 +244,42 @@ pub fn factors(reads: &dyn Reads, user: UserId) -> Result<Vec<Factor>, StoreErro
     rows.iter().map(|(_, bytes)| super::codec::decode(bytes)).collect()
 }
 
+/// One factor of a user.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn factor(reads: &dyn Reads, user: UserId, factor: FactorId) -> Result<Option<Factor>, StoreError> {
+    get_record(reads, &factor_key(user, factor))
+}
+
+/// Whose passkey has this name, and which of their factors it is.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn by_credential(reads: &dyn Reads, credential_id: &str) -> Result<Option<(UserId, FactorId)>, StoreError> {
+    let ids = reads.get(&index::kinds::by_credential(credential_id))?;
+    let id = |ids: &[u8], from| ids.get(from..from + 16).and_then(|id| <[u8; 16]>::try_from(id).ok());
+    Ok(ids.and_then(|ids| Some((UserId::from_bytes(id(&ids, 0)?), FactorId::from_bytes(id(&ids, 16)?)))))
+}
+
 /// Writes a second factor.
 ///
 /// # Errors
-/// When the record cannot be encoded.
-pub fn put_factor(tx: &mut Tx<'_>, user: UserId, factor: &Factor) -> Result<(), StoreError> {
-    tx.put_record(factor_key(user, factor.id), factor)
+/// [`WriteError::Taken`] for a passkey that is registered already, by whomever; or when the store fails.
+pub fn put_factor(tx: &mut Tx<'_>, user: UserId, new: &Factor) -> Result<(), WriteError> {
+    let old = factor(tx, user, new.id)?;
+    index::write(tx, factor_key(user, new.id), old.as_ref(), new)
 }
 
 /// Removes a second factor.
-pub fn remove_factor(tx: &mut Tx<'_>, user: UserId, factor: FactorId) {
-    tx.remove(factor_key(user, factor));
+///
+/// # Errors
+/// When the store cannot read.
+pub fn remove_factor(tx: &mut Tx<'_>, user: UserId, id: FactorId) -> Result<(), StoreError> {
+    match factor(tx, user, id)? {
+        Some(old) => index::remove(tx, factor_key(user, id), &old),
+        None => Ok(()),
+    }
 }
 
 /// Forgets everything of a user.
@@ -148,7 +288,10 @@ pub fn remove_factor(tx: &mut Tx<'_>, user: UserId, factor: FactorId) {
 /// When the store cannot read.
 pub fn forget(tx: &mut Tx<'_>, user: UserId) -> Result<(), StoreError> {
     for factor in factors(tx, user)? {
-        remove_factor(tx, user, factor.id);
+        remove_factor(tx, user, factor.id)?;
+    }
+    for (hash, device) in devices::list(tx, user)? {
+        devices::remove(tx, hash, &device)?;
     }
     tx.remove(credential_key(user));
     super::verifiers::forget(tx, user)

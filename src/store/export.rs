@@ -52,6 +52,8 @@ pub(super) const EXPORTED: &[(Space, Form)] = &[
     (Space::Token, Form::Record),
     (Space::Link, Form::Record),
     (Space::Login, Form::Record),
+    (Space::Challenge, Form::Record),
+    (Space::Device, Form::Record),
     (Space::Ending, Form::Key),
     (Space::Outbox, Form::Sealed),
     (Space::Run, Form::Record),

@@ -18,7 +18,7 @@ use crate::store::tx::{Reads, Tx};
 use crate::store::users::WriteError;
 use crate::store::{StoreError, codec};
 
-mod kinds;
+pub(super) mod kinds;
 
 /// Longest address that is indexed, in bytes (RFC 5321 §4.5.3.1.3).
 const ADDRESS_MAX: usize = 254;
@@ -176,6 +176,8 @@ pub(super) const KINDS: &[Kind] = &[
     Kind::of::<kinds::ApiToken>(),
     Kind::of::<kinds::Session>(),
     Kind::of::<kinds::PasswordLink>(),
+    Kind::of::<kinds::Device>(),
+    Kind::of::<kinds::Factor>(),
 ];
 
 /// Writes a record with its index rows, if it may have them; `old` is what it was.
@@ -319,6 +321,7 @@ fn unique_field(key: &[u8]) -> Option<&'static str> {
         (Space::GroupByExternalId, "external_id"),
         (Space::OrganizationByName, "name"),
         (Space::ResourceByValue, "value"),
+        (Space::FactorByCredential, "credential"),
     ];
     let tag = *key.first()?;
     UNIQUE.iter().find_map(|(space, field)| (space.tag() == tag).then_some(*field))

@@ -14,9 +14,11 @@ use crate::base::clock::Clock;
 use crate::base::rng::Rng;
 
 pub mod audit;
+pub mod challenges;
 pub mod codec;
 pub mod conflicts;
 pub mod credentials;
+pub mod devices;
 pub mod engine;
 pub mod export;
 pub mod grants;

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use data_encoding::BASE64;
 
-use crate::base::id::{FactorId, UserId};
+use crate::base::id::UserId;
 use crate::directory::audit::{Author, Target};
 use crate::store::audit::{self, Entry};
-use crate::store::credentials::{self, Factor, FactorKind};
+use crate::store::credentials::{self, Factor};
 use crate::store::engine::{Bytes, KeyRange, Order};
 use crate::store::keys::Space;
 use crate::store::tx::{Reads, Tx};
@@ -101,14 +101,13 @@ fn reseal_chunk(tx: &mut Tx<'_>, space: Space, after: Option<&Bytes>) -> Result<
 
 fn reseal_factor(tx: &Tx<'_>, key: &[u8], bytes: &[u8]) -> Result<Option<Bytes>, StoreError> {
     let factor: Factor = codec::decode(bytes)?;
-    let FactorKind::Totp { sealed_secret, last_step } = &factor.kind;
+    let Some(sealed) = factor.sealed() else { return Ok(None) };
     let user = key.get(1..17).and_then(|id| id.try_into().ok()).map(UserId::from_bytes);
     let user = user.ok_or_else(|| StoreError::Record("a factor belongs to nobody".to_owned()))?;
-    let id: FactorId = factor.id;
-    let sealed = BASE64.decode(sealed_secret.as_bytes()).map_err(|error| StoreError::Record(error.to_string()))?;
-    let Some(sealed) = tx.sealer().reseal(&credentials::seal_place(user, id), &sealed)? else { return Ok(None) };
-    let kind = FactorKind::Totp { sealed_secret: BASE64.encode(&sealed), last_step: *last_step };
-    codec::encode(&Factor { kind, ..factor }).map(Some)
+    let place = credentials::seal_place(user, factor.id);
+    let sealed = BASE64.decode(sealed.as_bytes()).map_err(|error| StoreError::Record(error.to_string()))?;
+    let Some(sealed) = tx.sealer().reseal(&place, &sealed)? else { return Ok(None) };
+    codec::encode(&factor.resealed(BASE64.encode(&sealed))).map(Some)
 }
 
 #[cfg(test)]
@@ -117,11 +116,14 @@ mod tests {
 
     use super::*;
     use crate::base::clock::Clock;
+    use crate::base::id::FactorId;
     use crate::base::rng::Rng;
     use crate::directory::message::{Body, Message};
+    use crate::store::credentials::FactorKind;
     use crate::store::engine::memory::MemoryEngine;
     use crate::store::outbox;
     use crate::store::seal::Sealer;
+    use crate::store::users::WriteError;
 
     const MESSAGES: usize = 450;
 
@@ -130,7 +132,8 @@ mod tests {
             let (user, id) = (UserId::new(tx.now(), tx.rng()), FactorId::new(tx.now(), tx.rng()));
             let sealed = tx.sealer().seal(&credentials::seal_place(user, id), b"seed")?;
             let kind = FactorKind::Totp { sealed_secret: BASE64.encode(&sealed), last_step: 7 };
-            let factor = Factor { id, name: "app".to_owned(), created_at: tx.now(), confirmed: true, kind };
+            let factor =
+                Factor { id, name: "app".to_owned(), created_at: tx.now(), confirmed: true, used_at: None, kind };
             credentials::put_factor(tx, user, &factor)?;
             for _ in 0..MESSAGES {
                 let (created_at, body) = (tx.now(), Body::PasswordChanged);
@@ -147,7 +150,7 @@ mod tests {
                 };
                 outbox::push(tx, &message)?;
             }
-            Ok::<_, StoreError>((user, id))
+            Ok::<_, WriteError>((user, id))
         });
         write.await.unwrap()
     }
@@ -155,9 +158,8 @@ mod tests {
     fn opens(store: &Store, (user, id): (UserId, FactorId)) {
         let view = store.view();
         let factor = credentials::factors(&view, user).unwrap().remove(0);
-        let FactorKind::Totp { sealed_secret, last_step } = factor.kind;
-        let sealed = BASE64.decode(sealed_secret.as_bytes()).unwrap();
-        assert_eq!(view.sealer().open(&credentials::seal_place(user, id), &sealed).unwrap().as_slice(), b"seed");
+        assert_eq!((factor.id, credentials::open(&view, user, &factor).unwrap().as_slice()), (id, &b"seed"[..]));
+        let FactorKind::Totp { last_step, .. } = factor.kind else { panic!("another kind of factor") };
         assert_eq!((last_step, outbox::list(&view, 999).unwrap().len()), (7, MESSAGES));
     }
 

@@ -35,6 +35,8 @@ const RECORDS: &[Space] = &[
     Space::Token,
     Space::Link,
     Space::Login,
+    Space::Challenge,
+    Space::Device,
     Space::Run,
     Space::Plan,
     Space::PlanItem,

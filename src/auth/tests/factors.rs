@@ -14,47 +14,41 @@ async fn a_forced_factor_is_enrolled_at_login_and_asked_for_from_then_on() {
     world.change(&ada, |user, _| User { mfa: MfaPolicy::Forced, ..user }).await;
     let (transaction, stage) = asked(world.login("ada", PASSWORD).await);
     assert_eq!(stage, Stage::Enrolment);
-    let origin = Origin::default();
-    let early = world.auth.verify_code(&transaction, "123456", &origin).await;
+    let early = world.verify(&transaction, "123456").await;
     assert!(matches!(early, Err(LoginError::WrongStep(Stage::Enrolment))));
-    let enrolment = world.auth.enrol(&transaction).await.unwrap();
-    assert!(matches!(
-        world.auth.verify_code(&transaction, "000000", &origin).await,
-        Err(LoginError::InvalidCredentials)
-    ));
-    let code = world.code(&enrolment.secret);
-    granted(world.auth.verify_code(&transaction, &code, &origin).await);
+    let enrolment = world.enrol(&transaction).await.unwrap();
+    assert!(matches!(world.verify(&transaction, "000000").await, Err(LoginError::InvalidCredentials)));
+    let code = world.code(&enrolment);
+    granted(world.verify(&transaction, &code).await);
 
     let (transaction, stage) = asked(world.login("ada", PASSWORD).await);
     assert_eq!(stage, Stage::Factor);
-    let replay = world.auth.verify_code(&transaction, &code, &origin).await;
+    let replay = world.verify(&transaction, &code).await;
     assert!(matches!(replay, Err(LoginError::InvalidCredentials)), "a step is accepted once");
     world.auth.store.clock().advance(SignedDuration::from_secs(30));
-    let code = world.code(&enrolment.secret);
-    granted(world.auth.verify_code(&transaction, &code, &origin).await);
-    let dead = world.auth.verify_code(&transaction, &code, &origin).await;
+    let code = world.code(&enrolment);
+    granted(world.verify(&transaction, &code).await);
+    let dead = world.verify(&transaction, &code).await;
     assert!(matches!(dead, Err(LoginError::NoSuchTransaction)));
 }
 
 #[tokio::test]
 async fn fifty_parallel_submissions_of_one_code_let_one_in() {
     let world = Arc::new(world(|settings| {
-        settings.mfa = MfaMode::All;
+        settings.mfa.rules.mode = MfaMode::All;
         settings.lockout.code_attempts = 1_000;
     }));
     world.with_password("ada", "local").await;
     let (transaction, _) = asked(world.login("ada", PASSWORD).await);
-    let enrolment = world.auth.enrol(&transaction).await.unwrap();
-    granted(world.auth.verify_code(&transaction, &world.code(&enrolment.secret), &Origin::default()).await);
+    let enrolment = world.enrol(&transaction).await.unwrap();
+    granted(world.verify(&transaction, &world.code(&enrolment)).await);
     world.auth.store.clock().advance(SignedDuration::from_secs(30));
-    let code = world.code(&enrolment.secret);
+    let code = world.code(&enrolment);
     let mut tries = Vec::new();
     for _ in 0..50 {
         let (transaction, _) = asked(world.login("ada", PASSWORD).await);
         let (world, code) = (world.clone(), code.clone());
-        tries.push(tokio::spawn(async move {
-            world.auth.verify_code(&transaction, &code, &Origin::default()).await.is_ok()
-        }));
+        tries.push(tokio::spawn(async move { world.verify(&transaction, &code).await.is_ok() }));
     }
     let mut accepted = 0;
     for one in tries {
@@ -65,16 +59,16 @@ async fn fifty_parallel_submissions_of_one_code_let_one_in() {
 
 #[tokio::test]
 async fn codes_are_throttled_over_all_logins_of_a_user() {
-    let world = world(|settings| settings.mfa = MfaMode::All);
+    let world = world(|settings| settings.mfa.rules.mode = MfaMode::All);
     world.with_password("ada", "local").await;
     let (transaction, _) = asked(world.login("ada", PASSWORD).await);
-    world.auth.enrol(&transaction).await.unwrap();
+    world.enrol(&transaction).await.unwrap();
     let mut outcomes = Vec::new();
     for _ in 0..4 {
         let (transaction, _) = asked(world.login("ada", PASSWORD).await);
-        world.auth.enrol(&transaction).await.unwrap();
+        world.enrol(&transaction).await.unwrap();
         for _ in 0..2 {
-            outcomes.push(world.auth.verify_code(&transaction, "000000", &Origin::default()).await);
+            outcomes.push(world.verify(&transaction, "000000").await);
         }
     }
     let checked = outcomes.iter().filter(|outcome| matches!(outcome, Err(LoginError::InvalidCredentials))).count();
@@ -84,22 +78,21 @@ async fn codes_are_throttled_over_all_logins_of_a_user() {
 
 #[tokio::test]
 async fn an_older_login_cannot_enrol_a_factor_beside_the_owners() {
-    let world = world(|settings| settings.mfa = MfaMode::All);
+    let world = world(|settings| settings.mfa.rules.mode = MfaMode::All);
     world.with_password("ada", "local").await;
-    let origin = Origin::default();
     let (older, _) = asked(world.login("ada", PASSWORD).await);
-    let planted = world.auth.enrol(&older).await.unwrap();
+    let planted = world.enrol(&older).await.unwrap();
     let (newer, _) = asked(world.login("ada", PASSWORD).await);
-    let own = world.auth.enrol(&newer).await.unwrap();
-    granted(world.auth.verify_code(&newer, &world.code(&own.secret), &origin).await);
-    let late = world.auth.verify_code(&older, &world.code(&planted.secret), &origin).await;
+    let own = world.enrol(&newer).await.unwrap();
+    granted(world.verify(&newer, &world.code(&own)).await);
+    let late = world.verify(&older, &world.code(&planted)).await;
     assert!(matches!(late, Err(LoginError::NoSuchTransaction)));
-    assert!(matches!(world.auth.enrol(&older).await, Err(LoginError::NoSuchTransaction)));
+    assert!(matches!(world.enrol(&older).await, Err(LoginError::NoSuchTransaction)));
 }
 
 #[tokio::test]
 async fn an_administrator_by_group_is_asked_for_a_factor_like_any_other() {
-    let mut world = world(|settings| settings.mfa = MfaMode::Administrators);
+    let mut world = world(|settings| settings.mfa.rules.mode = MfaMode::Administrators);
     let eve = world.add("eve", "corp").await;
     granted(world.login("eve", "secret").await);
     let rule = "cn=admins,dc=example,dc=org -> role system-admin".parse().unwrap();

@@ -190,11 +190,11 @@ async fn whom_the_source_kept_out_it_does_not_let_in_when_it_is_away() {
 
 #[tokio::test]
 async fn the_second_factor_is_asked_for_as_ever() {
-    let (world, eve) = away(|settings| settings.mfa = MfaMode::All).await;
+    let (world, eve) = away(|settings| settings.mfa.rules.mode = MfaMode::All).await;
     let (transaction, stage) = asked(world.login("eve", "secret").await);
     assert_eq!(stage, Stage::Enrolment);
-    let enrolment = world.auth.enrol(&transaction).await.unwrap();
-    granted(world.auth.verify_code(&transaction, &world.code(&enrolment.secret), &Origin::default()).await);
+    let enrolment = world.enrol(&transaction).await.unwrap();
+    granted(world.verify(&transaction, &world.code(&enrolment)).await);
     let line = trail(&world, &eve).into_iter().find(|line| line.action == "login.succeeded").unwrap();
     assert!(backends(&line).iter().any(|one| one["verdict"] == "accepted_offline"));
     assert_eq!(asked(world.login("eve", "secret").await).1, Stage::Factor);

@@ -2,8 +2,9 @@
 
 use super::super::reader::Reader;
 use super::{DAY, HOUR, MINUTE, SECOND, passwords};
-use crate::auth::settings::Settings;
-use crate::directory::policy::{LockoutPolicy, MfaMode, SessionPolicy, days};
+use crate::auth::settings::{FactorSettings, Settings};
+use crate::directory::factor::Method;
+use crate::directory::policy::{LockoutPolicy, MfaMode, MfaRules, SessionPolicy, days};
 
 /// Reads the sections, and those of passwords and hashing.
 pub(in super::super) fn read(reader: &mut Reader) -> Settings {
@@ -15,20 +16,39 @@ pub(in super::super) fn read(reader: &mut Reader) -> Settings {
     let existing_users_only = section.boolean("existing_users_only", default.existing_users_only);
     let deadline = section.duration("deadline", SECOND..=MINUTE, default.deadline);
     let transaction = section.duration("transaction_lifetime", MINUTE..=HOUR, default.transaction);
-    let section = &mut reader.section("mfa");
-    let modes = [("off", MfaMode::Off), ("all", MfaMode::All), ("administrators", MfaMode::Administrators)];
+    let (mfa, issuer) = read_factors(reader, &default);
     Settings {
         only_from_source,
         existing_users_only,
         deadline,
         transaction,
-        mfa: section.choice("policy", &modes, default.mfa),
-        issuer: section.text("issuer", &default.issuer),
+        mfa,
+        issuer,
         sessions: read_sessions(reader, &default.sessions),
         lockout: read_lockout(reader, &default.lockout),
         passwords,
         hashing,
     }
+}
+
+fn read_factors(reader: &mut Reader, default: &Settings) -> (FactorSettings, String) {
+    let section = &mut reader.section("mfa");
+    let modes = [("off", MfaMode::Off), ("all", MfaMode::All), ("administrators", MfaMode::Administrators)];
+    let mode = section.choice("policy", &modes, default.mfa.rules.mode);
+    let groups = section.list("groups", "the name of a group, or of a source and its group as in corp:admins", vec![]);
+    let usual = default.mfa.methods.iter().copied().collect();
+    let methods: Vec<Method> = section.list("methods", "passkey, totp, sms, email or face", usual);
+    if methods.contains(&Method::Recovery) {
+        section.fault("methods", "must not name recovery: recovery codes stand in for every other method");
+    }
+    let factors = FactorSettings {
+        rules: MfaRules { mode, groups, ..MfaRules::default() },
+        methods: methods.into_iter().collect(),
+        code_life: section.duration("code_lifetime", MINUTE..=MINUTE * 10, default.mfa.code_life),
+        trusted_device: section.optional_duration("trusted_device", DAY..=days(365), default.mfa.trusted_device),
+        ..default.mfa.clone()
+    };
+    (factors, section.text("issuer", &default.issuer))
 }
 
 fn read_sessions(reader: &mut Reader, default: &SessionPolicy) -> SessionPolicy {

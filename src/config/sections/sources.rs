@@ -65,6 +65,7 @@ fn local() -> SourceSettings {
         id: SourceId::local(),
         enabled: true,
         login: true,
+        mfa: false,
         schedule: None,
         rules: Rules::default(),
         outage_cache: None,
@@ -93,6 +94,7 @@ fn read_one(section: &mut Section<'_>, now: Timestamp) -> Option<SourceSettings>
         );
     }
     let login = section.boolean("login", true);
+    let mfa = section.boolean("mfa", false);
     let schedule = kind.is_read().then(|| read_schedule(section, now));
     let rules = if kind.is_read() { read_rules(section) } else { Rules::default() };
     let outage_cache =
@@ -106,7 +108,7 @@ fn read_one(section: &mut Section<'_>, now: Timestamp) -> Option<SourceSettings>
             verify_with: read_verifier(section),
         },
     };
-    Some(SourceSettings { id: id?, enabled, login, schedule, rules, outage_cache, kind })
+    Some(SourceSettings { id: id?, enabled, login, mfa, schedule, rules, outage_cache, kind })
 }
 
 /// The schedule, each run of which comes a little later than it says: not all sources of all daemons at once.

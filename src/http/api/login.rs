@@ -6,9 +6,13 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::auth::factors::Response;
 use crate::auth::login::Outcome;
+use crate::auth::prove::{Chosen, Given};
+use crate::base::id::FactorId;
 use crate::base::secret::Secret;
-use crate::directory::factor;
+use crate::base::text;
+use crate::directory::factor::{self, Method};
 use crate::directory::login::{PasswordReason, Stage};
 use crate::directory::permission::Permission;
 use crate::http::api::users::view;
@@ -16,6 +20,7 @@ use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, Segment};
 use crate::http::state::App;
+use crate::store::credentials::Factor;
 
 /// A name and a password.
 #[derive(Deserialize)]
@@ -26,19 +31,71 @@ pub struct Credentials {
     /// The address of the client, from an application that logs users in on their behalf.
     #[serde(default)]
     client_ip: Option<std::net::IpAddr>,
+    /// The token of a device that was trusted before.
+    #[serde(default)]
+    device: Option<Secret>,
 }
 
-/// A code of a second factor.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Code {
-    #[serde(default = "totp")]
-    method: String,
-    code: Secret,
+/// Which second factor is meant: a method, one factor of several, or neither for the first.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct Choice {
+    method: Option<String>,
+    factor: Option<FactorId>,
 }
 
-fn totp() -> String {
-    "totp".to_owned()
+/// The answer for a second factor.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct Answer {
+    method: Option<String>,
+    factor: Option<FactorId>,
+    /// The code that was typed.
+    code: Option<Secret>,
+    /// What an authenticator made of a challenge.
+    credential: Option<Value>,
+    /// Trust this device from now on, where the settings allow it.
+    trust_device: bool,
+}
+
+impl Choice {
+    /// Parses it.
+    ///
+    /// # Errors
+    /// 400 for an unknown method.
+    pub fn chosen(&self) -> Result<Chosen, Problem> {
+        let method = self.method.as_deref().map(method_of).transpose()?;
+        Ok(Chosen { method, factor: self.factor })
+    }
+}
+
+impl Answer {
+    fn parse(self) -> Result<(Chosen, Given), Problem> {
+        let chosen = Choice { method: self.method, factor: self.factor }.chosen()?;
+        let response = response_of(chosen, self.code, self.credential)?;
+        Ok((chosen, Given { response, trust_device: self.trust_device }))
+    }
+}
+
+/// What was given to prove a factor; a face alone needs nothing from here.
+///
+/// # Errors
+/// 400 where nothing was given.
+pub fn response_of(chosen: Chosen, code: Option<Secret>, credential: Option<Value>) -> Result<Response, Problem> {
+    if code.is_none() && credential.is_none() && chosen.method != Some(Method::Face) {
+        return Err(Problem::field("code", "missing", "must be sent: the code, or what the authenticator gave"));
+    }
+    Ok(Response { code, credential })
+}
+
+/// The second factor of that name.
+///
+/// # Errors
+/// 400 for an unknown one.
+pub fn method_of(name: &str) -> Result<Method, Problem> {
+    let names = || Method::FACTORS.map(|(name, _)| name).join(", ");
+    Method::by_name(name)
+        .ok_or_else(|| Problem::field("method", "unknown_method", &format!("must be one of {}", names())))
 }
 
 /// A new password.
@@ -46,14 +103,6 @@ fn totp() -> String {
 #[serde(deny_unknown_fields)]
 pub struct NewPassword {
     password: Secret,
-}
-
-/// The kind of factor to enrol.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Method {
-    #[serde(default = "totp")]
-    method: String,
 }
 
 /// A password link's token, and the password that it sets.
@@ -75,19 +124,24 @@ pub async fn authenticate(
         caller.must(Permission::LoginAuthenticate)?;
         origin.address = Some(address);
     }
-    let outcome = app.auth.authenticate(&body.username, &body.password, &origin).await?;
+    let outcome = app.auth.authenticate(&body.username, &body.password, body.device.as_ref(), &origin).await?;
     answer(&app, outcome).map(Json)
 }
 
-/// Tells what a login waits for; sends a code where the method needs one to be sent.
+/// Has a second factor asked for: a code sent, a passkey's challenge made.
 pub async fn challenge(
     State(app): State<App>,
     Segment(transaction): Segment<Secret>,
-    Body(body): Body<Method>,
+    caller: Caller,
+    Body(choice): Body<Choice>,
 ) -> Result<Json<Value>, Problem> {
-    only_totp(&body.method)?;
-    let (login, _) = app.auth.challenge(&transaction)?;
-    Ok(Json(json!({"status": "mfa_required", "method": "totp", "expires_at": login.expires_at})))
+    let (method, shown, login) = app.auth.challenge(&transaction, choice.chosen()?, &caller.origin).await?;
+    let status = match login.stage {
+        Stage::Enrolment => "mfa_enrolment_required",
+        Stage::Factor | Stage::PasswordChange(_) => "mfa_required",
+    };
+    let shown = shown.with("status", status).with("method", method.name()).with("expires_at", json!(login.expires_at));
+    Ok(Json(Value::Object(shown.0)))
 }
 
 /// Proves a second factor.
@@ -95,10 +149,10 @@ pub async fn verify(
     State(app): State<App>,
     Segment(transaction): Segment<Secret>,
     caller: Caller,
-    Body(body): Body<Code>,
+    Body(answered): Body<Answer>,
 ) -> Result<Json<Value>, Problem> {
-    only_totp(&body.method)?;
-    let outcome = app.auth.verify_code(&transaction, body.code.expose(), &caller.origin).await?;
+    let (chosen, given) = answered.parse()?;
+    let outcome = app.auth.verify_factor(&transaction, chosen, given, &caller.origin).await?;
     answer(&app, outcome).map(Json)
 }
 
@@ -117,16 +171,13 @@ pub async fn password(
 pub async fn enrol(
     State(app): State<App>,
     Segment(transaction): Segment<Secret>,
-    Body(body): Body<Method>,
+    caller: Caller,
+    Body(choice): Body<Choice>,
 ) -> Result<Json<Value>, Problem> {
-    only_totp(&body.method)?;
-    let enrolment = app.auth.enrol(&transaction).await?;
-    Ok(Json(json!({
-        "method": "totp",
-        "factor": enrolment.factor,
-        "secret": enrolment.secret.expose(),
-        "uri": enrolment.uri.expose(),
-    })))
+    let wish = choice.chosen()?.method;
+    let (method, enrolment) = app.auth.enrol(&transaction, wish, &caller.origin).await?;
+    let shown = enrolment.shown.with("method", method.name()).with("factor", json!(enrolment.factor));
+    Ok(Json(Value::Object(shown.0)))
 }
 
 /// Sets a password by a link. Signs nobody in.
@@ -139,15 +190,11 @@ pub async fn use_link(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn only_totp(method: &str) -> Result<(), Problem> {
-    if method == "totp" { Ok(()) } else { Err(Problem::field("method", "unknown_method", "must be totp")) }
-}
-
 /// What a login has come to, in the contract's words.
 fn answer(app: &App, outcome: Outcome) -> Result<Value, Problem> {
-    let (transaction, stage, expires_at, user) = match outcome {
-        Outcome::Granted { user, token, session } => {
-            return Ok(json!({
+    let (transaction, stage, expires_at, user, factors) = match outcome {
+        Outcome::Granted { user, token, session, device } => {
+            let mut answer = json!({
                 "status": "authenticated",
                 "user": view::user(app, &user)?,
                 "session": {"token": token.expose(), "expires_at": session.expires_at},
@@ -155,14 +202,29 @@ fn answer(app: &App, outcome: Outcome) -> Result<Value, Problem> {
                 "factors": session.methods,
                 "amr": factor::amr(&session.methods),
                 "acr": factor::acr(&session.methods),
-            }));
+            });
+            if let (Some(answer), Some((token, expires_at))) = (answer.as_object_mut(), device) {
+                let device = json!({"token": token.expose(), "expires_at": expires_at});
+                answer.insert("device".to_owned(), device);
+            }
+            return Ok(answer);
         }
-        Outcome::Asked { transaction, stage, expires_at, user } => (transaction, stage, expires_at, user),
+        Outcome::Asked { transaction, stage, expires_at, user, factors } => {
+            (transaction, stage, expires_at, user, factors)
+        }
     };
     let mut answer = json!({"transaction": transaction.expose(), "expires_at": expires_at});
     let more = match stage {
-        Stage::Factor => json!({"status": "mfa_required", "methods": ["totp"]}),
-        Stage::Enrolment => json!({"status": "mfa_enrolment_required", "methods": ["totp"]}),
+        Stage::Factor => json!({
+            "status": "mfa_required",
+            "methods": methods(&factors),
+            "factors": factors.iter().map(asked_view).collect::<Vec<_>>(),
+            "may_trust_device": app.auth.settings.mfa.trusted_device.is_some(),
+        }),
+        Stage::Enrolment => {
+            let methods: Vec<&str> = app.auth.factors.to_enrol().into_iter().map(Method::name).collect();
+            json!({"status": "mfa_enrolment_required", "methods": methods})
+        }
         Stage::PasswordChange(reason) => {
             let reason = match reason {
                 PasswordReason::MustChange => "must_change",
@@ -176,4 +238,21 @@ fn answer(app: &App, outcome: Outcome) -> Result<Value, Problem> {
         answer.extend(more);
     }
     Ok(answer)
+}
+
+/// The names of the methods of some factors, each once, in their order.
+fn methods(factors: &[Factor]) -> Vec<&'static str> {
+    let mut names: Vec<_> = factors.iter().map(|factor| factor.method().name()).collect();
+    names.dedup();
+    names
+}
+
+/// A factor as it is shown to who has proved the password alone: enough to choose it by.
+fn asked_view(factor: &Factor) -> Value {
+    json!({
+        "id": factor.id,
+        "method": factor.method().name(),
+        "name": factor.name,
+        "sent_to": factor.destination().map(text::masked),
+    })
 }

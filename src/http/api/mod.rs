@@ -53,12 +53,22 @@ fn own() -> Vec<Route> {
     let session = Access::Session;
     vec![
         route(Method::GET, "/api/v1/me", session, me::show),
+        route(Method::PATCH, "/api/v1/me", session, me::profile::change),
         route(Method::POST, "/api/v1/me/password", session, me::password),
-        route(Method::GET, "/api/v1/me/factors", session, me::factors),
-        route(Method::POST, "/api/v1/me/factors", session, me::enrol),
-        route(Method::POST, "/api/v1/me/factors/{factor}/confirm", session, me::confirm),
-        route(Method::DELETE, "/api/v1/me/factors/{factor}", session, me::remove_factor),
+        route(Method::POST, "/api/v1/me/challenge", session, me::factors::challenge),
+        route(Method::GET, "/api/v1/me/factors", session, me::factors::list),
+        route(Method::POST, "/api/v1/me/factors", session, me::factors::enrol),
+        route(Method::PATCH, "/api/v1/me/factors/{factor}", session, me::factors::rename),
+        route(Method::DELETE, "/api/v1/me/factors/{factor}", session, me::factors::remove),
+        route(Method::POST, "/api/v1/me/factors/{factor}/challenge", session, me::factors::challenge_enrolment),
+        route(Method::POST, "/api/v1/me/factors/{factor}/confirm", session, me::factors::confirm),
+        route(Method::GET, "/api/v1/me/recovery-codes", session, me::factors::recovery_codes),
+        route(Method::POST, "/api/v1/me/recovery-codes", session, me::factors::new_recovery_codes),
+        route(Method::GET, "/api/v1/me/devices", session, me::devices),
+        route(Method::DELETE, "/api/v1/me/devices", session, me::forget_devices),
+        route(Method::DELETE, "/api/v1/me/devices/{device}", session, me::forget_device),
         route(Method::GET, "/api/v1/me/sessions", session, me::sessions),
+        route(Method::DELETE, "/api/v1/me/sessions", session, me::end_other_sessions),
         route(Method::DELETE, "/api/v1/me/sessions/{session}", session, me::end_session),
     ]
 }

@@ -1,11 +1,14 @@
 //! The index rows of everything but users and groups.
 
 use super::{Indexed, row};
+use crate::base::secret::sha256;
 use crate::base::text;
+pub(super) use crate::directory::device::Device;
 pub(super) use crate::directory::organization::Organization;
 pub(super) use crate::directory::resource::Resource;
 pub(super) use crate::directory::session::{PasswordLink, Session};
 pub(super) use crate::directory::token::ApiToken;
+pub(super) use crate::store::credentials::{Factor, FactorKind};
 use crate::store::engine::{Bytes, Row};
 use crate::store::keys::{END, Space};
 
@@ -66,6 +69,42 @@ impl Indexed for Session {
 
     fn leads_to(row: &Row) -> Option<Bytes> {
         under_hash(Self::RECORDS, row)
+    }
+}
+
+impl Indexed for Device {
+    const RECORDS: Space = Space::Device;
+    const INDEXES: &'static [Space] = &[Space::DeviceByUser];
+
+    fn rows(&self, key: &[u8]) -> Vec<Row> {
+        vec![(Space::DeviceByUser.key(&[self.user.as_bytes(), self.id.as_bytes()]), hash_of(key))]
+    }
+
+    fn leads_to(row: &Row) -> Option<Bytes> {
+        under_hash(Self::RECORDS, row)
+    }
+}
+
+/// The index key of a passkey: authenticators make names of up to 1,023 bytes (WebAuthn §6.5.1).
+pub(crate) fn by_credential(credential_id: &str) -> Bytes {
+    Space::FactorByCredential.key(&[&sha256(credential_id.as_bytes())])
+}
+
+impl Indexed for Factor {
+    const RECORDS: Space = Space::Factor;
+    const INDEXES: &'static [Space] = &[Space::FactorByCredential];
+
+    fn rows(&self, key: &[u8]) -> Vec<Row> {
+        match &self.kind {
+            FactorKind::Passkey { credential_id, .. } if !credential_id.is_empty() => {
+                vec![(by_credential(credential_id), key.get(1..).unwrap_or_default().to_vec())]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn leads_to((_, ids): &Row) -> Option<Bytes> {
+        Some(Self::RECORDS.key(&[ids]))
     }
 }
 

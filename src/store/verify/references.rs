@@ -20,6 +20,7 @@ pub(super) fn verify(reads: &dyn Reads, report: &mut Report) -> Result<(), Store
         (Space::Verifier, "user", Space::User),
         (Space::SessionByUser, "user", Space::User),
         (Space::LinkByUser, "user", Space::User),
+        (Space::DeviceByUser, "user", Space::User),
         (Space::PlanItem, "plan", Space::Plan),
     ] {
         owned(reads, space, what, owners, report)?;
@@ -92,6 +93,7 @@ fn owned(reads: &dyn Reads, space: Space, what: &str, owners: Space, report: &mu
                 // The record that such an index row leads to goes with it.
                 let record = match space {
                     Space::SessionByUser => Some(Space::Session.key(&[&value])),
+                    Space::DeviceByUser => Some(Space::Device.key(&[&value])),
                     Space::LinkByUser => Some(Space::Link.key(&[&value])),
                     _ => None,
                 };

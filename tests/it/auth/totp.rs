@@ -32,7 +32,10 @@ fn a_factor_is_enrolled_by_its_owner_and_asked_for_from_then_on() {
     assert_eq!(daemon.login("ada", PASSWORD).json["status"], "authenticated", "not before it is confirmed");
     let confirm = |code: &str| ada.post(&format!("/api/v1/me/factors/{id}/confirm"), &json!({"code": code}));
     assert_eq!(confirm("000000").code(), "invalid_credentials");
-    assert_eq!(confirm(&oathtool(&daemon, &secret)).status, 204);
+    let session = confirm(&oathtool(&daemon, &secret)).text("/session/token");
+    assert_eq!(confirm("000000").code(), "unauthenticated", "the old token has ended");
+    let ada = daemon.with_token(&session);
+    let confirm = |code: &str| ada.post(&format!("/api/v1/me/factors/{id}/confirm"), &json!({"code": code}));
 
     daemon.advance(SignedDuration::from_secs(30));
     assert_eq!(confirm(&oathtool(&daemon, &secret)).code(), "not_found", "a factor is added once");

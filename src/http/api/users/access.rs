@@ -123,7 +123,8 @@ pub async fn explain(State(app): State<App>, Segment(name): Segment<String>) -> 
     }
     let backends = app.auth.backends.iter().filter(|backend| backend.verifier.is_some());
     let backends = backends.map(|backend| json!({"id": backend.id, "resting": backend.breaker.is_open()}));
-    let factor = match app.auth.factor_rule(&user)? {
+    let (rule, cause) = app.auth.factor_rule(&user)?;
+    let factor = match rule {
         FactorRule::NotAsked => "not_asked",
         FactorRule::IfEnrolled => "if_enrolled",
         FactorRule::Required => "required",
@@ -138,6 +139,7 @@ pub async fn explain(State(app): State<App>, Segment(name): Segment<String>) -> 
         "password_kept_here": credentials::get(&reads, user.id)?.is_some(),
         "must_change_password": user.must_change_password,
         "second_factor": factor,
+        "second_factor_by": cause.describe(),
         "factors_enrolled": credentials::factors(&reads, user.id)?.iter().filter(|factor| factor.confirmed).count(),
         "waits_until": app.auth.throttle.waits_until(Key::Password(user.id), now),
         "remote_backends": backends.collect::<Vec<_>>(),

@@ -40,7 +40,7 @@ pub async fn change(
 }
 
 /// What the owning source keeps would be overwritten by its next word; a local user keeps an address.
-fn owned(app: &App, user: &User, fields: &Fields) -> Result<(), Problem> {
+pub(crate) fn owned(app: &App, user: &User, fields: &Fields) -> Result<(), Problem> {
     let is_pulled = app.source(&user.source).is_some_and(|source| source.pulled.is_some());
     if !is_pulled && fields.kept.as_ref().is_some_and(|kept| kept.iter().flatten().next().is_some()) {
         let text = "is for users of a source that musterd reads itself: nobody overwrites the attributes of others so";

@@ -185,6 +185,16 @@ impl Fields {
     /// # Errors
     /// 400 with every fault; 403 where the caller may not give what is asked for.
     pub fn parse(self, app: &App, caller: &Caller) -> Result<AccountChange, Problem> {
+        let change = self.read(app)?;
+        authorize(caller, &change)?;
+        Ok(change)
+    }
+
+    /// Parses what was written, and does not ask who may write it.
+    ///
+    /// # Errors
+    /// 400 with every fault.
+    pub fn read(self, app: &App) -> Result<AccountChange, Problem> {
         let mut parser = Parser { app, faults: Vec::new() };
         let description = self.description.map(Option::unwrap_or_default);
         let user = UserChange {
@@ -205,9 +215,7 @@ impl Fields {
         if !parser.faults.is_empty() {
             return Err(Problem::fields(parser.faults));
         }
-        let change = AccountChange { user, groups };
-        authorize(caller, &change)?;
-        Ok(change)
+        Ok(AccountChange { user, groups })
     }
 }
 

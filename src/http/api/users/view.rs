@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use crate::directory::device::Device;
 use crate::directory::user::{State, User};
 use crate::http::error::Problem;
 use crate::http::state::App;
@@ -123,6 +124,19 @@ pub static FILTERABLE: LazyLock<ResourceType> = LazyLock::new(|| {
     let base = Schema { id: "urn:musterd:schemas:User", name: "User", description: "", attributes };
     ResourceType { name: "User", endpoint: "/users", description: "", common: Vec::new(), base, extensions: Vec::new() }
 });
+
+/// A trusted device as lists show it.
+#[must_use]
+pub fn device(device: &Device) -> Value {
+    json!({
+        "id": device.id,
+        "created_at": device.created_at,
+        "last_used_at": device.last_used_at,
+        "expires_at": device.expires_at,
+        "address": device.address,
+        "agent": device.agent,
+    })
+}
 
 #[cfg(test)]
 mod tests {

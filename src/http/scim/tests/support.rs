@@ -134,6 +134,7 @@ pub(super) async fn world_with(change: impl FnOnce(&mut Setup)) -> World {
         outage_cache: None,
     };
     let auth = Authenticator {
+        factors: crate::auth::factors::Factors::default(),
         beside: tokio_util::task::TaskTracker::new(),
         hasher: Hasher::start(&login.hashing, store.rng()).unwrap(),
         throttle: Throttle::new(login.lockout.clone()),

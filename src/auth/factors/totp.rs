@@ -1,30 +1,28 @@
 //! Time-based one-time passwords (RFC 6238): 160-bit secrets, six digits, thirty seconds, one step of slack.
 //! A step is accepted once (§5.2): the last one is stored in the commit before the answer.
 
-use data_encoding::BASE64;
 use jiff::Timestamp;
+use qrcode::QrCode;
+use qrcode::render::svg;
 use totp_rs::{Builder, Secret as TotpSecret, Totp};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
+use super::{Ahead, Ask, Enrolment, Kind, MethodError, Response, Shown, forget_unconfirmed};
 use crate::base::id::{FactorId, UserId};
-use crate::base::secret::Secret;
-use crate::directory::user::User;
+use crate::directory::factor::Method;
 use crate::store::StoreError;
 use crate::store::credentials::{self, Factor, FactorKind};
-use crate::store::tx::{Reads, Tx};
+use crate::store::tx::Tx;
+use crate::store::users::WriteError;
 
 /// Bytes of a secret (RFC 4226 §4 R6 recommends 160 bits).
 const SECRET_BYTES: usize = 20;
 
-/// What an authenticator app needs; shown once.
-pub struct Enrolment {
-    /// The new factor.
-    pub factor: FactorId,
-    /// The secret in base32, for typing.
-    pub secret: Secret,
-    /// The `otpauth://` address, for a QR code.
-    pub uri: Secret,
+/// The method.
+pub struct TotpKind {
+    /// The name that authenticator apps show.
+    pub issuer: String,
 }
 
 fn totp(secret: &[u8], issuer: &str, account: &str) -> Result<Totp, StoreError> {
@@ -37,45 +35,67 @@ fn totp(secret: &[u8], issuer: &str, account: &str) -> Result<Totp, StoreError> 
         .map_err(|error| StoreError::Record(format!("a one-time password cannot be set up: {error}")))
 }
 
-/// Makes an unconfirmed factor; an earlier unconfirmed one is dropped.
-///
-/// # Errors
-/// When the store cannot read, or the secret cannot be sealed.
-pub fn enrol(tx: &mut Tx<'_>, user: &User, issuer: &str) -> Result<Enrolment, StoreError> {
-    for earlier in credentials::factors(tx, user.id)? {
-        if !earlier.confirmed {
-            credentials::remove_factor(tx, user.id, earlier.id);
-        }
+impl Kind for TotpKind {
+    fn method(&self) -> Method {
+        Method::Totp
     }
-    let secret: Zeroizing<[u8; SECRET_BYTES]> = Zeroizing::new(tx.rng().bytes());
-    let id = FactorId::new(tx.now(), tx.rng());
-    let totp = totp(&*secret, issuer, user.username.as_str())?;
-    let sealed = tx.sealer().seal(&credentials::seal_place(user.id, id), &*secret)?;
-    let kind = FactorKind::Totp { sealed_secret: BASE64.encode(&sealed), last_step: 0 };
-    let factor = Factor { id, name: "Authenticator app".to_owned(), created_at: tx.now(), confirmed: false, kind };
-    credentials::put_factor(tx, user.id, &factor)?;
-    let uri = totp.to_url().map_err(|error| StoreError::Record(error.to_string()))?;
-    let base32 = data_encoding::BASE32_NOPAD.encode(&*secret);
-    Ok(Enrolment { factor: id, secret: Secret::new(base32), uri: Secret::new(uri) })
+
+    fn enrol(&self, tx: &mut Tx<'_>, ask: &Ask<'_>, _: &Ahead) -> Result<Enrolment, MethodError> {
+        let user = ask.user;
+        forget_unconfirmed(tx, user, Method::Totp)?;
+        let secret: Zeroizing<[u8; SECRET_BYTES]> = Zeroizing::new(tx.rng().bytes());
+        let id = FactorId::new(tx.now(), tx.rng());
+        let totp = totp(&*secret, &self.issuer, user.username.as_str())?;
+        let kind = FactorKind::Totp { sealed_secret: credentials::seal(tx, user.id, id, &*secret)?, last_step: 0 };
+        let name = "Authenticator app".to_owned();
+        let factor = Factor { id, name, created_at: tx.now(), confirmed: false, used_at: None, kind };
+        credentials::put_factor(tx, user.id, &factor)?;
+        let uri = totp.to_url().map_err(|error| StoreError::Record(error.to_string()))?;
+        let shown = Shown::default()
+            .with("secret", data_encoding::BASE32_NOPAD.encode(&*secret))
+            .with("qr_svg", qr_code(&uri)?)
+            .with("uri", uri);
+        Ok(Enrolment { factor: id, shown })
+    }
+
+    fn accept(
+        &self,
+        tx: &mut Tx<'_>,
+        ask: &Ask<'_>,
+        factors: &[Factor],
+        response: &Response,
+        _: &Ahead,
+    ) -> Result<Option<FactorId>, MethodError> {
+        let Some(code) = &response.code else { return Ok(None) };
+        for factor in factors {
+            if accept(tx, ask.user.id, factor, code.expose())? {
+                return Ok(Some(factor.id));
+            }
+        }
+        Ok(None)
+    }
 }
 
-/// Checks a code against one factor and, if it is right and new, notes its step. `true`: accepted.
-///
-/// # Errors
-/// When the store cannot read, or the secret does not open.
-pub fn accept(tx: &mut Tx<'_>, user: UserId, factor: &Factor, code: &str) -> Result<bool, StoreError> {
-    let FactorKind::Totp { sealed_secret, last_step } = &factor.kind;
-    let sealed = BASE64.decode(sealed_secret.as_bytes()).map_err(|error| StoreError::Record(error.to_string()))?;
-    let secret = tx.sealer().open(&credentials::seal_place(user, factor.id), &sealed)?;
+/// Checks a code against one factor and, if it is right and new, notes its step.
+fn accept(tx: &mut Tx<'_>, user: UserId, factor: &Factor, code: &str) -> Result<bool, WriteError> {
+    let FactorKind::Totp { sealed_secret, last_step } = &factor.kind else { return Ok(false) };
+    let secret = credentials::open(tx, user, factor)?;
     let totp = totp(&secret, "musterd", "user")?;
     match matching_step(&totp, &plain_digits(code), tx.now()) {
         Some(step) if step > *last_step => {
             let kind = FactorKind::Totp { sealed_secret: sealed_secret.clone(), last_step: step };
-            credentials::put_factor(tx, user, &Factor { kind, confirmed: true, ..factor.clone() })?;
+            let used_at = Some(tx.now());
+            credentials::put_factor(tx, user, &Factor { kind, confirmed: true, used_at, ..factor.clone() })?;
             Ok(true)
         }
         _ => Ok(false),
     }
+}
+
+/// The address as a picture, for apps to read from a screen.
+fn qr_code(uri: &str) -> Result<String, StoreError> {
+    let code = QrCode::new(uri).map_err(|error| StoreError::Record(format!("no QR code can be made: {error}")))?;
+    Ok(code.render::<svg::Color<'_>>().min_dimensions(200, 200).build())
 }
 
 /// The newest step in the window whose code this is.
@@ -85,7 +105,7 @@ fn matching_step(totp: &Totp, code: &str, now: Timestamp) -> Option<u64> {
 }
 
 /// People type codes with spaces and in full-width digits; all of them are the same code.
-fn plain_digits(code: &str) -> String {
+pub(super) fn plain_digits(code: &str) -> String {
     code.chars().take(32).collect::<String>().nfkc().filter(|c| !c.is_whitespace() && *c != '-').collect()
 }
 

@@ -1,0 +1,128 @@
+//! Proving a second factor, in a login or to change something of one's own: which one is meant, what was given, how it is
+//! counted, and what a right or wrong answer leaves behind.
+
+use std::sync::Arc;
+
+use super::factors::{Ahead, Ask, Kind, Response, recovery};
+use super::login::{Authenticator, LoginError};
+use super::passwords::tell;
+use super::throttle::Key;
+use crate::base::id::FactorId;
+use crate::directory::audit::Author;
+use crate::directory::factor::Method;
+use crate::directory::message::Body;
+use crate::directory::user::{MfaPolicy, User};
+use crate::store::audit::{self, Entry};
+use crate::store::credentials::Factor;
+use crate::store::tx::Tx;
+use crate::store::users::{self, WriteError};
+use crate::store::verifiers::{self, Verifier};
+
+/// Which factor somebody wants to prove.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Chosen {
+    /// Of this method; by default the first that takes a code.
+    pub method: Option<Method>,
+    /// This one of them.
+    pub factor: Option<FactorId>,
+}
+
+impl Chosen {
+    /// The method that is meant, and the factors of it that are.
+    pub(super) fn among(self, factors: Vec<Factor>) -> Result<(Method, Vec<Factor>), LoginError> {
+        let meant = |factor: &Factor| {
+            self.factor.is_none_or(|id| factor.id == id) && self.method.is_none_or(|method| factor.method() == method)
+        };
+        let mut factors: Vec<Factor> = factors.into_iter().filter(meant).collect();
+        let takes_a_code = |factor: &&Factor| factor.method() != Method::Passkey;
+        let first = factors.iter().find(takes_a_code).or(factors.first()).ok_or(LoginError::NotOffered)?;
+        let method = first.method();
+        factors.retain(|factor| factor.method() == method);
+        Ok((method, factors))
+    }
+}
+
+/// What somebody gives to prove a factor.
+#[derive(Clone, Default)]
+pub struct Given {
+    /// The answer.
+    pub response: Response,
+    /// Trust this device from now on.
+    pub trust_device: bool,
+}
+
+/// One try.
+pub(super) struct Prove<'a> {
+    pub(super) kind: &'a dyn Kind,
+    pub(super) ask: &'a Ask<'a>,
+    pub(super) factors: &'a [Factor],
+    pub(super) ahead: &'a Ahead,
+    pub(super) author: &'a Author,
+}
+
+impl Prove<'_> {
+    /// Is the answer right? Either way it leaves a line in the audit trail, where the line of a login does not say it.
+    pub(super) fn accept(&self, tx: &mut Tx<'_>, response: &Response) -> Result<Option<FactorId>, LoginError> {
+        let accepted = self.kind.accept(tx, self.ask, self.factors, response, self.ahead)?;
+        let (user, method) = (self.ask.user, self.kind.method());
+        let mut entry = match accepted {
+            None => Entry::new("factor.refused", users::target(user)),
+            Some(_) if method == Method::Recovery => Entry::new("recovery_code.used", users::target(user)),
+            Some(_) => return Ok(accepted),
+        };
+        entry.details.insert("method".to_owned(), method.name().into());
+        if method == Method::Recovery {
+            entry.details.insert("left".to_owned(), recovery::left(tx, user.id)?.into());
+        }
+        audit::append(tx, self.author, entry)?;
+        Ok(accepted)
+    }
+}
+
+/// What follows once a factor has been confirmed: it is asked for from now on, and everything that the user held ends.
+pub(super) fn added(tx: &mut Tx<'_>, author: &Author, user: &User, method: Method) -> Result<User, WriteError> {
+    let kept = verifiers::get(tx, user.id)?.filter(|kept| kept.epoch == user.session_epoch);
+    let user = users::update(tx, author, user.id, "user.changed", |user, _| {
+        let mfa = if user.mfa == MfaPolicy::Disabled { MfaPolicy::Enabled } else { user.mfa };
+        Ok(User { mfa, ..user.end_sessions() })
+    })?;
+    // The password is the same, and its owner was here: it stands in for its directory as before.
+    if let Some(kept) = kept {
+        verifiers::keep(tx, user.id, &Verifier { epoch: user.session_epoch, ..kept })?;
+    }
+    let mut entry = Entry::new("factor.added", users::target(&user));
+    entry.details.insert("method".to_owned(), method.name().into());
+    audit::append(tx, author, entry)?;
+    tell(tx, &user, Body::FactorAdded)?;
+    Ok(user)
+}
+
+impl Authenticator {
+    /// The method, if it can be asked for.
+    pub(super) fn kind(&self, method: Method) -> Result<Arc<dyn Kind>, LoginError> {
+        self.factors.kind(method).cloned().ok_or(LoginError::NotOffered)
+    }
+
+    /// The method to enrol: by default a one-time password, where the settings have it.
+    pub(super) fn to_enrol(&self, wish: Option<Method>) -> Result<Method, LoginError> {
+        let can = self.factors.to_enrol();
+        let usual = || can.iter().find(|method| **method == Method::Totp).or(can.first()).copied();
+        wish.or_else(usual).filter(|method| can.contains(method)).ok_or(LoginError::NotOffered)
+    }
+
+    /// Counts a try before it is looked at.
+    pub(super) fn count_code(&self, user: &User) -> Result<Key, LoginError> {
+        let key = Key::Code(user.id);
+        self.throttle.begin(key, self.store.clock().now()).map_err(LoginError::TooManyAttempts)?;
+        Ok(key)
+    }
+
+    /// After a try: a right answer ends the count, and one that could not be looked at was none.
+    pub(super) fn settle<T>(&self, key: Key, outcome: &Result<Result<T, LoginError>, LoginError>) {
+        match outcome {
+            Ok(Err(LoginError::InvalidCredentials)) => {}
+            Ok(_) => self.throttle.clear(key),
+            Err(_) => self.throttle.undo(key),
+        }
+    }
+}

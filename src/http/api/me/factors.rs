@@ -1,0 +1,162 @@
+//! One's own second factors: enrolled, named, removed after a fresh proof, and the codes for the day they are lost.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::profile::with_password;
+use super::{Proving, me, renewed};
+use crate::auth::factors::recovery;
+use crate::base::id::FactorId;
+use crate::base::secret::Secret;
+use crate::base::text;
+use crate::directory::factor::Method;
+use crate::directory::field::DisplayName;
+use crate::http::api::login::{Choice, method_of, response_of};
+use crate::http::caller::Caller;
+use crate::http::error::Problem;
+use crate::http::extract::{Body, Segment};
+use crate::http::state::App;
+use crate::store::credentials::{self, Factor};
+
+/// What to enrol, and the proof of who asks.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct Wish {
+    /// The method; a one-time password unless told.
+    method: Option<String>,
+    current_password: Option<Secret>,
+    proof: Option<Proving>,
+}
+
+/// The first answer of a factor that is being enrolled.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct First {
+    code: Option<Secret>,
+    credential: Option<Value>,
+}
+
+/// A new name.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Name {
+    name: String,
+}
+
+/// A factor as its owner and administrators see it.
+#[must_use]
+pub fn factor_view(factor: &Factor, user: &crate::directory::user::User) -> Value {
+    json!({
+        "id": factor.id,
+        "kind": factor.method().name(),
+        "name": factor.name,
+        "created_at": factor.created_at,
+        "used_at": factor.used_at,
+        "sent_to": factor.destination().map(text::masked),
+        "usable": factor.stands_for(user),
+    })
+}
+
+/// The second factors.
+pub async fn list(State(app): State<App>, caller: Caller) -> Result<Json<Value>, Problem> {
+    let (user, _) = caller.user()?;
+    let view = app.store.view();
+    let factors = credentials::factors(&view, user.id)?;
+    let shown = factors.iter().filter(|factor| factor.confirmed && factor.method() != Method::Recovery);
+    let can: Vec<&str> = app.auth.factors.to_enrol().into_iter().map(Method::name).collect();
+    Ok(Json(json!({
+        "items": shown.map(|factor| factor_view(factor, user)).collect::<Vec<_>>(),
+        "recovery_codes_left": recovery::left(&view, user.id)?,
+        "can_enrol": can,
+    })))
+}
+
+/// Begins to enrol a factor; it counts once its first answer has confirmed it.
+pub async fn enrol(
+    State(app): State<App>,
+    caller: Caller,
+    Body(wish): Body<Wish>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let method = wish.method.as_deref().map(method_of).transpose()?;
+    let proof = with_password(wish.proof, wish.current_password).proof()?;
+    let (method, enrolment) = app.auth.enrol_factor(&me(&caller)?, method, &proof).await?;
+    let shown = enrolment.shown.with("id", json!(enrolment.factor)).with("method", method.name());
+    Ok((StatusCode::CREATED, Json(Value::Object(shown.0))))
+}
+
+/// Has the factor that is being enrolled asked for again: another code, another challenge.
+pub async fn challenge_enrolment(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(factor): Segment<FactorId>,
+) -> Result<Json<Value>, Problem> {
+    let (method, shown) = app.auth.challenge_enrolment(&me(&caller)?, factor).await?;
+    Ok(Json(Value::Object(shown.with("method", method.name()).0)))
+}
+
+/// Has a second factor asked for, to prove who asks for a change.
+pub async fn challenge(
+    State(app): State<App>,
+    caller: Caller,
+    Body(choice): Body<Choice>,
+) -> Result<Json<Value>, Problem> {
+    let (method, shown) = app.auth.challenge_own(&me(&caller)?, choice.chosen()?).await?;
+    Ok(Json(Value::Object(shown.with("method", method.name()).0)))
+}
+
+/// Confirms a factor by its first answer. Every session ends; this one goes on under the token in the answer.
+pub async fn confirm(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(factor): Segment<FactorId>,
+    Body(first): Body<First>,
+) -> Result<Json<Value>, Problem> {
+    let me = me(&caller)?;
+    let method = credentials::factor(&app.store.view(), me.user.id, factor)?.map(|factor| factor.method());
+    let chosen = crate::auth::prove::Chosen { method, factor: Some(factor) };
+    let response = response_of(chosen, first.code, first.credential)?;
+    app.auth.confirm_factor(&me, factor, response).await.map(|session| Json(renewed(&session))).map_err(Into::into)
+}
+
+/// Gives a factor another name.
+pub async fn rename(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(factor): Segment<FactorId>,
+    Body(body): Body<Name>,
+) -> Result<StatusCode, Problem> {
+    let name = DisplayName::parse(&body.name).map_err(|fault| Problem::fields(vec![fault]))?;
+    app.auth.rename_factor(&me(&caller)?, factor, name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Removes a factor after a fresh proof; refused where policy wants it. Every session ends; this one goes on under the
+/// token in the answer.
+pub async fn remove(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(factor): Segment<FactorId>,
+    Body(proving): Body<Proving>,
+) -> Result<Json<Value>, Problem> {
+    let session = app.auth.remove_factor(&me(&caller)?, factor, &proving.proof()?).await?;
+    Ok(Json(renewed(&session)))
+}
+
+/// How many recovery codes are left.
+pub async fn recovery_codes(State(app): State<App>, caller: Caller) -> Result<Json<Value>, Problem> {
+    let left = recovery::left(&app.store.view(), caller.user()?.0.id)?;
+    Ok(Json(json!({"left": left.unwrap_or(0)})))
+}
+
+/// Makes new recovery codes, shown once; the old ones are over.
+pub async fn new_recovery_codes(
+    State(app): State<App>,
+    caller: Caller,
+    Body(proving): Body<Proving>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let made = app.auth.new_recovery_codes(&me(&caller)?, &proving.proof()?).await?;
+    Ok((StatusCode::CREATED, Json(Value::Object(made.shown.0))))
+}
