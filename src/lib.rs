@@ -16,3 +16,4 @@ pub mod sources;
 pub mod store;
 pub mod sync;
 pub mod tasks;
+pub mod web;

@@ -1,12 +1,18 @@
 //! What leaves the daemon after a commit: messages written to the outbox in the commit that causes them.
+//!
+//! Links and codes stand in messages, so neither a message nor its body shows more of itself than its kind.
+
+use std::fmt;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::base::id::UserId;
+use crate::base::secret::{Secret, same_secret};
+use crate::directory::factor::Method;
 
 /// One message to one person.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Message {
     /// When the cause was committed.
     pub created_at: Timestamp,
@@ -14,7 +20,7 @@ pub struct Message {
     pub expires_at: Timestamp,
     /// Whom it concerns.
     pub user: UserId,
-    /// The stored address that it goes to.
+    /// The stored address or number that it goes to.
     pub to: String,
     /// The name to greet.
     pub name: String,
@@ -27,8 +33,74 @@ pub struct Message {
     pub due_at: Timestamp,
 }
 
+impl Message {
+    /// How it goes. Only codes go to phones.
+    #[must_use]
+    pub fn via(&self) -> Via {
+        match self.body {
+            Body::Code { via, .. } => via,
+            _ => Via::Mail,
+        }
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Message");
+        shown.field("user", &self.user).field("via", &self.via()).field("body", &self.body);
+        shown.field("attempts", &self.attempts).finish_non_exhaustive()
+    }
+}
+
+/// How a message goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Via {
+    /// By mail, to an address.
+    #[default]
+    Mail,
+    /// By SMS, to a number in E.164.
+    Sms,
+}
+
+/// A code that is good for once. It cannot be printed; where it is stored, that is sealed.
+#[derive(Clone)]
+pub struct OneTimeCode(Secret);
+
+impl OneTimeCode {
+    /// Takes a text as code.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(Secret::new(text))
+    }
+
+    /// The code in the clear, for the message that carries it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+}
+
+impl PartialEq for OneTimeCode {
+    fn eq(&self, other: &Self) -> bool {
+        same_secret(self.expose().as_bytes(), other.expose().as_bytes())
+    }
+}
+
+impl Serialize for OneTimeCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.expose())
+    }
+}
+
+impl<'de> Deserialize<'de> for OneTimeCode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Secret::deserialize(deserializer).map(Self)
+    }
+}
+
 /// What a message says.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Body {
     /// A link by which the reader sets a first password.
@@ -47,6 +119,48 @@ pub enum Body {
     FactorAdded,
     /// The second factors of the reader's account were removed.
     FactorsReset,
+    /// A code that the reader types where it is asked for.
+    Code {
+        /// How it goes.
+        #[serde(default)]
+        via: Via,
+        /// The code.
+        code: OneTimeCode,
+        /// How long it is good for.
+        minutes: u32,
+    },
+    /// This second factor was added to the reader's account.
+    FactorEnrolled {
+        /// Which.
+        method: Method,
+    },
+    /// This second factor was removed from the reader's account.
+    FactorRemoved {
+        /// Which.
+        method: Method,
+    },
+    /// One of the reader's recovery codes was used.
+    RecoveryCodeUsed {
+        /// How many are left.
+        left: u32,
+    },
+    /// Somebody gave the reader's password, and then failed at the second factor.
+    SecondFactorRefused,
+    /// What codes and links went to is another one now. This goes to the old address.
+    AddressChanged {
+        /// What was changed.
+        what: Changed,
+    },
+}
+
+/// What messages go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Changed {
+    /// The email address.
+    Email,
+    /// The phone number.
+    Phone,
 }
 
 impl Body {
@@ -59,6 +173,74 @@ impl Body {
             Self::PasswordChanged => "password_changed",
             Self::FactorAdded => "factor_added",
             Self::FactorsReset => "factors_reset",
+            Self::Code { .. } => "code",
+            Self::FactorEnrolled { .. } => "factor_enrolled",
+            Self::FactorRemoved { .. } => "factor_removed",
+            Self::RecoveryCodeUsed { .. } => "recovery_code_used",
+            Self::SecondFactorRefused => "second_factor_refused",
+            Self::AddressChanged { .. } => "address_changed",
         }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind())
+    }
+}
+
+/// A phone number as it may be shown: the first three characters, stars, and the last two.
+#[must_use]
+pub fn mask_number(number: &str) -> String {
+    let length = number.chars().count();
+    let hidden = |at: usize| at >= 3 && at + 2 < length;
+    let short = length < 8;
+    number.chars().enumerate().map(|(at, c)| if short || hidden(at) { '*' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::rng::Rng;
+
+    fn message(body: Body) -> Message {
+        let at = Timestamp::UNIX_EPOCH;
+        let user = UserId::new(at, &Rng::seeded(1));
+        let (to, name) = ("+31612345600".to_owned(), "Ada".to_owned());
+        Message { created_at: at, expires_at: at, user, to, name, body, attempts: 0, due_at: at }
+    }
+
+    #[test]
+    fn neither_a_code_nor_a_link_nor_an_address_is_shown() {
+        let code = Body::Code { via: Via::Sms, code: OneTimeCode::new("918273"), minutes: 5 };
+        let link = Body::SetPassword { url: "https://id.example.org/mst_l_x".to_owned() };
+        for body in [code, link] {
+            let shown = format!("{:?} {body:?}", message(body.clone()));
+            for hidden in ["918273", "mst_l_", "+31612345600", "Ada"] {
+                assert!(!shown.contains(hidden), "{shown}");
+            }
+        }
+        assert_eq!(mask_number("+31612345600"), "+31*******00");
+        assert_eq!(mask_number("+311234"), "*******");
+    }
+
+    #[test]
+    fn a_message_is_read_back_as_it_was_written_and_older_ones_go_by_mail() {
+        let all = [
+            Body::Code { via: Via::Sms, code: OneTimeCode::new("918273"), minutes: 5 },
+            Body::FactorEnrolled { method: Method::Totp },
+            Body::RecoveryCodeUsed { left: 3 },
+            Body::AddressChanged { what: Changed::Phone },
+        ];
+        for body in all {
+            let message = message(body);
+            let written = serde_json::to_string(&message).unwrap();
+            assert!(serde_json::from_str::<Message>(&written).unwrap() == message, "{written}");
+        }
+        let old = r#"{"created_at":"2026-01-01T00:00:00Z","expires_at":"2026-01-02T00:00:00Z",
+            "user":"018f4e5c-7a9b-7c3d-8e1f-0a1b2c3d4e5f","to":"ada@example.org","name":"Ada",
+            "body":{"kind":"factor_added"},"due_at":"2026-01-01T00:00:00Z"}"#;
+        let old: Message = serde_json::from_str(old).unwrap();
+        assert_eq!((old.body.kind(), old.via()), ("factor_added", Via::Mail));
     }
 }

@@ -19,6 +19,7 @@ pub mod permission;
 pub mod plan;
 pub mod policy;
 pub mod query;
+pub mod quota;
 pub mod resource;
 pub mod role;
 pub mod session;

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::directory::message::Message;
 
@@ -26,19 +27,21 @@ pub struct DeliveryError {
     pub retry: bool,
     /// What happened, for the log.
     pub text: String,
+    /// How long the other side asks to wait before a later attempt.
+    pub wait: Option<Duration>,
 }
 
 impl DeliveryError {
     /// A failure that may pass.
     #[must_use]
     pub fn passing(text: impl Into<String>) -> Self {
-        Self { retry: true, text: text.into() }
+        Self { retry: true, text: text.into(), wait: None }
     }
 
     /// A failure that every further attempt would meet too.
     #[must_use]
     pub fn lasting(text: impl Into<String>) -> Self {
-        Self { retry: false, text: text.into() }
+        Self { retry: false, text: text.into(), wait: None }
     }
 }
 

@@ -1,8 +1,9 @@
 //! The task "outbox": hands what was committed to a channel.
 //!
-//! A message leaves at least once: it is taken out of the outbox only after the other side has accepted it. It is
-//! never sent after its end, and a server that is down is asked less and less often. Nothing here writes an
-//! address or a link to the log.
+//! A mail leaves at least once: it is taken out of the outbox only after the other side has accepted it. A text to a
+//! phone leaves at most once: it is taken out before, and put back only where it is certain that it was not sent; who
+//! misses a code asks for another. Neither is sent after its end, and a server that is down is asked less and less often.
+//! The two ways do not wait for each other. Nothing here writes an address, a code or a link to the log.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::base::clock::{Stopwatch, plus};
-use crate::directory::message::Message;
+use crate::directory::message::{Body, Message, Via};
 use crate::notify::channel::{Channel, DeliveryError};
 use crate::store::outbox::{self, MessageId};
 use crate::store::tx::Tx;
@@ -23,6 +24,8 @@ use crate::tasks::{Task, Work};
 const PERIOD: Duration = Duration::from_secs(5);
 /// The pause after the first failure; each further one is twice as long,
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
+/// The same for a code, which is soon of no use;
+const FIRST_PAUSE_OF_CODES: Duration = Duration::from_secs(5);
 /// up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
 /// Messages read at a time.
@@ -35,10 +38,13 @@ const FAILURES: u32 = 3;
 /// The dispatcher of one daemon.
 pub struct Outbox {
     store: Arc<Store>,
-    channel: Option<Arc<dyn Channel>>,
+    mail: Option<Arc<dyn Channel>>,
+    sms: Option<Arc<dyn Channel>>,
     schedule: Schedule,
-    /// Was it said already that there is no channel?
-    told_no_channel: AtomicBool,
+    /// Was it said already that there is no mail?
+    told_no_mail: AtomicBool,
+    /// Was it said already that there is no SMS?
+    told_no_sms: AtomicBool,
     /// Was it said already that some messages do not open?
     told_unreadable: AtomicBool,
 }
@@ -60,20 +66,40 @@ pub struct Tally {
     pub unreadable: usize,
 }
 
-/// One run under way.
+impl Tally {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            sent: self.sent + other.sent,
+            failed: self.failed + other.failed,
+            refused: self.refused + other.refused,
+            expired: self.expired + other.expired,
+            waiting: self.waiting + other.waiting,
+            unreadable: self.unreadable + other.unreadable,
+        }
+    }
+}
+
+/// One run under way, over one of the ways.
 struct Run {
+    via: Via,
     tally: Tally,
     stopwatch: Stopwatch,
     failures_in_a_row: u32,
 }
 
 impl Outbox {
-    /// A dispatcher. Without a channel messages wait until they expire.
+    /// A dispatcher of mail. Without a channel messages wait until they expire.
     #[must_use]
-    pub fn new(store: Arc<Store>, channel: Option<Arc<dyn Channel>>) -> Self {
+    pub fn new(store: Arc<Store>, mail: Option<Arc<dyn Channel>>) -> Self {
         let schedule = Schedule::every(PERIOD);
-        let (told_no_channel, told_unreadable) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { store, channel, schedule, told_no_channel, told_unreadable }
+        let (told_no_mail, told_no_sms, told_unreadable) = Default::default();
+        Self { store, mail, sms: None, schedule, told_no_mail, told_no_sms, told_unreadable }
+    }
+
+    /// The same, with a way to phones.
+    #[must_use]
+    pub fn with_sms(self, sms: Option<Arc<dyn Channel>>) -> Self {
+        Self { sms, ..self }
     }
 
     /// Delivers what is due, oldest first.
@@ -81,7 +107,12 @@ impl Outbox {
     /// # Errors
     /// When the store fails.
     pub async fn dispatch(&self) -> Result<Tally, StoreError> {
-        let mut run = Run { tally: Tally::default(), stopwatch: Stopwatch::start(), failures_in_a_row: 0 };
+        let (mail, sms) = tokio::join!(self.dispatch_by(Via::Mail), self.dispatch_by(Via::Sms));
+        Ok(mail?.plus(sms?))
+    }
+
+    async fn dispatch_by(&self, via: Via) -> Result<Tally, StoreError> {
+        let mut run = Run { via, tally: Tally::default(), stopwatch: Stopwatch::start(), failures_in_a_row: 0 };
         let mut after = None;
         loop {
             let page = outbox::page(&self.store.view(), after, CHUNK)?;
@@ -89,27 +120,31 @@ impl Outbox {
             after = Some(*last);
             for (id, message) in page {
                 match message {
-                    Ok(message) => self.handle(&mut run, id, &message).await?,
-                    Err(error) => {
+                    Ok(message) if message.via() == via => self.handle(&mut run, id, message).await?,
+                    Ok(_) => {}
+                    // Which way it would go nobody knows; one of them counts it.
+                    Err(error) if via == Via::Mail => {
                         run.tally.unreadable += 1;
                         self.tell_unreadable(&error);
                     }
+                    Err(_) => {}
                 }
             }
         }
         Ok(run.tally)
     }
 
-    async fn handle(&self, run: &mut Run, id: MessageId, message: &Message) -> Result<(), StoreError> {
+    async fn handle(&self, run: &mut Run, id: MessageId, message: Message) -> Result<(), StoreError> {
         let now = self.store.clock().now();
         if message.expires_at <= now {
             run.tally.expired += 1;
-            tell(message, "a message was dropped: its end came before it could be sent");
+            tell(&message, "a message was dropped: its end came before it could be sent");
             return self.remove(id).await;
         }
-        let Some(channel) = &self.channel else {
+        let channel = if run.via == Via::Sms { &self.sms } else { &self.mail };
+        let Some(channel) = channel else {
             run.tally.waiting += 1;
-            self.tell_no_channel();
+            self.tell_no_channel(run.via);
             return Ok(());
         };
         let closed = run.failures_in_a_row >= FAILURES || run.stopwatch.elapsed() >= LONGEST_RUN;
@@ -117,17 +152,21 @@ impl Outbox {
             run.tally.waiting += 1;
             return Ok(());
         }
-        match channel.deliver(message).await {
-            Ok(()) => self.sent(run, id, message).await,
+        if run.via == Via::Sms {
+            // What comes of it may never be known: a daemon that starts again does not send it again.
+            self.remove(id).await?;
+        }
+        match channel.deliver(&message).await {
+            Ok(()) => self.sent(run, id, &message).await,
             Err(error) if error.retry => self.failed(run, id, message, &error).await,
-            Err(error) => self.refused(run, id, message, &error).await,
+            Err(error) => self.refused(run, id, &message, &error).await,
         }
     }
 
     async fn sent(&self, run: &mut Run, id: MessageId, message: &Message) -> Result<(), StoreError> {
         run.failures_in_a_row = 0;
         run.tally.sent += 1;
-        self.remove(id).await?;
+        self.remove_after(run.via, id).await?;
         tracing::info!(message.kind = message.body.kind(), user.id = %message.user, "a message was sent");
         Ok(())
     }
@@ -136,22 +175,24 @@ impl Outbox {
         &self,
         run: &mut Run,
         id: MessageId,
-        message: &Message,
+        message: Message,
         error: &DeliveryError,
     ) -> Result<(), StoreError> {
         run.failures_in_a_row += 1;
         run.tally.failed += 1;
         let attempts = message.attempts.saturating_add(1);
-        let due_at = next_attempt(self.store.clock().now(), attempts);
+        let due_at = next_attempt(self.store.clock().now(), attempts, &message.body, error.wait);
         tracing::warn!(
             message.kind = message.body.kind(),
             user.id = %message.user,
             message.attempts = attempts,
             "a message could not be sent and is tried again at {due_at}: {error}"
         );
+        let by_sms = run.via == Via::Sms;
         let put_off = move |tx: &mut Tx<'_>| -> Result<(), StoreError> {
-            // Whoever took it out meanwhile had a reason.
-            let Some(message) = outbox::get(tx, id)? else { return Ok(()) };
+            // Whoever took a mail out meanwhile had a reason; a text was taken out by us.
+            let message = if by_sms { Some(message.clone()) } else { outbox::get(tx, id)? };
+            let Some(message) = message else { return Ok(()) };
             outbox::put(tx, id, &Message { attempts, due_at, ..message })
         };
         self.store.write(put_off).await
@@ -168,7 +209,12 @@ impl Outbox {
         run.failures_in_a_row = 0;
         run.tally.refused += 1;
         tell(message, &format!("a message was given up: {error}"));
-        self.remove(id).await
+        self.remove_after(run.via, id).await
+    }
+
+    /// Takes out what was handed over, where that was not done before.
+    async fn remove_after(&self, via: Via, id: MessageId) -> Result<(), StoreError> {
+        if via == Via::Sms { Ok(()) } else { self.remove(id).await }
     }
 
     async fn remove(&self, id: MessageId) -> Result<(), StoreError> {
@@ -180,9 +226,10 @@ impl Outbox {
             .await
     }
 
-    fn tell_no_channel(&self) {
-        if !self.told_no_channel.swap(true, Ordering::Relaxed) {
-            tracing::warn!("there are messages to send, but no mail is configured: they wait until they expire");
+    fn tell_no_channel(&self, via: Via) {
+        let (told, what) = if via == Via::Sms { (&self.told_no_sms, "SMS") } else { (&self.told_no_mail, "mail") };
+        if !told.swap(true, Ordering::Relaxed) {
+            tracing::warn!("there are messages to send, but no {what} is configured: they wait until they expire");
         }
     }
 
@@ -213,10 +260,11 @@ impl Task for Outbox {
     }
 }
 
-/// When a message that has failed so often is tried again.
-fn next_attempt(now: Timestamp, attempts: u32) -> Timestamp {
-    let factor = 2_u32.saturating_pow(attempts.saturating_sub(1));
-    plus(now, FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE))
+/// When a message that has failed so often is tried again, where the other side asks for this wait or none.
+fn next_attempt(now: Timestamp, attempts: u32, body: &Body, wait: Option<Duration>) -> Timestamp {
+    let first = if matches!(body, Body::Code { .. }) { FIRST_PAUSE_OF_CODES } else { FIRST_PAUSE };
+    let pause = first.saturating_mul(2_u32.saturating_pow(attempts.saturating_sub(1)));
+    plus(now, pause.max(wait.unwrap_or_default()).min(LONGEST_PAUSE))
 }
 
 fn tell(message: &Message, what: &str) {

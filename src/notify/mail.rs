@@ -20,7 +20,7 @@ use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use crate::directory::message::Message;
 use crate::notify::channel::{Answer, Channel, DeliveryError};
 use crate::notify::settings::{MailTls, Settings};
-use crate::notify::templates::{one_line, words};
+use crate::notify::templates::{Product, one_line, words};
 
 /// One delivery, from the connection to the server's last word.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -55,6 +55,7 @@ pub struct Mail {
     /// Made at the first delivery, since its pool needs the runtime.
     transport: OnceLock<AsyncSmtpTransport<Tokio1Executor>>,
     limit: Duration,
+    product: Product,
 }
 
 impl Mail {
@@ -72,13 +73,25 @@ impl Mail {
         if let (Some(name), Some(password)) = (&settings.username, &settings.password) {
             builder = builder.credentials(Credentials::new(name.clone(), password.expose().to_owned()));
         }
-        Ok(Self { from: sender(&settings.from)?, builder, transport: OnceLock::new(), limit: LIMIT })
+        Ok(Self {
+            from: sender(&settings.from)?,
+            builder,
+            transport: OnceLock::new(),
+            limit: LIMIT,
+            product: Product::default(),
+        })
     }
 
     /// The same with another time for one delivery.
     #[must_use]
     pub fn within(self, limit: Duration) -> Self {
         Self { limit, ..self }
+    }
+
+    /// The same, for codes of this product.
+    #[must_use]
+    pub fn of(self, product: Product) -> Self {
+        Self { product, ..self }
     }
 
     async fn send(&self, message: &Message) -> Result<(), DeliveryError> {
@@ -98,7 +111,7 @@ impl Mail {
     fn letter(&self, message: &Message) -> Result<lettre::Message, DeliveryError> {
         let unusable = |_| DeliveryError::lasting("the stored address is none that mail can go to");
         let to = message.to.parse::<Address>().map_err(unusable)?;
-        let words = words(message);
+        let words = words(message, &self.product);
         let id = (message.created_at.as_millisecond(), message.user, message.body.kind());
         lettre::Message::builder()
             .date(SystemTime::from(message.created_at))
@@ -153,7 +166,7 @@ fn refusal(error: &lettre::transport::smtp::Error, message: &Message) -> Deliver
     // lettre's own refusal: the server knows no address outside ASCII (RFC 6531 §3.2).
     let needs_unicode = error.is_client() && !message.to.is_ascii();
     let lasting = error.is_permanent() && !code.is_some_and(|code| ABOUT_THE_LOGIN.contains(&code));
-    DeliveryError { retry: !lasting && !needs_unicode, text: describe(error) }
+    DeliveryError { retry: !lasting && !needs_unicode, text: describe(error), wait: None }
 }
 
 /// A failure in words. What the server wrote is left out: it may repeat the address.

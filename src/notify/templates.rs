@@ -3,10 +3,41 @@
 //! The words are part of the program. What comes from a person's record stands in them as it is: it is put in
 //! once, is never read as a pattern, and can begin no line of its own.
 
-use crate::directory::message::{Body, Message};
+use std::net::IpAddr;
+
+use crate::base::secret::Secret;
+use crate::directory::factor::Method;
+use crate::directory::message::{Body, Changed, Message, OneTimeCode};
+
+/// What codes are for: people look at a code before they look at who sent it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Product {
+    /// What people call it.
+    pub name: String,
+    /// The host name of the page where codes are typed, where there is one: browsers fill a code in only there.
+    pub host: Option<String>,
+}
+
+impl Product {
+    /// Under this name, with pages at this host. An address is no host that browsers bind a code to.
+    #[must_use]
+    pub fn new(name: &str, host: Option<&str>) -> Self {
+        let plain = |host: &&str| {
+            let named = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte));
+            named && !host.is_empty() && host.parse::<IpAddr>().is_err()
+        };
+        Self { name: one_line(name), host: host.filter(plain).map(str::to_owned) }
+    }
+}
+
+impl Default for Product {
+    fn default() -> Self {
+        Self::new("musterd", None)
+    }
+}
 
 /// The words of one message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Words {
     /// The subject: one line, with nothing of the person in it.
     pub subject: &'static str,
@@ -14,17 +45,95 @@ pub struct Words {
     pub text: String,
 }
 
-/// The words of a message.
+/// The words of a message that goes by mail.
 #[must_use]
-pub fn words(message: &Message) -> Words {
+pub fn words(message: &Message, product: &Product) -> Words {
     let (subject, said) = match &message.body {
         Body::SetPassword { url } => ("Set your password", link(url, SET)),
         Body::ResetPassword { url } => ("Set a new password", link(url, RESET)),
         Body::PasswordChanged => ("Your password was changed", PASSWORD_CHANGED.to_owned()),
         Body::FactorAdded => ("A second factor was added to your account", FACTOR_ADDED.to_owned()),
         Body::FactorsReset => ("Your second factors were removed", FACTORS_RESET.to_owned()),
+        // The code comes first, and stands in no subject: those are kept and shown by everything on the way.
+        Body::Code { code, minutes, .. } => {
+            return Words { subject: "Your code", text: mailed(code, *minutes, product) };
+        }
+        Body::FactorEnrolled { method } => ("A second factor was set up", factor_enrolled(*method)),
+        Body::FactorRemoved { method } => ("A second factor was removed", factor_removed(*method)),
+        Body::RecoveryCodeUsed { left } => ("A recovery code was used", recovery_code_used(*left)),
+        Body::SecondFactorRefused => ("Somebody has your password", SECOND_FACTOR_REFUSED.to_owned()),
+        Body::AddressChanged { what: Changed::Email } => ("Your email address was changed", EMAIL_CHANGED.to_owned()),
+        Body::AddressChanged { what: Changed::Phone } => ("Your phone number was changed", PHONE_CHANGED.to_owned()),
     };
     Words { subject, text: format!("Hello {},\n\n{said}", one_line(&message.name)) }
+}
+
+/// A code as it goes by SMS. It ends with the line by which browsers fill it in at its own page only (W3C, Origin-bound
+/// one-time codes delivered via SMS §3), and holds no link.
+#[must_use]
+pub fn text_message(code: &OneTimeCode, minutes: u32, product: &Product) -> Secret {
+    let code = code.expose();
+    let said =
+        format!("{code} is your code for {}. It is good for {}. Never share it.", product.name, in_minutes(minutes));
+    Secret::new(match &product.host {
+        Some(host) => format!("{said}\n\n@{host} #{code}"),
+        None => said,
+    })
+}
+
+fn mailed(code: &OneTimeCode, minutes: u32, product: &Product) -> String {
+    format!(
+        "{} is your code for {}.\n\nIt is good for {}, and once. Type it only where you are logging in yourself, and never\n\
+         share it: nobody who works for {} will ask you for it.\n\n\
+         If you are not logging in, somebody knows your password: change it.\n",
+        code.expose(),
+        product.name,
+        in_minutes(minutes),
+        product.name
+    )
+}
+
+fn in_minutes(minutes: u32) -> String {
+    if minutes == 1 { "1 minute".to_owned() } else { format!("{minutes} minutes") }
+}
+
+/// What people call a second factor.
+fn named(method: Method) -> &'static str {
+    match method {
+        Method::Device => "a trusted device",
+        Method::Email => "codes by mail",
+        Method::Face => "your face",
+        Method::Totp => "an authenticator app",
+        Method::Passkey => "a passkey",
+        Method::Password => "a password",
+        Method::Recovery => "recovery codes",
+        Method::Sms => "codes by SMS",
+    }
+}
+
+fn factor_enrolled(method: Method) -> String {
+    format!(
+        "a second factor was set up for your account: {}.\n\nIf you did not do this, tell your administrator at once.\n",
+        named(method)
+    )
+}
+
+fn factor_removed(method: Method) -> String {
+    format!(
+        "a second factor of your account was removed: {}.\n\nIf you did not do this, tell your administrator at once.\n",
+        named(method)
+    )
+}
+
+fn recovery_code_used(left: u32) -> String {
+    let left = match left {
+        0 => "None is left: make new ones.".to_owned(),
+        1 => "One is left: make new ones soon.".to_owned(),
+        left => format!("{left} are left."),
+    };
+    format!(
+        "one of your recovery codes was used to log in. {left}\n\nIf it was not you, tell your administrator at once.\n"
+    )
 }
 
 /// A text from a record on one line: control characters and those that turn the reading direction become spaces.
@@ -64,6 +173,15 @@ const FACTOR_ADDED: &str = "a second factor was added to your account: from now 
 const FACTORS_RESET: &str = "the second factors of your account were removed. You may be asked to set up a new one.\n\n\
      If you do not know why, tell your administrator at once.\n";
 
+const SECOND_FACTOR_REFUSED: &str = "somebody gave the right password of your account, and then failed at the second factor. Nobody came in.\n\n\
+     If it was not you, somebody knows your password: change it now, and tell your administrator.\n";
+
+const EMAIL_CHANGED: &str = "the email address of your account was changed: from now on, messages go to the new one.\n\n\
+     If you did not change it, tell your administrator at once.\n";
+
+const PHONE_CHANGED: &str = "the phone number of your account was changed: from now on, codes go to the new one.\n\n\
+     If you did not change it, tell your administrator at once.\n";
+
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
@@ -71,6 +189,11 @@ mod tests {
     use super::*;
     use crate::base::id::UserId;
     use crate::base::rng::Rng;
+    use crate::directory::message::Via;
+
+    fn words(message: &Message) -> Words {
+        super::words(message, &Product::default())
+    }
 
     fn message(name: &str, body: Body) -> Message {
         let at = Timestamp::UNIX_EPOCH;
@@ -86,7 +209,7 @@ mod tests {
         }
     }
 
-    fn bodies(url: &str) -> [Body; 5] {
+    fn bodies(url: &str) -> [Body; 11] {
         let url = url.to_owned();
         [
             Body::SetPassword { url: url.clone() },
@@ -94,7 +217,35 @@ mod tests {
             Body::PasswordChanged,
             Body::FactorAdded,
             Body::FactorsReset,
+            Body::FactorEnrolled { method: Method::Totp },
+            Body::FactorRemoved { method: Method::Passkey },
+            Body::RecoveryCodeUsed { left: 1 },
+            Body::SecondFactorRefused,
+            Body::AddressChanged { what: Changed::Email },
+            Body::AddressChanged { what: Changed::Phone },
         ]
+    }
+
+    #[test]
+    fn a_code_stands_first_and_in_no_subject() {
+        let body = Body::Code { via: Via::Mail, code: OneTimeCode::new("918273"), minutes: 5 };
+        let product = Product::new("Example\nInc", None);
+        let words = super::words(&message("Ada", body), &product);
+        assert!(words.text.starts_with("918273 is your code for Example Inc.\n"), "{}", words.text);
+        assert!(words.text.contains("never\nshare it") && !words.text.contains("http"), "{}", words.text);
+        assert!(!words.subject.contains("918273"));
+    }
+
+    #[test]
+    fn a_text_to_a_phone_ends_with_the_line_that_binds_the_code_to_its_page() {
+        let code = OneTimeCode::new("918273");
+        let text = |host| text_message(&code, 5, &Product::new("Example", host)).expose().to_owned();
+        let said = "918273 is your code for Example. It is good for 5 minutes. Never share it.";
+        assert_eq!(text(Some("id.example.org")), format!("{said}\n\n@id.example.org #918273"));
+        for none in [None, Some(""), Some("127.0.0.1"), Some("::1"), Some("a b")] {
+            assert_eq!(text(none), said, "{none:?}");
+        }
+        assert!(text(Some("id.example.org")).len() <= 160);
     }
 
     #[test]
@@ -111,9 +262,9 @@ mod tests {
     fn every_kind_has_words_of_its_own_and_keeps_to_short_lines() {
         let all = bodies("https://id.example.org/a").map(|body| words(&message("Ada Lovelace", body)));
         for (at, words) in all.iter().enumerate() {
-            assert!(words.text.starts_with("Hello Ada Lovelace,\n\n") && words.text.ends_with(".\n"), "{words:?}");
-            assert!(words.text.lines().all(|line| line.chars().count() <= 120), "{words:?}");
-            assert!(all.iter().skip(at + 1).all(|other| other.subject != words.subject), "{words:?}");
+            assert!(words.text.starts_with("Hello Ada Lovelace,\n\n") && words.text.ends_with(".\n"), "{}", words.text);
+            assert!(words.text.lines().all(|line| line.chars().count() <= 120), "{}", words.text);
+            assert!(all.iter().skip(at + 1).all(|other| other.subject != words.subject), "{}", words.subject);
         }
     }
 

@@ -54,6 +54,7 @@ pub(super) const EXPORTED: &[(Space, Form)] = &[
     (Space::Login, Form::Record),
     (Space::Challenge, Form::Record),
     (Space::Device, Form::Record),
+    (Space::Quota, Form::Record),
     (Space::Ending, Form::Key),
     (Space::Outbox, Form::Sealed),
     (Space::Run, Form::Record),

@@ -34,6 +34,7 @@ mod migrate;
 pub mod organizations;
 pub mod outbox;
 pub mod pushes;
+pub mod quotas;
 pub mod readings;
 pub mod resources;
 pub mod rotate;

@@ -31,6 +31,7 @@ const RECORDS: &[Space] = &[
     Space::Credential,
     Space::Factor,
     Space::Verifier,
+    Space::Quota,
     Space::Session,
     Space::Token,
     Space::Link,

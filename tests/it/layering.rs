@@ -15,9 +15,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("tasks", &["base"]),
     ("store", &["base", "directory"]),
     ("scim", &["base", "directory"]),
-    ("sources", &["base", "directory", "scim"]),
-    ("notify", &["base", "directory", "store", "tasks"]),
-    ("auth", &["base", "directory", "store", "sources"]),
+    // The one HTTP client. Sources are read by it, and codes leave by it.
+    ("web", &["base"]),
+    ("sources", &["base", "directory", "scim", "web"]),
+    ("notify", &["base", "directory", "store", "tasks", "web"]),
+    // What proves a face answers by HTTP.
+    ("auth", &["base", "directory", "store", "sources", "web"]),
     ("sync", &["base", "directory", "store", "sources", "tasks"]),
     ("lifecycle", &["base", "directory", "store", "tasks", "sync"]),
     ("http", &["base", "directory", "store", "scim", "auth", "sync", "lifecycle", "tasks"]),
@@ -36,6 +39,7 @@ const EVERYTHING: &[&str] = &[
     "tasks",
     "store",
     "scim",
+    "web",
     "sources",
     "notify",
     "auth",
@@ -56,10 +60,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("axum", &["http"]),
     ("tower", &["http"]),
     ("tower_http", &["http"]),
-    // The command talks HTTP to the daemon's socket; a SCIM service that is read is the only one that the daemon calls.
-    ("hyper", &["http", "cli", "sources/scim_pull"]),
-    ("hyper_util", &["http", "cli", "sources/scim_pull"]),
-    ("http_body_util", &["http", "cli", "sources/scim_pull"]),
+    // The command talks HTTP to the daemon's socket.
+    ("hyper", &["http", "cli", "web"]),
+    ("hyper_util", &["http", "cli", "web"]),
+    ("http_body_util", &["http", "cli", "web"]),
     ("ldap3", &["sources/ldap"]),
     ("lber", &["sources/ldap"]),
     ("sled", &["store/engine/sled", "store/engine/sled.rs"]),

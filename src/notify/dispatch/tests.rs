@@ -10,7 +10,7 @@ use super::*;
 use crate::base::clock::Clock;
 use crate::base::id::UserId;
 use crate::base::rng::Rng;
-use crate::directory::message::Body;
+use crate::directory::message::OneTimeCode;
 use crate::notify::channel::MemoryChannel;
 
 const SECRET_URL: &str = "https://id.example.org/set/mst_secret";
@@ -155,7 +155,8 @@ async fn a_failure_puts_a_message_off_twice_as_long_each_time_up_to_an_hour() {
         store.clock().advance(SignedDuration::from_millis(1));
     }
     assert_eq!(outbox.dispatch().await.unwrap(), Tally { sent: 1, ..Tally::default() });
-    assert_eq!(next_attempt(Timestamp::UNIX_EPOCH, u32::MAX), plus(Timestamp::UNIX_EPOCH, LONGEST_PAUSE));
+    let epoch = Timestamp::UNIX_EPOCH;
+    assert_eq!(next_attempt(epoch, u32::MAX, &Body::PasswordChanged, None), plus(epoch, LONGEST_PAUSE));
 }
 
 #[tokio::test]
@@ -255,4 +256,97 @@ async fn the_task_tells_what_it_did_in_words() {
     assert_eq!((outbox.name(), outbox.schedule().as_str()), ("outbox", "5s"));
     let words = outbox.run().await.unwrap();
     assert_eq!(words, "1 sent, 0 failed for now, 0 refused, 0 expired, 0 waiting, 0 unreadable");
+}
+
+const CODE: &str = "918273";
+const NUMBER: &str = "+31612345600";
+
+fn code(via: Via) -> Body {
+    Body::Code { via, code: OneTimeCode::new(CODE), minutes: 5 }
+}
+
+#[tokio::test]
+async fn each_message_goes_its_way_and_a_closed_one_holds_the_other_up_nowhere() {
+    let store = store();
+    let (mail, sms) = (Arc::new(MemoryChannel::default()), Arc::new(MemoryChannel::default()));
+    let outbox = Outbox::new(store.clone(), Some(mail.clone())).with_sms(Some(sms.clone()));
+    for _ in 0..4 {
+        push(&store, Body::PasswordChanged).await;
+        mail.fail_next(DeliveryError::passing("the mail server is down"));
+    }
+    push(&store, code(Via::Sms)).await;
+    assert_eq!(outbox.dispatch().await.unwrap(), Tally { sent: 1, failed: 3, waiting: 1, ..Tally::default() });
+    assert_eq!((mail.take().len(), sms.take().len()), (0, 1));
+}
+
+#[tokio::test]
+async fn without_a_way_to_phones_a_text_never_goes_by_mail() {
+    let store = store();
+    let (outbox, channel) = outbox(&store);
+    push(&store, code(Via::Sms)).await;
+    let (log, _guard) = Log::start();
+    assert_eq!(outbox.dispatch().await.unwrap(), Tally { waiting: 1, ..Tally::default() });
+    assert!(channel.take().is_empty());
+    assert!(log.text().contains("no SMS is configured"), "{}", log.text());
+}
+
+#[tokio::test]
+async fn a_text_that_may_be_under_way_when_the_daemon_ends_is_not_sent_again() {
+    struct Hanging(tokio::sync::Notify);
+    impl Channel for Hanging {
+        fn deliver<'a>(&'a self, _: &'a Message) -> crate::notify::channel::Answer<'a, Result<(), DeliveryError>> {
+            Box::pin(async {
+                self.0.notify_one();
+                std::future::pending().await
+            })
+        }
+    }
+    let store = store();
+    push(&store, code(Via::Sms)).await;
+    let hanging = Arc::new(Hanging(tokio::sync::Notify::new()));
+    let first = Outbox::new(store.clone(), None).with_sms(Some(hanging.clone()));
+    tokio::select! {
+        _ = first.dispatch() => panic!("it hangs"),
+        () = hanging.0.notified() => {}
+    }
+    assert!(queued(&store).is_empty());
+}
+
+#[tokio::test]
+async fn a_code_is_tried_again_soon_and_never_after_its_end() {
+    let store = store();
+    let sms = Arc::new(MemoryChannel::default());
+    let outbox = Outbox::new(store.clone(), None).with_sms(Some(sms.clone()));
+    push(&store, code(Via::Sms)).await;
+    let (log, _guard) = Log::start();
+    sms.fail_next(DeliveryError::passing("busy"));
+    sms.fail_next(DeliveryError { wait: Some(Duration::from_secs(40)), ..DeliveryError::passing("busy") });
+    for pause in [5, 40] {
+        assert_eq!(outbox.dispatch().await.unwrap(), Tally { failed: 1, ..Tally::default() });
+        let message = queued(&store).remove(0);
+        assert_eq!(message.due_at.duration_since(store.clock().now()), SignedDuration::from_secs(pause));
+        store.clock().set(message.due_at);
+    }
+    store.clock().advance(SignedDuration::from_hours(3));
+    assert_eq!(outbox.dispatch().await.unwrap(), Tally { expired: 1, ..Tally::default() });
+    assert!(sms.take().is_empty() && queued(&store).is_empty());
+    assert!(!log.text().contains(CODE) && !log.text().contains(NUMBER), "{}", log.text());
+}
+
+#[tokio::test]
+async fn a_code_that_is_given_up_is_logged_without_code_and_number() {
+    let store = store();
+    let sms = Arc::new(MemoryChannel::default());
+    let outbox = Outbox::new(store.clone(), None).with_sms(Some(sms.clone()));
+    let id = push(&store, code(Via::Sms)).await;
+    let to = move |tx: &mut Tx<'_>| -> Result<(), StoreError> {
+        let message = outbox::get(tx, id)?.unwrap();
+        outbox::put(tx, id, &Message { to: NUMBER.to_owned(), ..message })
+    };
+    store.write(to).await.unwrap();
+    sms.fail_next(DeliveryError::lasting("the provider refused it: 21211"));
+    let (log, _guard) = Log::start();
+    assert_eq!(outbox.dispatch().await.unwrap(), Tally { refused: 1, ..Tally::default() });
+    let text = log.text();
+    assert!(text.contains("21211") && !text.contains(CODE) && !text.contains(NUMBER), "{text}");
 }

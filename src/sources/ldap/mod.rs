@@ -1,6 +1,6 @@
 //! Users and groups read from an LDAP server or Active Directory, and passwords verified there by bind.
 //!
-//! Only this folder may use the LDAP library; how TLS is verified is shared with `sources/scim_pull`. Whatever drives the
+//! Only this folder may use the LDAP library; the roots of TLS are those of `web`. Whatever drives the
 //! LDAP library runs in a task of its own, or where a panic is caught, because that library can panic on what a server
 //! sends; such a panic is an error here, never a result. Nothing is written to the server, no referral is followed, and
 //! no certificate goes unverified.

@@ -10,9 +10,10 @@ use super::kind::ServerKind;
 use super::wire::endpoint::{Endpoint, Protection};
 use super::wire::identity::{self, IdentityFiles};
 use super::wire::pin::Pin;
-use super::wire::tls::{self, TlsSettings};
+use super::wire::tls::TlsSettings;
 use crate::base::id::SourceId;
 use crate::base::secret::Secret;
+use crate::web::tls;
 
 /// Which attribute of an entry becomes which field of a user; `None` is what the server's kind has for it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

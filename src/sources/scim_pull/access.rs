@@ -7,17 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use data_encoding::BASE64;
-use hyper::Method;
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use rustls::ClientConfig;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use super::place::Place;
-use super::settings::{Access as Configured, Settings};
-use super::wire::{Answer, Ask, Limits, Wire, WireError};
+use super::settings::{Access as Configured, KEYS, Settings};
 use crate::base::clock::Stopwatch;
 use crate::base::secret::Secret;
+use crate::web::Method;
+use crate::web::client::{Answer, Ask, Limits, Wire, WireError};
+use crate::web::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use crate::web::place::Place;
 
 /// How long a token is used whose end the server does not tell.
 const LIFE: Duration = Duration::from_secs(60 * 60);
@@ -129,7 +129,7 @@ impl Access {
         if let Some(kept) = kept.as_ref().filter(|kept| kept.since.elapsed() < kept.life) {
             return Ok(kept.token.clone());
         }
-        let limits = Limits { connect, request: time, answer: ANSWER_MAX };
+        let limits = Limits { connect, request: time, answer: ANSWER_MAX, keys: &KEYS };
         let mut wire = Wire::new(at.clone(), limits, tls.cloned());
         let since = Stopwatch::start();
         let lost = |error: WireError| match error {

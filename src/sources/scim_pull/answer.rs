@@ -1,12 +1,12 @@
 //! What the service answers, as far as it is looked at: a page of a list, and what it says it can do.
 
-use hyper::body::Bytes;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, civil};
 use serde_json::{Map, Value};
 
 use super::path::{boolean, member, text};
 use crate::scim::Resource;
+use crate::web::Bytes;
 
 /// One page of a list (RFC 7644 §3.4.2, RFC 9865 §2).
 #[derive(Debug, Default)]

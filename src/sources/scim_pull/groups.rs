@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use super::mapping::{GROUPS, Mapped, USERS, group, label};
 use super::path::text;
-use super::place::encode;
 use super::session::{Fault, Session};
 use super::sweep::{Key, key};
 use crate::scim::Resource;
 use crate::sources::{MemberName, Piece};
+use crate::web::place::encode;
 
 /// Groups without members in a list that are looked at by themselves, before that is believed.
 const DOUBTS: usize = 3;

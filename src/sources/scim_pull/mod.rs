@@ -1,9 +1,10 @@
 //! Users and groups read from another SCIM 2.0 service (RFC 7643, RFC 7644, RFC 9865).
 //!
-//! It reads only, by GET, and verifies no passwords: SCIM has no way to ask. The HTTP client is used in this folder
-//! alone; no redirect is followed, so that no token goes where it was not meant to go, and no certificate goes unverified.
+//! It reads only, by GET, and verifies no passwords: SCIM has no way to ask. The HTTP client is that of
+//! [`crate::web`]: no redirect is followed, so that no token goes where it was not meant to go, and no certificate goes
+//! unverified.
 //!
-//! The way of a resource: `wire` (TCP, TLS, HTTP) → `session` (token, waiting, faults) → `sweep` (pages, proved to be
+//! The way of a resource: `web` (TCP, TLS, HTTP) → `session` (token, waiting, faults) → `sweep` (pages, proved to be
 //! all) → `mapping` → [`crate::sources::Piece`].
 
 mod access;
@@ -12,19 +13,16 @@ mod bookmark;
 mod groups;
 mod mapping;
 mod path;
-mod place;
 mod probe;
 mod reading;
 mod session;
 mod settings;
 mod sweep;
-mod wire;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustls::ClientConfig;
-use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 pub use self::settings::{Access, Attributes, Fault, Paging, Settings};
@@ -32,17 +30,17 @@ pub use self::settings::{Access, Attributes, Fault, Paging, Settings};
 use self::access::Access as Way;
 use self::answer::Features;
 use self::mapping::{Mapping, USERS};
-use self::place::{Place, encode};
 use self::session::Session;
 use crate::base::clock::{Clock, Stopwatch};
 use crate::base::id::{ExternalId, SourceId};
 use crate::base::secret::Secret;
 use crate::scim::Resource;
-use crate::sources::ldap::wire::tls::{self, TlsSettings};
 use crate::sources::{
     Answer, Bookmark, Instead, Output, Person, PullError, PulledUser, Read, ServerHealth, Source, TestReport, TestStep,
     Trial, Verdict,
 };
+use crate::web::place::{Place, encode};
+use crate::web::tls::Tls;
 
 /// One SCIM service as a source of users.
 pub struct ScimSource(Arc<Inner>);
@@ -53,7 +51,7 @@ struct Inner {
     access: Way,
     mapping: Mapping,
     clock: Clock,
-    tls: OnceCell<Arc<ClientConfig>>,
+    tls: Tls,
     /// What the service said last that it can do.
     features: Mutex<Option<Features>>,
     /// Why it did not answer last, and since when; `None`: it did, as far as is known.
@@ -79,11 +77,11 @@ impl Inner {
         let base = Place::parse(&settings.url).map_err(|problem| vec![("url", problem)])?;
         let mapping = Mapping::new(&settings).map_err(|problem| vec![("attributes", problem)])?;
         let access = Way::new(&settings);
-        let (tls, features, down) = (OnceCell::new(), Mutex::default(), Mutex::default());
+        let (tls, features, down) = (Tls::new(settings.ca_file.clone()), Mutex::default(), Mutex::default());
         Ok(Self { settings, base, access, mapping, clock, tls, features, down })
     }
 
-    /// How TLS is done; `None` where it is not. Roots are read once, from files: not on the runtime's own threads.
+    /// How TLS is done; `None` where it is not.
     async fn tls(&self) -> Result<Option<Arc<ClientConfig>>, String> {
         let token_place = match &self.access {
             Way::Client { at, .. } => Some(at),
@@ -92,12 +90,7 @@ impl Inner {
         if !self.base.tls && token_place.is_none_or(|place| !place.tls) {
             return Ok(None);
         }
-        let made = self.tls.get_or_try_init(|| async {
-            let settings = TlsSettings { ca_file: self.settings.ca_file.clone(), pins: Vec::new(), identity: None };
-            let made = tokio::task::spawn_blocking(move || tls::client_config(&settings)).await;
-            made.unwrap_or_else(|_| Err("TLS cannot be set up".to_owned()))
-        });
-        made.await.map(|config| Some(Arc::clone(config)))
+        self.tls.config().await.map(Some)
     }
 
     /// The same source with other settings, to try them: no connection, and nothing that is known, is shared.

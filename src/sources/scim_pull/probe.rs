@@ -11,10 +11,10 @@ use super::mapping::{GROUPS, USERS, group};
 use super::reading::{features, list};
 use super::session::{Fault, Session, last_modified};
 use super::settings::Paging;
-use super::wire::WireError;
 use crate::base::clock::Stopwatch;
 use crate::scim::Resource;
 use crate::sources::{TestReport, TestStep};
+use crate::web::client::WireError;
 
 /// Users shown as they would be read, by a test and by a doctor.
 const SAMPLES: usize = 3;

@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use hyper::Method;
-use hyper::header::{ACCEPT, AUTHORIZATION, IF_NONE_MATCH};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -12,10 +10,13 @@ use super::Inner;
 use super::access::NoToken;
 use super::answer::time;
 use super::path::{member, text};
-use super::wire::{Answer, Ask, Wire, WireError};
 use crate::base::clock::Stopwatch;
 use crate::base::secret::Secret;
 use crate::sources::{PullError, Unwanted};
+use crate::web::Method;
+use crate::web::client::{Answer, Ask, Wire, WireError};
+use crate::web::header::{ACCEPT, AUTHORIZATION, IF_NONE_MATCH};
+use crate::web::place::without_query;
 
 /// How often a server may say that it is busy, to one request.
 const BUSY_MAX: u32 = 8;
@@ -230,7 +231,7 @@ impl<'a> Session<'a> {
             429 | 503 => "it stayed busy".to_owned(),
             _ => "the request is refused".to_owned(),
         };
-        let path = super::place::without_query(below);
+        let path = without_query(below);
         let said = if said.is_empty() { String::new() } else { format!(" (it says: {said})") };
         Fault::Refused { status, kind, text: format!("{}{path} answers {status}: {what}{said}", self.inner.base) }
     }

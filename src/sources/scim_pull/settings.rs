@@ -6,12 +6,21 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::path::AttributePath;
-use super::place::Place;
-use super::wire::Limits;
 use crate::base::id::SourceId;
 use crate::base::secret::Secret;
 use crate::scim::filter;
-use crate::sources::ldap::wire::tls;
+use crate::web::client::{Keys, Limits};
+use crate::web::place::Place;
+use crate::web::tls;
+
+/// What the errors of the HTTP client call these settings.
+pub(super) const KEYS: Keys = Keys {
+    url: "url",
+    ca_file: "ca_file",
+    connect: "connect_timeout",
+    request: "operation_timeout",
+    too_large: "lower page_size, or raise answer_limit",
+};
 
 /// How a list is read page by page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,7 +145,8 @@ impl Settings {
     }
 
     pub(super) fn limits(&self) -> Limits {
-        Limits { connect: self.connect_timeout, request: self.operation_timeout, answer: self.answer_limit }
+        let (connect, request, answer) = (self.connect_timeout, self.operation_timeout, self.answer_limit);
+        Limits { connect, request, answer, keys: &KEYS }
     }
 
     fn server_faults(&self, faults: &mut Vec<Fault>) {

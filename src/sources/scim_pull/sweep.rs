@@ -7,15 +7,14 @@
 
 use std::collections::HashSet;
 
-use hyper::body::Bytes;
-
 use super::answer::Page;
 use super::path::text;
-use super::place::encode;
 use super::session::{Fault, Session};
 use super::settings::Paging;
 use crate::base::secret::sha256;
 use crate::scim::Resource;
+use crate::web::Bytes;
+use crate::web::place::encode;
 
 /// How often a list may begin anew.
 const AGAIN_MAX: u8 = 2;

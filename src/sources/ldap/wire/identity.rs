@@ -9,8 +9,8 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::sign::CertifiedKey;
 
-use super::tls::read_certificates;
 use crate::base::private_file;
+use crate::web::tls::read_certificates;
 
 /// The name of the setting with the certificate.
 pub(crate) const CERTIFICATE: &str = "client_cert_file";

@@ -4,17 +4,16 @@
 //! RFC 6125); the common name is not looked at. There is no switch to turn any of this off: `tls_pin` names
 //! the one certificate that is taken instead.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use rustls::sign::SingleCertAndKey;
-use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
+use rustls::{AlertDescription, CertificateError, ClientConfig};
 
 use super::identity::{self, IdentityFiles};
 use super::pin::{Pin, PinFault, PinVerifier};
+use crate::web::tls::{provider, roots};
 
 /// What the settings say of TLS.
 #[derive(Clone)]
@@ -25,37 +24,6 @@ pub(crate) struct TlsSettings {
     pub(crate) pins: Vec<Pin>,
     /// Who we are.
     pub(crate) identity: Option<IdentityFiles>,
-}
-
-/// The certificates of a PEM file.
-///
-/// # Errors
-/// The file cannot be read or holds no certificate.
-pub(crate) fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let shown = path.display();
-    let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect)
-        .map_err(|error| format!("{shown} cannot be read as PEM certificates: {error}"))?;
-    if certificates.is_empty() { Err(format!("{shown} holds no certificate")) } else { Ok(certificates) }
-}
-
-fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    let certificates = match ca_file {
-        Some(path) => read_certificates(path).map_err(|problem| format!("ca_file: {problem}"))?,
-        None => rustls_native_certs::load_native_certs().certs,
-    };
-    roots.add_parsable_certificates(certificates);
-    match (roots.is_empty(), ca_file) {
-        (false, _) => Ok(roots),
-        (true, Some(path)) => Err(format!("ca_file: {} holds no certificate that can be used", path.display())),
-        (true, None) => Err("the system has no root certificates: install them, or set ca_file".to_owned()),
-    }
-}
-
-/// The provider of all algorithms.
-pub(crate) fn provider() -> CryptoProvider {
-    rustls::crypto::aws_lc_rs::default_provider()
 }
 
 /// The TLS configuration for one source. Reads files: not for the runtime's own threads.

@@ -1,7 +1,7 @@
 //! HTTP/1.1 to one service: TCP, TLS, one request after the other on a connection that is kept.
 //!
 //! It is small on purpose. It follows no redirect, unpacks nothing, uses no proxy, and takes no more of an answer than
-//! it was told; each request has its time. It knows nothing of SCIM, and no secret stands in what it says.
+//! it was told; each request has its time. It knows nothing of what it carries, and no secret stands in what it says.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,31 +30,48 @@ const HEADERS_MAX: usize = 100;
 /// Addresses of one host that are tried.
 const ADDRESSES_MAX: usize = 8;
 
+/// What the caller's settings call the things that errors tell to look at.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    /// Where the service is.
+    pub(crate) url: &'static str,
+    /// The certificates to trust.
+    pub(crate) ca_file: &'static str,
+    /// The time for TCP and TLS.
+    pub(crate) connect: &'static str,
+    /// The time for one request.
+    pub(crate) request: &'static str,
+    /// What to do where an answer is too large.
+    pub(crate) too_large: &'static str,
+}
+
 /// How long things may take, and how much may come.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     /// TCP and TLS together.
-    pub(super) connect: Duration,
+    pub(crate) connect: Duration,
     /// One request to the last byte of its answer.
-    pub(super) request: Duration,
+    pub(crate) request: Duration,
     /// Bytes of one answer.
-    pub(super) answer: usize,
+    pub(crate) answer: usize,
+    /// How the settings call these, for errors.
+    pub(crate) keys: &'static Keys,
 }
 
 /// What is asked.
-pub(super) struct Ask<'a> {
-    pub(super) method: Method,
+pub(crate) struct Ask<'a> {
+    pub(crate) method: Method,
     /// Path and query.
-    pub(super) target: &'a str,
-    pub(super) headers: Vec<(HeaderName, String)>,
-    pub(super) body: String,
+    pub(crate) target: &'a str,
+    pub(crate) headers: Vec<(HeaderName, String)>,
+    pub(crate) body: String,
 }
 
 /// An answer, read to its end.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Bytes,
     headers: HeaderMap,
 }
 
@@ -64,27 +81,27 @@ impl Answer {
     }
 
     /// When the server sent it, by the server's clock.
-    pub(super) fn date(&self) -> Option<&str> {
+    pub(crate) fn date(&self) -> Option<&str> {
         self.header(DATE)
     }
 
-    pub(super) fn etag(&self) -> Option<&str> {
+    pub(crate) fn etag(&self) -> Option<&str> {
         self.header(ETAG)
     }
 
-    pub(super) fn retry_after(&self) -> Option<&str> {
+    pub(crate) fn retry_after(&self) -> Option<&str> {
         self.header(RETRY_AFTER)
     }
 
     /// Where a redirect leads, as it may be shown.
-    pub(super) fn location(&self) -> Option<&str> {
+    pub(crate) fn location(&self) -> Option<&str> {
         self.header(LOCATION).map(without_query)
     }
 }
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum WireError {
+pub(crate) enum WireError {
     /// Nobody answers, or not in time, or the connection was lost.
     #[error("{0}")]
     Lost(String),
@@ -101,7 +118,7 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// A way to one service; connects when it is first used, and again when the connection was lost.
-pub(super) struct Wire {
+pub(crate) struct Wire {
     place: Place,
     limits: Limits,
     tls: Option<Arc<ClientConfig>>,
@@ -115,22 +132,22 @@ struct Open {
 
 impl Wire {
     /// `tls` must be there where the place wants it.
-    pub(super) fn new(place: Place, limits: Limits, tls: Option<Arc<ClientConfig>>) -> Self {
+    pub(crate) fn new(place: Place, limits: Limits, tls: Option<Arc<ClientConfig>>) -> Self {
         Self { place, limits, tls, open: None }
     }
 
     /// Connects, and tells how.
-    pub(super) async fn connect(&mut self) -> Result<String, WireError> {
-        let limit = self.limits.connect;
-        let opened = timeout(limit, open(&self.place, self.tls.as_ref())).await;
-        let late = || WireError::Lost(format!("{}: no connection within {limit:?} (connect_timeout)", self.place));
+    pub(crate) async fn connect(&mut self) -> Result<String, WireError> {
+        let Limits { connect: limit, keys, .. } = self.limits;
+        let opened = timeout(limit, open(&self.place, self.tls.as_ref(), keys)).await;
+        let late = || WireError::Lost(format!("{}: no connection within {limit:?} ({})", self.place, keys.connect));
         let (open, about) = opened.map_err(|_| late())??;
         self.open = Some(open);
         Ok(about)
     }
 
     /// Asks once; on a connection that the server closed meanwhile, once more.
-    pub(super) async fn send(&mut self, ask: &Ask<'_>) -> Result<Answer, WireError> {
+    pub(crate) async fn send(&mut self, ask: &Ask<'_>) -> Result<Answer, WireError> {
         let was_open = self.open.is_some();
         match self.send_once(ask).await {
             Err((WireError::Lost(_), false)) if was_open => self.send_once(ask).await.map_err(|(error, _)| error),
@@ -148,7 +165,7 @@ impl Wire {
             }
         };
         let request = self.request(ask).map_err(|error| (error, true))?;
-        let (limit, most, place) = (self.limits.request, self.limits.answer, &self.place);
+        let (Limits { request: limit, answer: most, keys, .. }, place) = (self.limits, &self.place);
         let lost = |error: hyper::Error| WireError::Lost(format!("{place}: {}", words(&error)));
         let watch = Stopwatch::start();
         let exchange = async {
@@ -157,16 +174,14 @@ impl Wire {
             let (head, body) = response.into_parts();
             let body = Limited::new(body, most).collect().await.map_err(|error| {
                 if error.downcast_ref::<LengthLimitError>().is_some() {
-                    WireError::TooLarge(format!(
-                        "{place}: an answer is larger than {most} bytes: lower page_size, or raise answer_limit"
-                    ))
+                    WireError::TooLarge(format!("{place}: an answer is larger than {most} bytes: {}", keys.too_large))
                 } else {
                     WireError::Lost(format!("{place}: the answer broke off"))
                 }
             })?;
             Ok(Answer { status: head.status.as_u16(), body: body.to_bytes(), headers: head.headers })
         };
-        let late = || (WireError::Lost(format!("{place}: no answer within {limit:?} (operation_timeout)")), true);
+        let late = || (WireError::Lost(format!("{place}: no answer within {limit:?} ({})", keys.request)), true);
         let answer = match timeout(limit, exchange).await {
             Err(_) => return Err(late()),
             // What fails at once failed because the connection was gone already.
@@ -191,15 +206,19 @@ impl Wire {
     }
 }
 
-async fn open(place: &Place, tls: Option<&Arc<ClientConfig>>) -> Result<(Open, String), WireError> {
+async fn open(
+    place: &Place,
+    tls: Option<&Arc<ClientConfig>>,
+    keys: &'static Keys,
+) -> Result<(Open, String), WireError> {
     let tcp = tcp(place).await?;
     let address = tcp.peer_addr().map(|address| address.to_string()).unwrap_or_default();
     let (stream, about): (Box<dyn Stream>, String) = match tls {
         Some(config) if place.tls => {
             let name = ServerName::try_from(place.host.clone());
-            let name = name.map_err(|_| WireError::Tls(format!("`{}` in url is no host name", place.host)))?;
+            let name = name.map_err(|_| WireError::Tls(format!("`{}` in {} is no host name", place.host, keys.url)))?;
             let tls = TlsConnector::from(Arc::clone(config)).connect(name, tcp).await;
-            let tls = tls.map_err(|error| explain(&error, place))?;
+            let tls = tls.map_err(|error| explain(&error, place, keys))?;
             let version = tls.get_ref().1.protocol_version().map(|version| format!("{version:?}")).unwrap_or_default();
             (Box::new(tls), format!("{place} ({address}), {version}"))
         }
@@ -242,22 +261,24 @@ fn words(error: &hyper::Error) -> String {
 }
 
 /// What went wrong in a handshake, with the setting to look at.
-fn explain(error: &std::io::Error, place: &Place) -> WireError {
+fn explain(error: &std::io::Error, place: &Place, keys: &Keys) -> WireError {
+    let Keys { url, ca_file, .. } = keys;
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     let why = match inner {
         Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
-            "the server's certificate is not signed by a trusted authority: set ca_file to the certificate of the one \
-             that signed it"
-                .to_owned()
+            format!(
+                "the server's certificate is not signed by a trusted authority: set {ca_file} to the certificate of \
+                 the one that signed it"
+            )
         }
         Some(rustls::Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-        )) => "the server's certificate is not for this host: use a name in url that it carries".to_owned(),
+        )) => format!("the server's certificate is not for this host: use a name in {url} that it carries"),
         Some(rustls::Error::InvalidCertificate(
             CertificateError::Expired | CertificateError::ExpiredContext { .. },
         )) => "the server's certificate has expired: renew it there".to_owned(),
         Some(rustls::Error::InvalidCertificate(fault)) => format!("the server's certificate is refused: {fault}"),
-        Some(rustls::Error::InvalidMessage(_)) => "the server does not speak TLS here: check url".to_owned(),
+        Some(rustls::Error::InvalidMessage(_)) => format!("the server does not speak TLS here: check {url}"),
         Some(other) => format!("TLS failed: {other}"),
         None => return WireError::Lost(format!("{place}: the connection was lost while TLS began: {error}")),
     };

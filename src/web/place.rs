@@ -13,22 +13,22 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove
 
 /// A host, how it is reached, and a path there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// TLS from the first byte; without it, only this very host is reached.
-    pub(super) tls: bool,
+    pub(crate) tls: bool,
     /// A host name or an address, without brackets.
-    pub(super) host: String,
-    pub(super) port: u16,
+    pub(crate) host: String,
+    pub(crate) port: u16,
     /// Without a slash at its end.
-    pub(super) path: String,
+    pub(crate) path: String,
 }
 
 impl Place {
     /// Parses `https://host[:port][/path]`, or `http://` on loopback.
     ///
     /// # Errors
-    /// What is wrong with the URL, or that it would send a token in plain text.
-    pub(super) fn parse(url: &str) -> Result<Self, String> {
+    /// What is wrong with the URL, or that it would send secrets in plain text.
+    pub(crate) fn parse(url: &str) -> Result<Self, String> {
         let uri: Uri = url.parse().map_err(|_| format!("`{}` is not a URL", without_query(url)))?;
         let shown = without_query(url);
         let tls = match uri.scheme_str() {
@@ -51,7 +51,7 @@ impl Place {
         }
         if !tls && !is_loopback(host) {
             return Err(format!(
-                "`{shown}` would send the token in plain text: use https:// (only loopback may go without)"
+                "`{shown}` would send secrets in plain text: use https:// (only loopback may go without)"
             ));
         }
         Ok(Self {
@@ -63,7 +63,7 @@ impl Place {
     }
 
     /// What goes into the header `Host`.
-    pub(super) fn authority(&self) -> String {
+    pub(crate) fn authority(&self) -> String {
         let (open, close) = if self.host.contains(':') { ("[", "]") } else { ("", "") };
         let default = if self.tls { 443 } else { 80 };
         let port = if self.port == default { String::new() } else { format!(":{}", self.port) };
@@ -71,7 +71,7 @@ impl Place {
     }
 
     /// Without TLS a name that leads elsewhere is not followed.
-    pub(super) fn may_use(&self, address: &SocketAddr) -> bool {
+    pub(crate) fn may_use(&self, address: &SocketAddr) -> bool {
         self.tls || address.ip().is_loopback()
     }
 }
@@ -88,12 +88,12 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// A URL as it may be shown: what stands in a query may be a secret.
-pub(super) fn without_query(url: &str) -> &str {
+pub(crate) fn without_query(url: &str) -> &str {
     url.split(['?', '#']).next().unwrap_or_default()
 }
 
 /// Percent-encodes one segment of a path, or one value of a query.
-pub(super) fn encode(text: &str) -> String {
+pub(crate) fn encode(text: &str) -> String {
     utf8_percent_encode(text, UNRESERVED).to_string()
 }
 
