@@ -9,11 +9,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::breaker::Breaker;
+use crate::auth::factors::code::{Channel as CodeChannel, CodeKind};
 use crate::auth::factors::totp::TotpKind;
 use crate::auth::factors::{Factors, Kind};
 use crate::auth::hasher::Hasher;
 use crate::auth::login::{Authenticator, Newcomers};
-use crate::auth::settings::Settings as AuthSettings;
+use crate::auth::settings::{FactorSettings, Settings as AuthSettings};
 use crate::auth::throttle::Throttle;
 use crate::auth::verify::Backend;
 use crate::base::id::SourceId;
@@ -155,9 +156,16 @@ impl Daemon {
 /// The second factors that the settings want.
 fn factors(settings: &AuthSettings) -> Factors {
     let wanted = |method| settings.mfa.methods.contains(&method);
+    let code = |channel| -> Arc<dyn Kind> {
+        let FactorSettings { code_life, resend_after, .. } = settings.mfa;
+        Arc::new(CodeKind { channel, life: code_life, resend_after })
+    };
     let mut kinds: Vec<Arc<dyn Kind>> = Vec::new();
     if wanted(Method::Totp) {
         kinds.push(Arc::new(TotpKind { issuer: settings.issuer.clone() }));
+    }
+    if wanted(Method::Email) {
+        kinds.push(code(CodeChannel::Mail));
     }
     Factors::new(kinds)
 }

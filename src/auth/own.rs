@@ -10,7 +10,7 @@ use crate::base::secret::{Secret, TokenKind, hash_token, new_token};
 use crate::directory::audit::{Actor, Author};
 use crate::directory::factor::Method;
 use crate::directory::field::{DisplayName, FieldError};
-use crate::directory::message::Body;
+use crate::directory::message::{Body, Changed};
 use crate::directory::policy::FactorRule;
 use crate::directory::session::Session;
 use crate::directory::user::{RuleError, User, UserChange};
@@ -154,7 +154,7 @@ impl Authenticator {
             let mut entry = Entry::new("factor.removed", users::target(&user));
             entry.details.insert("method".to_owned(), gone.method().name().into());
             audit::append(tx, &who.author(), entry)?;
-            tell(tx, &user, Body::FactorsReset)?;
+            tell(tx, &user, Body::FactorRemoved { method: gone.method() })?;
             Ok(renew(tx, &who.session, &user, None)?)
         };
         self.with_proof(me, proof, act).await
@@ -200,8 +200,9 @@ impl Authenticator {
     pub async fn change_own(&self, me: &Me, change: UserChange, proof: Option<&Proof>) -> Result<User, LoginError> {
         let who = me.clone();
         let act = move |tx: &mut Tx<'_>, user: &User| {
-            let wished = change.clone();
+            let (wished, before) = (change.clone(), user);
             let changed = users::update(tx, &who.author(), user.id, "user.changed", |user, _| Ok(wished.apply(user)))?;
+            tell_the_old_address(tx, before, &changed)?;
             Ok(changed)
         };
         match proof {
@@ -298,6 +299,22 @@ fn renew(tx: &mut Tx<'_>, old: &Session, user: &User, proved: Option<Method>) ->
     session.methods.extend(proved);
     sessions::create(tx, hash, &session)?;
     Ok(Renewed { token, session })
+}
+
+/// Who took a session over and changes where codes and links go does not do so unseen.
+fn tell_the_old_address(tx: &mut Tx<'_>, before: &User, after: &User) -> Result<(), StoreError> {
+    let folded = |user: &User| user.email.as_ref().map(|email| email.folded());
+    let changed = [
+        (Changed::Email, folded(before) != folded(after)),
+        (
+            Changed::Phone,
+            before.phone.as_ref().map(|phone| phone.as_str()) != after.phone.as_ref().map(|phone| phone.as_str()),
+        ),
+    ];
+    for (what, _) in changed.into_iter().filter(|(_, changed)| *changed) {
+        tell(tx, before, Body::AddressChanged { what })?;
+    }
+    Ok(())
 }
 
 /// A factor that is under enrolment.

@@ -69,13 +69,26 @@ pub fn tell(tx: &mut Tx<'_>, user: &User, body: Body) -> Result<(), StoreError> 
 
 /// The same, of use until `expires_at` only.
 fn tell_until(tx: &mut Tx<'_>, user: &User, body: Body, expires_at: Timestamp) -> Result<(), StoreError> {
-    let Some(email) = user.email.as_ref().filter(|email| !email.folded().ends_with(".invalid")) else { return Ok(()) };
+    match user.email.as_ref().filter(|email| !email.folded().ends_with(".invalid")) {
+        Some(email) => send(tx, user, email.as_str(), body, expires_at),
+        None => Ok(()),
+    }
+}
+
+/// Puts a message to this address or number of a user into the outbox.
+pub(super) fn send(
+    tx: &mut Tx<'_>,
+    user: &User,
+    to: &str,
+    body: Body,
+    expires_at: Timestamp,
+) -> Result<(), StoreError> {
     let now = tx.now();
     let message = Message {
         created_at: now,
         expires_at,
         user: user.id,
-        to: email.as_str().to_owned(),
+        to: to.to_owned(),
         name: user.name.as_str().to_owned(),
         body,
         attempts: 0,

@@ -11,9 +11,12 @@ use crate::base::id::FactorId;
 use crate::directory::audit::Author;
 use crate::directory::factor::Method;
 use crate::directory::message::Body;
+use crate::directory::quota::Quota;
 use crate::directory::user::{MfaPolicy, User};
 use crate::store::audit::{self, Entry};
+use crate::store::challenges::Purpose;
 use crate::store::credentials::Factor;
+use crate::store::quotas;
 use crate::store::tx::Tx;
 use crate::store::users::{self, WriteError};
 use crate::store::verifiers::{self, Verifier};
@@ -71,8 +74,17 @@ impl Prove<'_> {
             Some(_) => return Ok(accepted),
         };
         entry.details.insert("method".to_owned(), method.name().into());
-        if method == Method::Recovery {
-            entry.details.insert("left".to_owned(), recovery::left(tx, user.id)?.into());
+        match accepted {
+            Some(_) => {
+                let left = recovery::left(tx, user.id)?.unwrap_or(0);
+                entry.details.insert("left".to_owned(), left.into());
+                tell(tx, user, Body::RecoveryCodeUsed { left: u32::try_from(left).unwrap_or(0) })?;
+            }
+            // Whoever logs in has proved the password: its owner must know that others have it.
+            None if self.ask.purpose == Purpose::Login && quotas::take(tx, &[Quota::Notice(user.id)])?.is_ok() => {
+                tell(tx, user, Body::SecondFactorRefused)?;
+            }
+            None => {}
         }
         audit::append(tx, self.author, entry)?;
         Ok(accepted)
@@ -93,7 +105,7 @@ pub(super) fn added(tx: &mut Tx<'_>, author: &Author, user: &User, method: Metho
     let mut entry = Entry::new("factor.added", users::target(&user));
     entry.details.insert("method".to_owned(), method.name().into());
     audit::append(tx, author, entry)?;
-    tell(tx, &user, Body::FactorAdded)?;
+    tell(tx, &user, Body::FactorEnrolled { method })?;
     Ok(user)
 }
 

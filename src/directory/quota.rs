@@ -42,6 +42,8 @@ pub enum Quota<'a> {
     All(u32),
     /// Codes by mail for one user.
     MailUser(UserId),
+    /// Notices to one user that somebody failed at their second factor.
+    Notice(UserId),
 }
 
 impl Quota<'_> {
@@ -54,6 +56,7 @@ impl Quota<'_> {
             Self::Network(_) => "network",
             Self::All(_) => "all",
             Self::MailUser(_) => "mail_user",
+            Self::Notice(_) => "notice",
         }
     }
 
@@ -66,6 +69,7 @@ impl Quota<'_> {
             Self::Network(_) => vec![Cap::new(20, HOUR)],
             Self::All(most) => vec![Cap::new(most, DAY)],
             Self::MailUser(_) => vec![Cap::new(1, MINUTE), Cap::new(5, HOUR)],
+            Self::Notice(_) => vec![Cap::new(1, HOUR)],
         }
     }
 
@@ -79,7 +83,7 @@ impl Quota<'_> {
     pub fn subject(self) -> Vec<u8> {
         match self {
             Self::Number(number) => number.as_bytes().to_vec(),
-            Self::User(id) | Self::MailUser(id) => id.as_bytes().to_vec(),
+            Self::User(id) | Self::MailUser(id) | Self::Notice(id) => id.as_bytes().to_vec(),
             Self::Network(IpAddr::V4(address)) => address.octets().to_vec(),
             Self::Network(IpAddr::V6(address)) => match address.to_ipv4_mapped() {
                 Some(address) => address.octets().to_vec(),

@@ -23,6 +23,7 @@ use crate::store::tx::{Reads, Tx};
 use crate::store::users::WriteError;
 use crate::store::{Store, StoreError};
 
+pub mod code;
 pub mod recovery;
 pub mod totp;
 
