@@ -18,7 +18,7 @@ use super::hasher::Hasher;
 pub use super::outcome::{LoginError, Outcome};
 use super::settings::Settings;
 use super::throttle::{Key, Throttle};
-use super::verify::{self, Answer, Backend, Kept, Question, Verified};
+use super::verify::{self, Answer, Backend, Kept, Question, Verified, WouldAsk};
 use crate::base::clock::plus;
 use crate::base::id::{SourceId, TokenId, UserId};
 use crate::base::secret::{Secret, TokenKind, new_token};
@@ -216,23 +216,35 @@ impl Authenticator {
             Some(user) => credentials::get(&self.store.view(), user.id)?,
             None => None,
         };
-        // Who may change the directory is verified by their own source alone: a name that another source happens to
-        // have too must not open an administrator's account.
-        let powerful = match user {
-            Some(user) => !role::permissions_of(&self.roles_of(user)?).is_empty(),
-            None => false,
-        };
         let question = Question {
             user,
             credential: credential.as_ref(),
             kept,
             typed,
             password,
-            only_own: self.settings.only_from_source || powerful,
+            only_own: self.asks_only_own(user)?,
             takes_newcomers: !self.settings.existing_users_only,
             deadline: self.settings.deadline,
         };
         Ok(verify::verify(&self.backends, &self.hasher, question).await?)
+    }
+
+    /// Who may change the directory is verified by their own source alone: a name that another source happens to have
+    /// too must not open an administrator's account.
+    fn asks_only_own(&self, user: Option<&User>) -> Result<bool, StoreError> {
+        let powerful = match user {
+            Some(user) => !role::permissions_of(&self.roles_of(user)?).is_empty(),
+            None => false,
+        };
+        Ok(self.settings.only_from_source || powerful)
+    }
+
+    /// Which backends a login of this user would ask, in their order.
+    ///
+    /// # Errors
+    /// When the store cannot read.
+    pub fn would_ask(&self, user: &User) -> Result<Vec<WouldAsk<'_>>, StoreError> {
+        Ok(verify::would_ask(&self.backends, user, self.asks_only_own(Some(user))?))
     }
 
     async fn note_refusal(

@@ -1,7 +1,9 @@
 //! The login from end to end on the memory engine, with sources whose answers the tests set.
 
+mod codes;
 mod factors;
 mod outage;
+mod own;
 mod passwords;
 mod sessions;
 mod verdicts;
@@ -17,8 +19,9 @@ use tokio_util::task::TaskTracker;
 use totp_rs::{Builder, Secret as TotpSecret};
 
 use super::breaker::Breaker;
+use super::factors::code::{Channel, CodeKind};
 use super::factors::totp::TotpKind;
-use super::factors::{Enrolment, Factors, Kind, Response};
+use super::factors::{Enrolment, Factors, Kind, MethodError, Response};
 use super::flow::Refusal;
 use super::hasher::Hasher;
 use super::login::{Authenticator, LoginError, Newcomers, Origin, Outcome};
@@ -197,7 +200,7 @@ fn world(change: impl FnOnce(&mut Settings)) -> World {
     ];
     let auth = Authenticator {
         grants: Arc::default(),
-        factors: Factors::new([Arc::new(TotpKind { issuer: "musterd".to_owned() }) as Arc<dyn Kind>]),
+        factors: Factors::new(kinds(&settings)),
         hasher: Hasher::start(&settings.hashing, store.rng()).unwrap(),
         throttle: Throttle::new(settings.lockout.clone()),
         newcomers: Arc::new(Taker(store.clone())),
@@ -207,6 +210,12 @@ fn world(change: impl FnOnce(&mut Settings)) -> World {
         backends,
     };
     World { auth, corp, late }
+}
+
+fn kinds(settings: &Settings) -> [Arc<dyn Kind>; 2] {
+    let (life, resend_after) = (settings.mfa.code_life, settings.mfa.resend_after);
+    let mail = CodeKind { channel: Channel::Mail, life, resend_after };
+    [Arc::new(TotpKind { issuer: "musterd".to_owned() }), Arc::new(mail)]
 }
 
 impl World {

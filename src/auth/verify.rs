@@ -182,6 +182,35 @@ struct Candidate<'a> {
     own: bool,
 }
 
+/// A backend in the order in which a login goes.
+pub struct WouldAsk<'a> {
+    /// Which.
+    pub backend: &'a Backend,
+    /// Whether it would be asked.
+    pub asked: bool,
+    /// Why, or why not.
+    pub because: &'static str,
+}
+
+/// Who would be asked for the password of this user: what musterd keeps first, then the remote ones in source order.
+pub(super) fn would_ask<'a>(backends: &'a [Backend], user: &User, only_own: bool) -> Vec<WouldAsk<'a>> {
+    let one = |backend: &'a Backend| {
+        let own = is_own(backend, user, backends);
+        let (asked, because) = match (backend.keeps_passwords, &backend.verifier, own) {
+            (true, _, true) => (true, "it keeps this user's password, and is asked first"),
+            (true, _, false) | (_, None, false) => (false, "it verifies the passwords of its own users alone"),
+            (false, None, true) => (false, "another source verifies its users' passwords, or it is switched off"),
+            (false, Some(_), true) => (true, "it is the user's own source, or verifies for that"),
+            (false, Some(_), false) if only_own => (false, "this user's own source alone is asked"),
+            (false, Some(_), false) => (true, "it comes in the order of sources"),
+        };
+        WouldAsk { backend, asked, because }
+    };
+    let mut all: Vec<_> = backends.iter().map(one).collect();
+    all.sort_by_key(|one| !(one.backend.keeps_passwords && one.asked));
+    all
+}
+
 /// The remote backends that have a say, in source order.
 fn candidates<'a>(backends: &'a [Backend], question: &Question<'_>) -> Vec<Candidate<'a>> {
     let remote = backends.iter().filter_map(|backend| {

@@ -49,6 +49,9 @@ pub(super) enum Remote {
     Explain {
         /// Id or username
         user: String,
+        /// Also who would be asked for the password, and how the last tries went
+        #[arg(long)]
+        login: bool,
     },
     /// The audit trail, newest first, or exported oldest first
     Audit(audit::Audit),
@@ -75,9 +78,9 @@ pub(super) async fn run(remote: Remote, client: &Client, json: bool) -> anyhow::
         Remote::Conflict(conflict) => conflict::run(conflict, client, json).await,
         Remote::Token(token) => token::run(token, client, json).await,
         Remote::Sweep { dry_run, at } => sweep(client, json, dry_run, at).await,
-        Remote::Explain { user } => {
+        Remote::Explain { user, login } => {
             let answer = client.get(&format!("/api/v1/users/{}/explain", encode(&user))).await?;
-            show(&answer, json, output::card)
+            show(&answer, json, |answer| explained(answer, login))
         }
         Remote::Audit(audit) => audit::run(audit, client, json).await,
         Remote::Key(Key::Rotate) => {
@@ -126,6 +129,24 @@ async fn sweep(client: &Client, json: bool, dry_run: bool, at: Option<String>) -
             source::run_summary(answer);
         }
     })
+}
+
+/// What decides whether a user comes in; with `login`, also who would be asked, and how the last tries went.
+fn explained(answer: &Value, login: bool) {
+    let mut card = answer.clone();
+    let of_login = card.as_object_mut().and_then(|card| card.remove("login")).unwrap_or_default();
+    output::card(&card);
+    if login {
+        output::line("");
+        let backends = of_login.get("backends").unwrap_or(&Value::Null);
+        output::table(backends, &[("BACKEND", "id"), ("ASKED", "asked"), ("HEALTH", "health"), ("BECAUSE", "because")]);
+        output::line("");
+        let attempts = of_login.get("attempts").unwrap_or(&Value::Null);
+        output::table(
+            attempts,
+            &[("LAST TRIES", "at"), ("CAME TO", "outcome"), ("BECAUSE", "reason"), ("FROM", "address")],
+        );
+    }
 }
 
 fn tasks(answer: &Value) {

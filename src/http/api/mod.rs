@@ -91,7 +91,7 @@ fn users() -> Vec<Route> {
         route(Method::POST, "/api/v1/users/{user}/unlock", holder(P::UsersState), users::access::unlock),
         route(Method::GET, "/api/v1/users/{user}/sessions", holder(P::UsersSessions), users::access::sessions),
         route(Method::DELETE, "/api/v1/users/{user}/sessions", holder(P::UsersSessions), users::access::end_sessions),
-        route(Method::GET, "/api/v1/users/{user}/explain", holder(P::UsersView), users::access::explain),
+        route(Method::GET, "/api/v1/users/{user}/explain", holder(P::UsersView), users::explain::explain),
     ]
 }
 
