@@ -79,6 +79,11 @@ impl Inside {
         self.sources.iter().find(|source| source.id == *id)
     }
 
+    /// Has messages sent now, and not at the next look at the outbox: somebody waits for a code.
+    pub fn send_soon(&self) {
+        self.driver.poke("outbox");
+    }
+
     /// The default lifetime of new users.
     #[must_use]
     pub fn lifetime(&self) -> Option<Duration> {

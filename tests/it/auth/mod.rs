@@ -1,4 +1,5 @@
 //! Logins on the running daemon.
 
+mod factors;
 mod login;
 mod totp;
