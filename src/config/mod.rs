@@ -47,6 +47,8 @@ pub struct Settings {
     pub scim: http::scim::settings::Settings,
     /// How mail leaves; `None` where none does.
     pub mail: Option<notify::settings::Settings>,
+    /// How codes go to phones.
+    pub sms: notify::sms::settings::Settings,
     /// Where users come from, in the order in which logins ask. The local source is always among them.
     pub sources: Vec<SourceSettings>,
 }
@@ -170,6 +172,7 @@ fn read(reader: &mut Reader, now: Timestamp) -> Settings {
         lifecycle: sections::users::read(reader, now),
         scim: sections::scim::read(reader),
         mail: sections::mail::read(reader),
+        sms: sections::sms::read(reader),
         sources: sections::sources::read(reader, now),
     }
 }

@@ -136,6 +136,18 @@ impl Sms {
         Self { providers, policy, product, clock }
     }
 
+    /// Where texts may go, and how many.
+    #[must_use]
+    pub fn policy(&self) -> &SmsPolicy {
+        &self.policy
+    }
+
+    /// The names of the providers, in the order in which they are asked.
+    #[must_use]
+    pub fn providers(&self) -> Vec<String> {
+        self.providers.iter().map(|one| one.name().to_owned()).collect()
+    }
+
     /// Sends one text to see that it works, by the one provider that is named or by all in their order until one takes
     /// it, and tells what each of them said. The code in it opens nothing.
     pub async fn test(&self, to: &str, only: Option<&str>) -> Vec<Attempt> {
