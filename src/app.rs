@@ -35,6 +35,8 @@ use crate::notify::channel::Channel;
 use crate::notify::dispatch::Outbox;
 use crate::notify::mail::Mail;
 use crate::notify::settings::Settings as MailSettings;
+use crate::notify::sms::Sms;
+use crate::notify::templates::Product;
 use crate::sources::ldap::LdapSource;
 use crate::sources::scim_pull::ScimSource;
 use crate::sources::{PulledUser, Source};
@@ -48,6 +50,7 @@ use crate::tasks::{Driver, Journal, Task, Work};
 
 pub mod first_start;
 pub mod logging;
+mod texts;
 
 /// A daemon whose doors are open, ready to run.
 pub struct Daemon {
@@ -68,13 +71,16 @@ impl Daemon {
     pub async fn build(loaded: Loaded, store: Store) -> Result<Self, String> {
         let effective = loaded.effective.iter().map(|one| serde_json::to_value(one).unwrap_or_default()).collect();
         let pinned_url = loaded.is_pinned("server.public_url");
-        let Settings { mut http, mut auth, lifecycle, sources, scim, mail, .. } = loaded.settings;
+        let Settings { mut http, mut auth, lifecycle, sources, scim, mail, sms, .. } = loaded.settings;
+
         let listeners = Listeners::bind(&http).await?;
         http.listen = listeners.address().map_err(|error| error.to_string())?;
         if !pinned_url {
             http.public_url = format!("http://{}", http.listen);
         }
         let store = Arc::new(store);
+        let product = texts::product(&auth.issuer, &http.public_url);
+        let sms = texts::sms(&sms, &product, &store)?;
         let users = lifecycle.users.clone();
         let built = build_sources(&store, &sources, &users)?;
         let newcomers = Arc::new(Takers(built.iter().filter_map(|source| source.pulled.clone()).collect()));
@@ -87,12 +93,13 @@ impl Daemon {
             newcomers,
             beside: TaskTracker::new(),
             grants: grants(&sources).into(),
-            factors: factors(&auth),
+            factors: factors(&auth, sms.as_ref()),
             store: store.clone(),
             settings: auth,
         });
         let sweep = Arc::new(Sweep::new(store.clone(), lifecycle));
-        let mut work: Vec<Arc<dyn Task>> = vec![sweep.clone(), Arc::new(outbox(&store, mail.as_ref())?)];
+        let mut work: Vec<Arc<dyn Task>> =
+            vec![sweep.clone(), Arc::new(outbox(&store, mail.as_ref(), sms.clone(), product)?)];
         for (settings, source) in sources.iter().zip(&built) {
             if let Some((schedule, follower)) = settings.schedule.clone().zip(source.pulled.clone()) {
                 work.push(Arc::new(SyncTask::new(follower, schedule)));
@@ -110,6 +117,7 @@ impl Daemon {
             sources: built,
             sweep,
             driver,
+            texts: sms.map(texts::tried),
             users,
             effective,
         });
@@ -154,7 +162,7 @@ impl Daemon {
 }
 
 /// The second factors that the settings want.
-fn factors(settings: &AuthSettings) -> Factors {
+fn factors(settings: &AuthSettings, sms: Option<&Arc<Sms>>) -> Factors {
     let wanted = |method| settings.mfa.methods.contains(&method);
     let code = |channel| -> Arc<dyn Kind> {
         let FactorSettings { code_life, resend_after, .. } = settings.mfa;
@@ -166,6 +174,9 @@ fn factors(settings: &AuthSettings) -> Factors {
     }
     if wanted(Method::Email) {
         kinds.push(code(CodeChannel::Mail));
+    }
+    if let Some(sms) = sms.filter(|_| wanted(Method::Sms)) {
+        kinds.push(code(CodeChannel::Sms(sms.policy().clone())));
     }
     Factors::new(kinds)
 }
@@ -202,11 +213,17 @@ async fn watch_all(watched: Vec<Follower>, driver: &Arc<Driver>, stop: &Cancella
     while watching.join_next().await.is_some() {}
 }
 
-/// The outbox with its way out; without mail settings, messages wait until they are of no use.
-fn outbox(store: &Arc<Store>, mail: Option<&MailSettings>) -> Result<Outbox, String> {
+/// The outbox with its ways out; without settings for one, messages wait until they are of no use.
+fn outbox(
+    store: &Arc<Store>,
+    mail: Option<&MailSettings>,
+    sms: Option<Arc<Sms>>,
+    product: Product,
+) -> Result<Outbox, String> {
     let mail = mail.map(Mail::new).transpose().map_err(|error| format!("mail: {error}"))?;
-    let channel = mail.map(|mail| -> Arc<dyn Channel> { Arc::new(mail) });
-    Ok(Outbox::new(store.clone(), channel))
+    let mail = mail.map(|mail| -> Arc<dyn Channel> { Arc::new(mail.of(product)) });
+    let sms = sms.map(|sms| -> Arc<dyn Channel> { sms });
+    Ok(Outbox::new(store.clone(), mail).with_sms(sms))
 }
 
 fn build_sources(

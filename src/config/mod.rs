@@ -47,6 +47,8 @@ pub struct Settings {
     pub scim: http::scim::settings::Settings,
     /// How mail leaves; `None` where none does.
     pub mail: Option<notify::settings::Settings>,
+    /// How codes go to phones.
+    pub sms: notify::sms::settings::Settings,
     /// Where users come from, in the order in which logins ask. The local source is always among them.
     pub sources: Vec<SourceSettings>,
 }
@@ -164,7 +166,7 @@ pub fn load(
 
 fn read(reader: &mut Reader, now: Timestamp) -> Settings {
     let store = sections::store::read(reader);
-    Settings {
+    let settings = Settings {
         http: sections::server::read(reader, &store),
         log: sections::log::read(reader),
         store,
@@ -172,6 +174,9 @@ fn read(reader: &mut Reader, now: Timestamp) -> Settings {
         lifecycle: sections::users::read(reader, now),
         scim: sections::scim::read(reader),
         mail: sections::mail::read(reader),
+        sms: sections::sms::read(reader),
         sources: sections::sources::read(reader, now),
-    }
+    };
+    sections::login::check(reader, &settings);
+    settings
 }

@@ -12,6 +12,7 @@ mod audit;
 mod conflict;
 mod group;
 mod plan;
+mod sms;
 mod source;
 mod token;
 mod user;
@@ -57,6 +58,9 @@ pub(super) enum Remote {
     Audit(audit::Audit),
     /// Background work and what came of it
     Tasks,
+    /// Codes to phones
+    #[command(subcommand)]
+    Sms(sms::Sms),
     /// The key that stored secrets are sealed with
     #[command(subcommand)]
     Key(Key),
@@ -76,6 +80,7 @@ pub(super) async fn run(remote: Remote, client: &Client, json: bool) -> anyhow::
         Remote::Source(source) => source::run(source, client, json).await,
         Remote::Plan(plan) => plan::run(plan, client, json).await,
         Remote::Conflict(conflict) => conflict::run(conflict, client, json).await,
+        Remote::Sms(sms) => sms::run(sms, client, json).await,
         Remote::Token(token) => token::run(token, client, json).await,
         Remote::Sweep { dry_run, at } => sweep(client, json, dry_run, at).await,
         Remote::Explain { user, login } => {

@@ -51,6 +51,19 @@ fn read_factors(reader: &mut Reader, default: &Settings) -> (FactorSettings, Str
     (factors, section.text("issuer", &default.issuer))
 }
 
+/// What second factors need from other sections.
+pub(in super::super) fn check(reader: &mut Reader, settings: &crate::config::Settings) {
+    let section = &mut reader.section("mfa");
+    let has = |method| settings.auth.mfa.methods.contains(&method);
+    if has(Method::Email) && settings.mail.is_none() {
+        section.fault("methods", "names email, and there is no section [mail] by which codes could go");
+    }
+    if has(Method::Sms) && settings.sms.providers.is_empty() {
+        section
+            .fault("methods", "names sms, and no provider is configured that could send codes: see [[sms.providers]]");
+    }
+}
+
 fn read_sessions(reader: &mut Reader, default: &SessionPolicy) -> SessionPolicy {
     let section = &mut reader.section("sessions");
     let policy = SessionPolicy {

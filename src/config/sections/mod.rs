@@ -10,6 +10,7 @@ pub(super) mod passwords;
 pub(super) mod scim;
 pub(super) mod scim_pull;
 pub(super) mod server;
+pub(super) mod sms;
 pub(super) mod sources;
 pub(super) mod store;
 pub(super) mod users;

@@ -18,6 +18,7 @@ pub mod me;
 pub mod organizations;
 pub mod plans;
 pub mod session;
+pub mod sms;
 pub mod sources;
 mod stream;
 pub mod sweep;
@@ -157,6 +158,7 @@ fn running() -> Vec<Route> {
         route(Method::GET, "/api/v1/audit/export", holder(P::AuditView), audit::export),
         route(Method::GET, "/api/v1/backup", holder(P::StoreBackup), backup::backup),
         route(Method::GET, "/api/v1/export", holder(P::StoreBackup), backup::export),
+        route(Method::POST, "/api/v1/sms/test", holder(P::MessagesTest), sms::test),
         route(Method::POST, "/api/v1/key/rotate", holder(P::StoreKey), system::rotate_key),
         route(Method::GET, "/api/v1/settings", holder(P::SettingsView), system::settings),
         route(Method::GET, "/api/v1/tasks", holder(P::SourcesView), system::tasks),
