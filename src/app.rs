@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::breaker::Breaker;
 use crate::auth::hasher::Hasher;
+use crate::auth::jwt::Signer;
 use crate::auth::login::{Authenticator, Newcomers};
 use crate::auth::throttle::Throttle;
 use crate::auth::verify::Backend;
@@ -63,7 +64,7 @@ impl Daemon {
     pub async fn build(loaded: Loaded, store: Store) -> Result<Self, String> {
         let effective = loaded.effective.iter().map(|one| serde_json::to_value(one).unwrap_or_default()).collect();
         let pinned_url = loaded.is_pinned("server.public_url");
-        let Settings { mut http, auth, lifecycle, sources, scim, mail, .. } = loaded.settings;
+        let Settings { mut http, auth, jwt, lifecycle, sources, scim, mail, .. } = loaded.settings;
         let listeners = Listeners::bind(&http).await?;
         http.listen = listeners.address().map_err(|error| error.to_string())?;
         if !pinned_url {
@@ -83,8 +84,13 @@ impl Daemon {
             store: store.clone(),
             settings: auth,
         });
+        let jwt = Arc::new(Signer::new(store.clone(), jwt, http.public_url.clone()));
+        jwt.keep_keys().await.map_err(|error| error.to_string())?;
         let sweep = Arc::new(Sweep::new(store.clone(), lifecycle));
         let mut work: Vec<Arc<dyn Task>> = vec![sweep.clone(), Arc::new(outbox(&store, mail.as_ref())?)];
+        if jwt.settings.enabled {
+            work.push(jwt.clone());
+        }
         for (settings, source) in sources.iter().zip(&built) {
             if let Some((schedule, follower)) = settings.schedule.clone().zip(source.pulled.clone()) {
                 work.push(Arc::new(SyncTask::new(follower, schedule)));
@@ -99,6 +105,7 @@ impl Daemon {
             scim,
             store,
             auth,
+            jwt,
             sources: built,
             sweep,
             driver,

@@ -8,6 +8,7 @@ pub mod breaker;
 pub mod conclusion;
 pub mod flow;
 pub mod hasher;
+pub mod jwt;
 pub mod login;
 pub mod offline;
 pub mod own;

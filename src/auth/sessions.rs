@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use super::login::Authenticator;
-use crate::base::id::SessionId;
+use crate::base::id::{SessionId, UserId};
 use crate::base::secret::{TokenHash, TokenKind, hash_token};
 use crate::directory::audit::Author;
 use crate::directory::session::Session;
@@ -22,18 +22,29 @@ impl Authenticator {
     /// When the store cannot read.
     pub fn session(&self, token: &str) -> Result<Option<(User, Session)>, StoreError> {
         let Some(hash) = hash_token(TokenKind::Session, token) else { return Ok(None) };
-        let view = self.store.view();
-        let Some(session) = sessions::get(&view, hash)? else { return Ok(None) };
-        let Some(user) = users::get(&view, session.user)? else { return Ok(None) };
-        let now = self.store.clock().now();
-        let allowed = self.backends.iter().any(|backend| backend.id == user.source && backend.login);
-        if !allowed || !session.is_valid(&user, now, self.settings.sessions.idle) {
-            return Ok(None);
-        }
-        if now.duration_since(session.last_used_at) >= NOTE_EVERY {
+        let Some(session) = sessions::get(&self.store.view(), hash)? else { return Ok(None) };
+        let Some(user) = self.bearer(&session)? else { return Ok(None) };
+        if self.store.clock().now().duration_since(session.last_used_at) >= NOTE_EVERY {
             self.note_use(hash, &user);
         }
         Ok(Some((user, session)))
+    }
+
+    /// The user and session behind a token that was signed for it, if they are still in. It is not a use of the session.
+    ///
+    /// # Errors
+    /// When the store cannot read.
+    pub fn session_of(&self, user: UserId, id: SessionId) -> Result<Option<(User, Session)>, StoreError> {
+        let Some((_, session)) = sessions::by_id(&self.store.view(), user, id)? else { return Ok(None) };
+        Ok(self.bearer(&session)?.map(|user| (user, session)))
+    }
+
+    /// Whose session it is, if they are still in.
+    fn bearer(&self, session: &Session) -> Result<Option<User>, StoreError> {
+        let Some(user) = users::get(&self.store.view(), session.user)? else { return Ok(None) };
+        let allowed = self.backends.iter().any(|backend| backend.id == user.source && backend.login);
+        let is_in = allowed && session.is_valid(&user, self.store.clock().now(), self.settings.sessions.idle);
+        Ok(is_in.then_some(user))
     }
 
     fn note_use(&self, hash: TokenHash, user: &User) {
@@ -63,8 +74,7 @@ impl Authenticator {
     /// When the store fails.
     pub async fn end_session(&self, author: Author, user: User, id: SessionId) -> Result<bool, StoreError> {
         let write = move |tx: &mut Tx<'_>| {
-            let found = sessions::list(tx, user.id)?.into_iter().find(|(_, session)| session.id == id);
-            let Some((hash, session)) = found else { return Ok(false) };
+            let Some((hash, session)) = sessions::by_id(tx, user.id, id)? else { return Ok(false) };
             sessions::remove(tx, hash, &session)?;
             let mut entry = Entry::new("session.ended", users::target(&user));
             entry.details.insert("session".to_owned(), id.to_string().into());

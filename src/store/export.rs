@@ -52,6 +52,7 @@ pub(super) const EXPORTED: &[(Space, Form)] = &[
     (Space::Token, Form::Record),
     (Space::Link, Form::Record),
     (Space::Login, Form::Record),
+    (Space::SigningKey, Form::Record),
     (Space::Ending, Form::Key),
     (Space::Outbox, Form::Sealed),
     (Space::Run, Form::Record),

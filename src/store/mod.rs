@@ -38,6 +38,7 @@ pub mod rotate;
 pub mod runs;
 pub mod seal;
 pub mod sessions;
+pub mod signing_keys;
 pub mod tally;
 pub mod tasks;
 pub mod tokens;

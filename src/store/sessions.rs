@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::base::id::UserId;
+use crate::base::id::{SessionId, UserId};
 use crate::base::secret::TokenHash;
 use crate::directory::session::{PasswordLink, Session};
 use crate::store::engine::{KeyRange, Order};
@@ -65,6 +65,16 @@ pub fn list(reads: &dyn Reads, user: UserId) -> Result<Vec<(TokenHash, Session)>
     let found = reads.get_many(&keys)?;
     let pairs = hashes.into_iter().zip(found).filter_map(|(hash, bytes)| Some((hash, bytes?)));
     pairs.map(|(hash, bytes)| Ok((hash, codec::decode(&bytes)?))).collect()
+}
+
+/// A user's session by its public name, with the hash of its token, valid or not.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn by_id(reads: &dyn Reads, user: UserId, id: SessionId) -> Result<Option<(TokenHash, Session)>, StoreError> {
+    let row = reads.get(&Space::SessionByUser.key(&[user.as_bytes(), id.as_bytes()]))?;
+    let Some(hash) = row.and_then(|hash| hash.as_slice().try_into().ok().map(TokenHash)) else { return Ok(None) };
+    Ok(get(reads, hash)?.map(|session| (hash, session)))
 }
 
 /// Ends one session.

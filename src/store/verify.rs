@@ -35,6 +35,7 @@ const RECORDS: &[Space] = &[
     Space::Token,
     Space::Link,
     Space::Login,
+    Space::SigningKey,
     Space::Run,
     Space::Plan,
     Space::PlanItem,

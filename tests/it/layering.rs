@@ -17,7 +17,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("scim", &["base", "directory"]),
     ("sources", &["base", "directory", "scim"]),
     ("notify", &["base", "directory", "store", "tasks"]),
-    ("auth", &["base", "directory", "store", "sources"]),
+    ("auth", &["base", "directory", "store", "sources", "tasks"]),
     ("sync", &["base", "directory", "store", "sources", "tasks"]),
     ("lifecycle", &["base", "directory", "store", "tasks", "sync"]),
     ("http", &["base", "directory", "store", "scim", "auth", "sync", "lifecycle", "tasks"]),

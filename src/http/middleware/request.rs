@@ -60,6 +60,12 @@ pub async fn wrap(State(app): State<App>, mut request: Request, next: Next) -> R
     response
 }
 
+/// Is it a proxy whose word on who asks is believed?
+#[must_use]
+pub fn is_trusted(app: &App, peer: Peer) -> bool {
+    matches!(peer, Peer::Network(address) if app.settings.trusted_proxies.contains(&address.to_canonical()))
+}
+
 /// The client's address: the peer's, or, behind proxies that the settings trust, the last one in
 /// `X-Forwarded-For` that is not such a proxy.
 fn client(app: &App, request: &Request, peer: IpAddr) -> IpAddr {
