@@ -1,3 +1,5 @@
+//! Attacks on signed tokens, named after what they must not break.
+
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;

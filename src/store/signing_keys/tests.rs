@@ -1,3 +1,5 @@
+//! Keys over time.
+
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;

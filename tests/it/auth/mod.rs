@@ -1,4 +1,9 @@
-//! Logins on the running daemon.
+//! Logins, sessions and tokens on the running daemon.
 
+mod forward_auth;
+mod jwt;
 mod login;
+mod out_means_out;
+mod proxies;
+mod sessions;
 mod totp;
