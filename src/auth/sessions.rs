@@ -1,5 +1,7 @@
 //! Who is this bearer? One read of the session and one of the user, at every use; so out means out at once.
 
+use std::sync::Arc;
+
 use jiff::SignedDuration;
 
 use super::login::Authenticator;
@@ -20,31 +22,32 @@ impl Authenticator {
     ///
     /// # Errors
     /// When the store cannot read.
-    pub fn session(&self, token: &str) -> Result<Option<(User, Session)>, StoreError> {
+    pub fn session(&self, token: &str) -> Result<Option<Arc<(User, Session)>>, StoreError> {
         let Some(hash) = hash_token(TokenKind::Session, token) else { return Ok(None) };
-        let Some(session) = sessions::get(&self.store.view(), hash)? else { return Ok(None) };
-        let Some(user) = self.bearer(&session)? else { return Ok(None) };
-        if self.store.clock().now().duration_since(session.last_used_at) >= NOTE_EVERY {
-            self.note_use(hash, &user);
+        let Some(pair) = self.bearer(hash)? else { return Ok(None) };
+        if self.store.clock().now().duration_since(pair.1.last_used_at) >= NOTE_EVERY {
+            self.note_use(hash, &pair.0);
         }
-        Ok(Some((user, session)))
+        Ok(Some(pair))
     }
 
     /// The user and session behind a token that was signed for it, if they are still in. It is not a use of the session.
     ///
     /// # Errors
     /// When the store cannot read.
-    pub fn session_of(&self, user: UserId, id: SessionId) -> Result<Option<(User, Session)>, StoreError> {
-        let Some((_, session)) = sessions::by_id(&self.store.view(), user, id)? else { return Ok(None) };
-        Ok(self.bearer(&session)?.map(|user| (user, session)))
+    pub fn session_of(&self, user: UserId, id: SessionId) -> Result<Option<Arc<(User, Session)>>, StoreError> {
+        let found = sessions::by_id(&self.store.view(), user, id)?;
+        found.map_or(Ok(None), |(hash, _)| self.bearer(hash))
     }
 
     /// Whose session it is, if they are still in.
-    fn bearer(&self, session: &Session) -> Result<Option<User>, StoreError> {
-        let Some(user) = users::get(&self.store.view(), session.user)? else { return Ok(None) };
-        let allowed = self.backends.iter().any(|backend| backend.id == user.source && backend.login);
-        let is_in = allowed && session.is_valid(&user, self.store.clock().now(), self.settings.sessions.idle);
-        Ok(is_in.then_some(user))
+    fn bearer(&self, hash: TokenHash) -> Result<Option<Arc<(User, Session)>>, StoreError> {
+        let (now, idle) = (self.store.clock().now(), self.settings.sessions.idle);
+        Ok(sessions::bearer(&self.store, hash)?.filter(|pair| {
+            let (user, session) = &**pair;
+            let allowed = self.backends.iter().any(|backend| backend.id == user.source && backend.login);
+            allowed && session.is_valid(user, now, idle)
+        }))
     }
 
     fn note_use(&self, hash: TokenHash, user: &User) {

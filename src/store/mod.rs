@@ -33,6 +33,7 @@ pub mod organizations;
 pub mod outbox;
 pub mod pushes;
 pub mod readings;
+mod remembered;
 pub mod resources;
 pub mod rotate;
 pub mod runs;
@@ -53,6 +54,7 @@ use engine::memory::MemoryEngine;
 use engine::sled::{Options, SledEngine};
 use engine::{Engine, EngineError};
 use mark::Mark;
+use remembered::Remembered;
 use seal::Sealer;
 use tx::{Snapshot, Tx, View};
 use upkeep::folder::Folder;
@@ -142,6 +144,9 @@ pub struct Store {
     probe: Arc<tokio::sync::Mutex<()>>,
     /// Held while the seal key changes.
     rotation: tokio::sync::Mutex<()>,
+    /// Sessions and API tokens that were looked at a moment ago.
+    bearers: Remembered<sessions::Bearer>,
+    api_tokens: Remembered<tokens::Carried>,
     _lock: Option<File>,
 }
 
@@ -199,6 +204,8 @@ impl Store {
             rng,
             probe: Arc::default(),
             rotation: tokio::sync::Mutex::default(),
+            bearers: Remembered::default(),
+            api_tokens: Remembered::default(),
             _lock: lock,
         })
     }

@@ -138,17 +138,12 @@ fn identify(app: &App, access: Access, request: &Request, origin: Origin) -> Res
         return Ok(named.unwrap_or_else(|| Caller::anonymous(origin)));
     }
     let Some(token) = bearer(request.headers()) else { return Ok(Caller::anonymous(origin)) };
-    if let Some((user, session)) = app.auth.session(token)? {
-        let permissions = role::permissions_of(&app.auth.roles_of(&user)?);
+    if let Some(session) = app.auth.session(token)? {
+        let user = &session.0;
+        let permissions = role::permissions_of(&app.auth.roles_of(user)?);
         let actor = Actor::User { id: user.id };
         let owner = Some((user.id, user.session_epoch));
-        return Ok(Caller {
-            actor,
-            permissions,
-            owner,
-            session: Some(Box::new((user, session))),
-            ..Caller::anonymous(origin)
-        });
+        return Ok(Caller { actor, permissions, owner, session: Some(session), ..Caller::anonymous(origin) });
     }
     Ok(api_token(app, token, &origin)?.unwrap_or_else(|| Caller::anonymous(origin)))
 }
@@ -182,16 +177,15 @@ fn visitor(app: &App, headers: &HeaderMap, origin: Origin) -> Result<Caller, Pro
     {
         found = app.auth.session(token.expose())?;
     }
-    let Some((user, session)) = found else { return Ok(Caller::anonymous(origin)) };
-    let actor = Actor::User { id: user.id };
-    Ok(Caller { actor, session: Some(Box::new((user, session))), ..Caller::anonymous(origin) })
+    let Some(session) = found else { return Ok(Caller::anonymous(origin)) };
+    let actor = Actor::User { id: session.0.id };
+    Ok(Caller { actor, session: Some(session), ..Caller::anonymous(origin) })
 }
 
 fn api_token(app: &App, text: &str, origin: &Origin) -> Result<Option<Caller>, StoreError> {
     let Some(hash) = hash_token(TokenKind::Api, text) else { return Ok(None) };
-    let view = app.store.view();
     let now = app.store.clock().now();
-    let Some(token) = tokens::get(&view, hash)?.filter(|token| token.is_live(now)) else { return Ok(None) };
+    let Some(token) = tokens::carried(&app.store, hash)?.filter(|token| token.is_live(now)) else { return Ok(None) };
     let owner = match token.owner {
         Some(id) => match current_owner(app, id, token.owner_epoch)? {
             Some(owner) => Some(owner),
@@ -205,10 +199,11 @@ fn api_token(app: &App, text: &str, origin: &Origin) -> Result<Option<Caller>, S
     let made_by = owner.as_ref().map(|owner| (owner.id, owner.session_epoch));
     let origin = Origin { client: Some(token.id), ..origin.clone() };
     let mut caller = Caller { actor: Actor::Token { id: token.id }, owner: made_by, ..Caller::anonymous(origin) };
-    match token.grant {
+    match &token.grant {
         Grant::Scim(source) => {
-            let is_on = app.source(&source).is_some_and(|source| source.enabled);
-            caller.scim = is_on.then_some(Provider { source, token: token.id, profile: token.profile });
+            let is_on = app.source(source).is_some_and(|source| source.enabled);
+            let provider = || Provider { source: source.clone(), token: token.id, profile: token.profile };
+            caller.scim = is_on.then(provider);
         }
         Grant::Scopes(scopes) => {
             caller.permissions = match &owner {
@@ -216,7 +211,7 @@ fn api_token(app: &App, text: &str, origin: &Origin) -> Result<Option<Caller>, S
                     let held = role::permissions_of(&app.auth.roles_of(owner)?);
                     scopes.intersection(&held).copied().collect()
                 }
-                None => scopes,
+                None => scopes.clone(),
             };
         }
     }

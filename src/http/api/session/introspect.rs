@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::{form, group_names};
@@ -16,23 +17,22 @@ use crate::directory::user::User;
 use crate::http::error::Problem;
 use crate::http::state::App;
 
-/// What is told of a token. Whatever is not valid gets `{"active": false}` and nothing else (RFC 7662 §2.2).
-#[derive(Serialize, Default)]
-pub struct Introspection {
+/// What is told of whatever is not valid: this, and nothing else (RFC 7662 §2.2).
+#[derive(Serialize)]
+struct Inactive {
     active: bool,
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    told: Option<Box<Told>>,
 }
 
-/// The members of RFC 7662 §2.2 and RFC 9068 §2.2, and what applications need besides.
+/// What is told of a valid token: the members of RFC 7662 §2.2 and RFC 9068 §2.2, and what applications need besides.
 #[derive(Serialize)]
-struct Told {
-    iss: String,
+struct Told<'a> {
+    active: bool,
+    iss: &'a str,
     sub: UserId,
-    username: Username,
-    name: DisplayName,
+    username: &'a Username,
+    name: &'a DisplayName,
     #[serde(skip_serializing_if = "Option::is_none")]
-    email: Option<Email>,
+    email: Option<&'a Email>,
     groups: Vec<String>,
     sid: SessionId,
     iat: i64,
@@ -50,28 +50,28 @@ struct Told {
 }
 
 /// Answers an application: the token is a session's, or was signed for one.
-pub async fn introspect(State(app): State<App>, request: Request) -> Result<Json<Introspection>, Problem> {
+pub async fn introspect(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let token = form::token(request, &app).await?;
-    if let Some((user, session)) = app.auth.session(token.expose())? {
-        return told(&app, user, &session, None).map(Json);
+    if let Some(found) = app.auth.session(token.expose())? {
+        return told(&app, &found, None);
     }
-    let signed = app.jwt.check(token.expose())?;
-    let Some(claims) = signed else { return Ok(Json(Introspection::default())) };
-    match app.auth.session_of(claims.sub, claims.sid)? {
-        Some((user, session)) => told(&app, user, &session, Some(claims)).map(Json),
-        None => Ok(Json(Introspection::default())),
+    if let Some(claims) = app.jwt.check(token.expose())?
+        && let Some(found) = app.auth.session_of(claims.sub, claims.sid)?
+    {
+        return told(&app, &found, Some(claims));
     }
+    Ok(Json(Inactive { active: false }).into_response())
 }
 
-fn told(app: &App, user: User, session: &Session, claims: Option<Claims>) -> Result<Introspection, Problem> {
-    let groups = group_names(app, &user)?;
+fn told(app: &App, (user, session): &(User, Session), claims: Option<Claims>) -> Result<Response, Problem> {
     let mut told = Told {
-        iss: app.settings.public_url.clone(),
+        active: true,
+        iss: &app.settings.public_url,
         sub: user.id,
-        username: user.username,
-        name: user.name,
-        email: user.email,
-        groups,
+        username: &user.username,
+        name: &user.name,
+        email: user.email.as_ref(),
+        groups: group_names(app, user)?,
         sid: session.id,
         iat: session.created_at.as_second(),
         exp: session.expires_at.as_second(),
@@ -86,5 +86,5 @@ fn told(app: &App, user: User, session: &Session, claims: Option<Claims>) -> Res
     if let Some(Claims { iat, exp, aud, jti, client_id, .. }) = claims {
         told = Told { iat, exp, aud: Some(aud), jti: Some(jti), client_id, ..told };
     }
-    Ok(Introspection { active: true, told: Some(Box::new(told)) })
+    Ok(Json(told).into_response())
 }

@@ -20,9 +20,10 @@ pub async fn revoke(State(app): State<App>, caller: Caller, request: Request) ->
             None => None,
         },
     };
-    if let Some((user, session)) = found {
-        must_be_theirs(&caller, &user, &session)?;
-        app.auth.end_session(caller.author(), user, session.id).await?;
+    if let Some(found) = found {
+        let (user, session) = &*found;
+        must_be_theirs(&caller, user, session)?;
+        app.auth.end_session(caller.author(), user.clone(), session.id).await?;
     }
     Ok(StatusCode::OK)
 }

@@ -1,5 +1,7 @@
 //! Signed tokens of a session (RFC 9068), for applications that check them by themselves.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
@@ -26,10 +28,11 @@ pub struct Order {
 
 /// Signs a token for one audience of the settings.
 pub async fn issue(State(app): State<App>, caller: Caller, Body(order): Body<Order>) -> Result<Json<Value>, Problem> {
-    let (user, session) = bearer(&app, &caller, order.session.as_ref())?;
-    let groups = if app.jwt.settings.groups { Some(group_names(&app, &user)?) } else { None };
+    let held = bearer(&app, &caller, order.session.as_ref())?;
+    let (user, session) = &*held;
+    let groups = if app.jwt.settings.groups { Some(group_names(&app, user)?) } else { None };
     let client = session.client.or(caller.origin.client);
-    let signed = app.jwt.issue(&Wish { user: &user, session: &session, audience: &order.audience, client, groups })?;
+    let signed = app.jwt.issue(&Wish { user, session, audience: &order.audience, client, groups })?;
     Ok(Json(json!({
         "access_token": signed.token.expose(),
         "token_type": "Bearer",
@@ -37,8 +40,8 @@ pub async fn issue(State(app): State<App>, caller: Caller, Body(order): Body<Ord
     })))
 }
 
-fn bearer(app: &App, caller: &Caller, shown: Option<&Secret>) -> Result<(User, Session), Problem> {
-    match (caller.session.as_deref(), shown) {
+fn bearer(app: &App, caller: &Caller, shown: Option<&Secret>) -> Result<Arc<(User, Session)>, Problem> {
+    match (&caller.session, shown) {
         (Some(own), None) => Ok(own.clone()),
         (Some(_), Some(_)) => {
             Err(Problem::field("session", "misplaced", "is for applications: yours is in the header"))
