@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::clock::Clock;
+use crate::base::id::UserId;
 use crate::base::rng::Rng;
+use crate::base::secret::TokenHash;
 
 pub mod audit;
 pub mod codec;
@@ -145,8 +147,10 @@ pub struct Store {
     /// Held while the seal key changes.
     rotation: tokio::sync::Mutex<()>,
     /// Sessions and API tokens that were looked at a moment ago.
-    bearers: Remembered<sessions::Bearer>,
-    api_tokens: Remembered<tokens::Carried>,
+    bearers: Remembered<TokenHash, sessions::Bearer>,
+    api_tokens: Remembered<TokenHash, tokens::Carried>,
+    /// And the names of users' groups.
+    group_names: Remembered<UserId, groups::Names>,
     _lock: Option<File>,
 }
 
@@ -206,6 +210,7 @@ impl Store {
             rotation: tokio::sync::Mutex::default(),
             bearers: Remembered::default(),
             api_tokens: Remembered::default(),
+            group_names: Remembered::default(),
             _lock: lock,
         })
     }

@@ -10,8 +10,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::group_names;
 use super::original::Original;
+use super::told;
 use crate::directory::factor;
 use crate::directory::session::Session;
 use crate::directory::user::User;
@@ -20,6 +20,7 @@ use crate::http::error::Problem;
 use crate::http::middleware::request::is_trusted;
 use crate::http::settings::ForwardAuth;
 use crate::http::state::App;
+use crate::store::groups;
 
 /// Bytes of a header's value that are percent-encoded: everything outside visible ASCII, and the percent sign.
 const HEADER: &AsciiSet = &CONTROLS.add(b'%');
@@ -46,9 +47,9 @@ pub async fn forward_auth(
     let Some((user, session)) = caller.session.as_deref() else {
         return Ok(to_the_login(settings, &original, &headers));
     };
-    let groups = group_names(&app, user)?;
+    let groups = groups::names_of(&app.store, user.id)?;
     check(settings, &original, session, &groups)?;
-    Ok((StatusCode::OK, identity(user, &groups)).into_response())
+    Ok((StatusCode::OK, identity(user, told(&groups))).into_response())
 }
 
 fn not_a_proxy() -> Problem {

@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::{form, group_names};
+use super::{form, told};
 use crate::auth::jwt::Claims;
 use crate::base::id::{SessionId, TokenId, UserId};
 use crate::directory::factor;
@@ -16,6 +16,7 @@ use crate::directory::session::Session;
 use crate::directory::user::User;
 use crate::http::error::Problem;
 use crate::http::state::App;
+use crate::store::groups;
 
 /// What is told of whatever is not valid: this, and nothing else (RFC 7662 §2.2).
 #[derive(Serialize)]
@@ -33,7 +34,7 @@ struct Told<'a> {
     name: &'a DisplayName,
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<&'a Email>,
-    groups: Vec<String>,
+    groups: &'a [String],
     sid: SessionId,
     iat: i64,
     exp: i64,
@@ -53,25 +54,26 @@ struct Told<'a> {
 pub async fn introspect(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let token = form::token(request, &app).await?;
     if let Some(found) = app.auth.session(token.expose())? {
-        return told(&app, &found, None);
+        return answer(&app, &found, None);
     }
     if let Some(claims) = app.jwt.check(token.expose())?
         && let Some(found) = app.auth.session_of(claims.sub, claims.sid)?
     {
-        return told(&app, &found, Some(claims));
+        return answer(&app, &found, Some(claims));
     }
     Ok(Json(Inactive { active: false }).into_response())
 }
 
-fn told(app: &App, (user, session): &(User, Session), claims: Option<Claims>) -> Result<Response, Problem> {
-    let mut told = Told {
+fn answer(app: &App, (user, session): &(User, Session), claims: Option<Claims>) -> Result<Response, Problem> {
+    let names = groups::names_of(&app.store, user.id)?;
+    let mut answer = Told {
         active: true,
         iss: &app.settings.public_url,
         sub: user.id,
         username: &user.username,
         name: &user.name,
         email: user.email.as_ref(),
-        groups: group_names(app, user)?,
+        groups: told(&names),
         sid: session.id,
         iat: session.created_at.as_second(),
         exp: session.expires_at.as_second(),
@@ -84,7 +86,7 @@ fn told(app: &App, (user, session): &(User, Session), claims: Option<Claims>) ->
         token_type: "Bearer",
     };
     if let Some(Claims { iat, exp, aud, jti, client_id, .. }) = claims {
-        told = Told { iat, exp, aud: Some(aud), jti: Some(jti), client_id, ..told };
+        answer = Told { iat, exp, aud: Some(aud), jti: Some(jti), client_id, ..answer };
     }
-    Ok(Json(told).into_response())
+    Ok(Json(answer).into_response())
 }

@@ -6,14 +6,11 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse};
 use serde_json::{Value, json};
 
-use crate::directory::group::Group;
 use crate::directory::session::Session;
-use crate::directory::user::User;
 use crate::http::api::users::view;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::state::App;
-use crate::store::groups;
 
 pub mod cookie;
 mod form;
@@ -59,13 +56,7 @@ pub fn session_view(session: &Session) -> Value {
     })
 }
 
-/// The names of the user's groups, so many at most; those of a source with the source in front, so that none passes for
-/// a local one.
-fn group_names(app: &App, user: &User) -> Result<Vec<String>, Problem> {
-    let groups = groups::groups_of(&app.store.view(), user.id)?;
-    let name = |group: Group| match group.source.is_local() {
-        true => group.name.as_str().to_owned(),
-        false => format!("{}:{}", group.source, group.name),
-    };
-    Ok(groups.into_iter().take(GROUPS_MAX).map(|(group, _)| name(group)).collect())
+/// The names of a user's groups that are told, so many at most.
+fn told(names: &[String]) -> &[String] {
+    names.get(..GROUPS_MAX).unwrap_or(names)
 }

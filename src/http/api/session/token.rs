@@ -7,7 +7,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::group_names;
+use super::told;
 use crate::auth::jwt::Wish;
 use crate::base::secret::Secret;
 use crate::directory::session::Session;
@@ -16,6 +16,7 @@ use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::Body;
 use crate::http::state::App;
+use crate::store::groups;
 
 /// For whom the token is, and of which session: the caller's own, or one whose token an application holds.
 #[derive(Deserialize)]
@@ -30,7 +31,8 @@ pub struct Order {
 pub async fn issue(State(app): State<App>, caller: Caller, Body(order): Body<Order>) -> Result<Json<Value>, Problem> {
     let held = bearer(&app, &caller, order.session.as_ref())?;
     let (user, session) = &*held;
-    let groups = if app.jwt.settings.groups { Some(group_names(&app, user)?) } else { None };
+    let names = groups::names_of(&app.store, user.id)?;
+    let groups = app.jwt.settings.groups.then(|| told(&names).to_vec());
     let client = session.client.or(caller.origin.client);
     let signed = app.jwt.issue(&Wish { user, session, audience: &order.audience, client, groups })?;
     Ok(Json(json!({
