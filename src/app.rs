@@ -13,6 +13,7 @@ use crate::auth::factors::code::{Channel as CodeChannel, CodeKind};
 use crate::auth::factors::totp::TotpKind;
 use crate::auth::factors::{Factors, Kind};
 use crate::auth::hasher::Hasher;
+use crate::auth::jwt::Signer;
 use crate::auth::login::{Authenticator, Newcomers};
 use crate::auth::settings::{FactorSettings, Settings as AuthSettings};
 use crate::auth::throttle::Throttle;
@@ -71,7 +72,7 @@ impl Daemon {
     pub async fn build(loaded: Loaded, store: Store) -> Result<Self, String> {
         let effective = loaded.effective.iter().map(|one| serde_json::to_value(one).unwrap_or_default()).collect();
         let pinned_url = loaded.is_pinned("server.public_url");
-        let Settings { mut http, mut auth, lifecycle, sources, scim, mail, sms, .. } = loaded.settings;
+        let Settings { mut http, mut auth, jwt, lifecycle, sources, scim, mail, sms, .. } = loaded.settings;
 
         let listeners = Listeners::bind(&http).await?;
         http.listen = listeners.address().map_err(|error| error.to_string())?;
@@ -97,9 +98,14 @@ impl Daemon {
             store: store.clone(),
             settings: auth,
         });
+        let jwt = Arc::new(Signer::new(store.clone(), jwt, http.public_url.clone()));
+        jwt.keep_keys().await.map_err(|error| error.to_string())?;
         let sweep = Arc::new(Sweep::new(store.clone(), lifecycle));
         let mut work: Vec<Arc<dyn Task>> =
             vec![sweep.clone(), Arc::new(outbox(&store, mail.as_ref(), sms.clone(), product)?)];
+        if jwt.settings.enabled {
+            work.push(jwt.clone());
+        }
         for (settings, source) in sources.iter().zip(&built) {
             if let Some((schedule, follower)) = settings.schedule.clone().zip(source.pulled.clone()) {
                 work.push(Arc::new(SyncTask::new(follower, schedule)));
@@ -114,6 +120,7 @@ impl Daemon {
             scim,
             store,
             auth,
+            jwt,
             sources: built,
             sweep,
             driver,

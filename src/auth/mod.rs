@@ -10,6 +10,7 @@ mod device;
 pub mod factors;
 pub mod flow;
 pub mod hasher;
+pub mod jwt;
 pub mod login;
 pub mod offline;
 pub mod outcome;

@@ -41,6 +41,8 @@ pub struct Settings {
     pub store: store::Settings,
     /// How logins run.
     pub auth: auth::settings::Settings,
+    /// Tokens that are signed.
+    pub jwt: auth::jwt::Settings,
     /// What the sweep does.
     pub lifecycle: lifecycle::settings::Settings,
     /// What identity providers find at the SCIM endpoint.
@@ -166,11 +168,15 @@ pub fn load(
 
 fn read(reader: &mut Reader, now: Timestamp) -> Settings {
     let store = sections::store::read(reader);
+    let http = sections::server::read(reader, &store);
+    let log = sections::log::read(reader);
+    let auth = sections::login::read(reader);
     let settings = Settings {
-        http: sections::server::read(reader, &store),
-        log: sections::log::read(reader),
+        http: http::settings::Settings { forward_auth: sections::forward_auth::read(reader), ..http },
+        log,
         store,
-        auth: sections::login::read(reader),
+        auth,
+        jwt: sections::jwt::read(reader),
         lifecycle: sections::users::read(reader, now),
         scim: sections::scim::read(reader),
         mail: sections::mail::read(reader),

@@ -62,12 +62,13 @@ const CORP: &str =
 
 #[test]
 fn nothing_written_gives_the_defaults_of_the_modules() {
-    let Settings { http, log, store, auth, lifecycle, scim, mail, sms, sources } =
+    let Settings { http, log, store, auth, jwt, lifecycle, scim, mail, sms, sources } =
         load_file(None, &[("PATH", "/bin"), ("MUSTERD_CONFIG", "x")]).ok().unwrap().settings;
     assert_eq!(http, http::settings::Settings::default());
     assert_eq!(log, LogSettings::default());
     assert_eq!(store, store::Settings::default());
     assert_eq!(auth, auth::settings::Settings::default());
+    assert_eq!(jwt, auth::jwt::Settings::default());
     assert_eq!((lifecycle.schedule.as_str(), lifecycle.budget), ("1h", crate::directory::policy::Budget::default()));
     assert_eq!((lifecycle.inactivity, lifecycle.users, lifecycle.audit), Default::default());
     assert_eq!(scim, http::scim::settings::Settings::default());

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::scim;
 use super::settings::Settings;
+use crate::auth::jwt::Signer;
 use crate::auth::login::Authenticator;
 use crate::base::id::SourceId;
 use crate::directory::policy::UserDefaults;
@@ -29,6 +30,8 @@ pub struct Inside {
     pub store: Arc<Store>,
     /// The login.
     pub auth: Arc<Authenticator>,
+    /// Signs tokens.
+    pub jwt: Arc<Signer>,
     /// The sources, in their order.
     pub sources: Vec<SourceInfo>,
     /// The sweep.

@@ -55,6 +55,7 @@ pub(super) const EXPORTED: &[(Space, Form)] = &[
     (Space::Challenge, Form::Record),
     (Space::Device, Form::Record),
     (Space::Quota, Form::Record),
+    (Space::SigningKey, Form::Record),
     (Space::Ending, Form::Key),
     (Space::Outbox, Form::Sealed),
     (Space::Run, Form::Record),

@@ -38,6 +38,7 @@ const RECORDS: &[Space] = &[
     Space::Login,
     Space::Challenge,
     Space::Device,
+    Space::SigningKey,
     Space::Run,
     Space::Plan,
     Space::PlanItem,

@@ -61,7 +61,7 @@ pub(super) enum Remote {
     /// Codes to phones
     #[command(subcommand)]
     Sms(sms::Sms),
-    /// The key that stored secrets are sealed with
+    /// The key that stored secrets are sealed with, and those that sign tokens
     #[command(subcommand)]
     Key(Key),
 }
@@ -70,6 +70,12 @@ pub(super) enum Remote {
 pub(super) enum Key {
     /// Make a new key and seal every stored secret with it
     Rotate,
+    /// Let the next key sign tokens as soon as it has been told of for a day
+    RotateSigning {
+        /// Drop every other key at once, because somebody knows one: what they signed is refused
+        #[arg(long)]
+        at_once: bool,
+    },
 }
 
 /// Runs a command and prints what came of it.
@@ -91,6 +97,11 @@ pub(super) async fn run(remote: Remote, client: &Client, json: bool) -> anyhow::
         Remote::Key(Key::Rotate) => {
             let answer = client.post("/api/v1/key/rotate", json!({})).await?;
             show(&answer, json, rotated)
+        }
+        Remote::Key(Key::RotateSigning { at_once }) => {
+            let answer = client.post("/api/v1/key/rotate-signing", json!({"at_once": at_once})).await?;
+            let words = format!("the next key signs from {} on", output::text_at(&answer, "signs_from"));
+            done(&answer, json, &words)
         }
         Remote::Tasks => {
             let answer = client.get("/api/v1/tasks").await?;

@@ -75,8 +75,16 @@ pub(in crate::cli) enum User {
     Unlock { user: String },
     /// Remove all second factors
     ResetMfa { user: String },
-    /// End all sessions
-    Logout { user: String },
+    /// List the sessions of a user
+    Sessions { user: String },
+    /// End everything that a user holds, or one session
+    #[command(visible_alias = "logout")]
+    EndSessions {
+        user: String,
+        /// Only this one, by the id that `sessions` shows
+        #[arg(long, value_name = "ID")]
+        session: Option<String>,
+    },
 }
 
 #[derive(Args)]
@@ -232,9 +240,15 @@ pub(super) async fn run(user: User, client: &Client, json: bool) -> anyhow::Resu
             let answer = client.call(Method::DELETE, &path(&user, "/mfa"), None).await?;
             done(&answer, json, &format!("{} factors of {user} are removed", output::text_at(&answer, "removed")))
         }
-        User::Logout { user } => {
+        User::Sessions { user } => show(&client.get(&path(&user, "/sessions")).await?, json, sessions),
+        User::EndSessions { user, session: None } => {
             let answer = client.call(Method::DELETE, &path(&user, "/sessions"), None).await?;
             done(&answer, json, &format!("everything {user} held has ended"))
+        }
+        User::EndSessions { user, session: Some(id) } => {
+            let rest = format!("/sessions/{}", encode(&id));
+            let answer = client.call(Method::DELETE, &path(&user, &rest), None).await?;
+            done(&answer, json, &format!("the session {id} of {user} has ended"))
         }
     }
 }
@@ -244,6 +258,20 @@ fn made(answer: &Value) {
     if let Some(link) = answer.get("password_link").and_then(Value::as_str) {
         output::line(&format!("the password is set at {link}"));
     }
+}
+
+fn sessions(answer: &Value) {
+    let columns = [
+        ("ID", "id"),
+        ("BEGAN", "created_at"),
+        ("LAST USED", "last_used_at"),
+        ("ENDS", "expires_at"),
+        ("ADDRESS", "address"),
+        ("PROVED BY", "factors"),
+        ("APPLICATION", "client"),
+        ("AGENT", "agent"),
+    ];
+    output::table(items(answer), &columns);
 }
 
 fn list(answer: &Value) {

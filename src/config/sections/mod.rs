@@ -2,6 +2,8 @@
 //!
 //! No default value of a module stands here: each comes from the `Default` of the module's settings.
 
+pub(super) mod forward_auth;
+pub(super) mod jwt;
 pub(super) mod ldap;
 pub(super) mod log;
 pub(super) mod login;

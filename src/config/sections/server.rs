@@ -45,6 +45,7 @@ pub(in super::super) fn read(reader: &mut Reader, store: &store::Settings) -> Se
         body_limit: usize::try_from(body_limit).unwrap_or(usize::MAX),
         request_timeout: section.duration("request_timeout", SECOND..=HOUR, default.request_timeout),
         drain: section.duration("drain", Duration::ZERO..=HOUR, default.drain),
+        forward_auth: default.forward_auth,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Every request: an id, the client's address, one line in the log, and headers that keep answers private.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, header};
@@ -10,6 +11,7 @@ use data_encoding::HEXLOWER;
 
 use crate::auth::login::Origin;
 use crate::base::clock::Stopwatch;
+use crate::base::rng::Names;
 use crate::http::caller::Peer;
 use crate::http::scim;
 use crate::http::state::App;
@@ -17,22 +19,41 @@ use crate::http::state::App;
 /// Most proxies in a row that are looked through.
 const HOPS_MAX: usize = 32;
 
-/// Most characters of what a client calls itself.
+/// Most bytes of what a client calls itself. (What is looked at is visible ASCII.)
 const AGENT_MAX: usize = 200;
 
+/// Checks: they are told in the log where something is wrong, or at the level debug.
+const QUIET: &[&str] = &["/healthz", "/readyz", "/api/v1/introspect", "/api/v1/forward-auth"];
+
+/// What every request is wrapped in.
+#[derive(Clone)]
+pub struct Wrapping {
+    app: App,
+    names: Arc<Names>,
+}
+
+impl Wrapping {
+    /// For the requests of one daemon.
+    #[must_use]
+    pub fn new(app: App) -> Self {
+        let names = Arc::new(Names::new(app.store.rng()));
+        Self { app, names }
+    }
+}
+
 /// Wraps every request.
-pub async fn wrap(State(app): State<App>, mut request: Request, next: Next) -> Response {
+pub async fn wrap(State(Wrapping { app, names }): State<Wrapping>, mut request: Request, next: Next) -> Response {
     let watch = Stopwatch::start();
-    let id = HEXLOWER.encode(&app.store.rng().bytes::<8>());
+    let id = HEXLOWER.encode(&names.next());
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let route = request.extensions().get::<MatchedPath>().cloned();
     let peer = request.extensions().get::<Peer>().copied();
     let address = match peer {
         Some(Peer::Network(address)) => Some(client(&app, &request, address)),
         _ => None,
     };
     let agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    let agent = agent.map(|agent| agent.chars().take(AGENT_MAX).collect());
+    let agent = agent.map(|agent| agent.get(..AGENT_MAX).unwrap_or(agent).to_owned());
     request.extensions_mut().insert(Origin { address, request: Some(id.clone()), client: None, agent });
     let is_scim = request.uri().path().starts_with("/scim/");
     let mut response = next.run(request).await;
@@ -48,9 +69,10 @@ pub async fn wrap(State(app): State<App>, mut request: Request, next: Next) -> R
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     let status = response.status().as_u16();
-    let route = route.as_deref().unwrap_or("no route");
-    if route == "/healthz" || route == "/readyz" {
-        tracing::debug!(http.route = route, http.status = status, "request");
+    let route = route.as_ref().map_or("no route", MatchedPath::as_str);
+    // What is asked before every request of others, and answered as ever, would fill the log.
+    if QUIET.contains(&route) && status < 400 {
+        tracing::debug!(request.id = id, http.route = route, http.status = status, "request");
     } else {
         tracing::info!(
             request.id = id, http.method = %method, http.route = route, http.status = status,
@@ -58,6 +80,12 @@ pub async fn wrap(State(app): State<App>, mut request: Request, next: Next) -> R
         );
     }
     response
+}
+
+/// Is it a proxy whose word on who asks is believed?
+#[must_use]
+pub fn is_trusted(app: &App, peer: Peer) -> bool {
+    matches!(peer, Peer::Network(address) if app.settings.trusted_proxies.contains(&address.to_canonical()))
 }
 
 /// The client's address: the peer's, or, behind proxies that the settings trust, the last one in

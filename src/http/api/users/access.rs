@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{find, find_to_change, not_oneself};
 use crate::auth::throttle::Key;
+use crate::base::id::SessionId;
 use crate::base::secret::Secret;
 use crate::directory::user::User;
 use crate::http::api::session::session_view;
@@ -93,4 +94,18 @@ pub async fn end_sessions(
         .move_account(caller.author(), user.id, None, "sessions.ended", |user, _| Ok(User::end_sessions(user)))
         .await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Ends one session of a user.
+pub async fn end_session(
+    State(app): State<App>,
+    caller: Caller,
+    Segment((name, session)): Segment<(String, SessionId)>,
+) -> Result<StatusCode, Problem> {
+    let user = find_to_change(&app, &caller, &name)?;
+    if app.auth.end_session(caller.author(), user, session).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Problem::not_found("session"))
+    }
 }

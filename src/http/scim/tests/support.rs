@@ -15,6 +15,7 @@ use tower::ServiceExt;
 
 use crate::auth::breaker::Breaker;
 use crate::auth::hasher::Hasher;
+use crate::auth::jwt::Signer;
 use crate::auth::login::{Authenticator, Newcomers};
 use crate::auth::settings::{Hashing, Settings as LoginSettings};
 use crate::auth::throttle::Throttle;
@@ -159,6 +160,7 @@ pub(super) async fn world_with(change: impl FnOnce(&mut Setup)) -> World {
         pages: Default::default(),
         scim,
         auth: Arc::new(auth),
+        jwt: Arc::new(Signer::new(store.clone(), Default::default(), String::new())),
         sources: kinds.map(info).into(),
         sweep: Arc::new(Sweep::new(store.clone(), sweep())),
         driver: Arc::new(Driver::new(Vec::new(), Arc::new(Nobody), clock.clone())),
