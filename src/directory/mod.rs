@@ -21,5 +21,6 @@ pub mod query;
 pub mod resource;
 pub mod role;
 pub mod session;
+pub mod stored_hash;
 pub mod token;
 pub mod user;
