@@ -151,5 +151,6 @@ pub fn forget(tx: &mut Tx<'_>, user: UserId) -> Result<(), StoreError> {
         remove_factor(tx, user, factor.id);
     }
     tx.remove(credential_key(user));
+    super::locks::forget(tx, user)?;
     super::verifiers::forget(tx, user)
 }

@@ -31,6 +31,7 @@ const RECORDS: &[Space] = &[
     Space::Credential,
     Space::Factor,
     Space::Verifier,
+    Space::Lock,
     Space::Session,
     Space::Token,
     Space::Link,
