@@ -75,7 +75,7 @@ impl Daemon {
         let newcomers = Arc::new(Takers(built.iter().filter_map(|source| source.pulled.clone()).collect()));
         let auth = Arc::new(Authenticator {
             hasher: Hasher::start(&auth.hashing, store.rng())?,
-            throttle: Throttle::new(auth.lockout.clone()),
+            throttle: Throttle::new(auth.lockout.clone(), store.clone()),
             backends: backends(&sources, &built),
             newcomers,
             beside: TaskTracker::new(),
@@ -246,6 +246,7 @@ fn backends(settings: &[SourceSettings], built: &[SourceInfo]) -> Vec<Backend> {
         verify_with: settings.kind.verify_with().cloned(),
         breaker: Breaker::default(),
         outage_cache: settings.outage_cache,
+        lockout: settings.lockout,
     };
     settings.iter().zip(built).map(backend).collect()
 }

@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod breaker;
 pub mod conclusion;
+mod counting;
 pub mod flow;
 pub mod hasher;
 pub mod login;

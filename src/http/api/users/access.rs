@@ -72,9 +72,7 @@ pub async fn unlock(
     Segment(name): Segment<String>,
 ) -> Result<StatusCode, Problem> {
     let user = find_to_change(&app, &caller, &name)?;
-    app.auth.throttle.clear(Key::Password(user.id));
-    app.auth.throttle.clear(Key::Code(user.id));
-    app.auth.note_unlock(caller.author(), &user).await?;
+    app.auth.unlock(caller.author(), &user).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -140,6 +138,7 @@ pub async fn explain(State(app): State<App>, Segment(name): Segment<String>) -> 
         "second_factor": factor,
         "factors_enrolled": credentials::factors(&reads, user.id)?.iter().filter(|factor| factor.confirmed).count(),
         "waits_until": app.auth.throttle.waits_until(Key::Password(user.id), now),
+        "waiting": app.auth.waiting(user.id, now),
         "remote_backends": backends.collect::<Vec<_>>(),
         "only_from_source": app.auth.settings.only_from_source,
         "at_source": at_source,
