@@ -1,4 +1,5 @@
 //! Logins on the running daemon.
 
 mod login;
+mod requirements_p_t;
 mod totp;
