@@ -89,7 +89,7 @@ impl Daemon {
         auth.mfa.rules.sources = always_asked.collect();
         let auth = Arc::new(Authenticator {
             hasher: Hasher::start(&auth.hashing, store.rng())?,
-            throttle: Throttle::new(auth.lockout.clone()),
+            throttle: Throttle::new(auth.lockout.clone(), store.clone()),
             backends: backends(&sources, &built),
             newcomers,
             beside: TaskTracker::new(),
@@ -295,6 +295,7 @@ fn backends(settings: &[SourceSettings], built: &[SourceInfo]) -> Vec<Backend> {
         verify_with: settings.kind.verify_with().cloned(),
         breaker: Breaker::default(),
         outage_cache: settings.outage_cache,
+        lockout: settings.lockout,
     };
     settings.iter().zip(built).map(backend).collect()
 }

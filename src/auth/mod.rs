@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod breaker;
 pub mod conclusion;
+mod counting;
 mod device;
 pub mod factors;
 pub mod flow;

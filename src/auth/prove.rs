@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
+use super::counting::Counted;
 use super::factors::{Ahead, Ask, Kind, Response, recovery};
 use super::login::{Authenticator, LoginError};
 use super::passwords::tell;
-use super::throttle::Key;
 use crate::base::id::FactorId;
 use crate::directory::audit::Author;
 use crate::directory::factor::Method;
@@ -122,19 +122,12 @@ impl Authenticator {
         wish.or_else(usual).filter(|method| can.contains(method)).ok_or(LoginError::NotOffered)
     }
 
-    /// Counts a try before it is looked at.
-    pub(super) fn count_code(&self, user: &User) -> Result<Key, LoginError> {
-        let key = Key::Code(user.id);
-        self.throttle.begin(key, self.store.clock().now()).map_err(LoginError::TooManyAttempts)?;
-        Ok(key)
-    }
-
     /// After a try: a right answer ends the count, and one that could not be looked at was none.
-    pub(super) fn settle<T>(&self, key: Key, outcome: &Result<Result<T, LoginError>, LoginError>) {
+    pub(super) fn settle<T>(&self, counted: &Counted, outcome: &Result<Result<T, LoginError>, LoginError>) {
         match outcome {
             Ok(Err(LoginError::InvalidCredentials)) => {}
-            Ok(_) => self.throttle.clear(key),
-            Err(_) => self.throttle.undo(key),
+            Ok(_) => self.forgive(counted),
+            Err(_) => self.uncount(counted),
         }
     }
 }

@@ -2,10 +2,12 @@
 
 mod codes;
 mod factors;
+mod hashes;
 mod outage;
 mod own;
 mod passwords;
 mod sessions;
+mod throttling;
 mod verdicts;
 
 use std::future::Future;
@@ -178,7 +180,7 @@ struct World {
 fn world(change: impl FnOnce(&mut Settings)) -> World {
     let clock = Clock::manual(Timestamp::from_second(1_800_000_000).unwrap());
     let store = Arc::new(Store::in_memory(clock, Rng::seeded(1)).unwrap());
-    let hashing = Hashing { memory_kib: 64, iterations: 1, lanes: 1, threads: 1, queue: 64 };
+    let hashing = Hashing { memory_kib: 64, iterations: 1, lanes: 1, threads: 1, queue: 64, reserved: 8 };
     let mut settings = Settings { hashing, deadline: Duration::from_millis(300), ..Settings::default() };
     change(&mut settings);
     let (corp, late) = (Fake::new("corp", Says::Truth), Fake::new("late", Says::Wrong));
@@ -190,6 +192,7 @@ fn world(change: impl FnOnce(&mut Settings)) -> World {
         verify_with: None,
         breaker: Breaker::default(),
         outage_cache: None,
+        lockout: None,
     };
     let backends = vec![
         backend("corp", Some(corp.clone())),
@@ -202,7 +205,7 @@ fn world(change: impl FnOnce(&mut Settings)) -> World {
         grants: Arc::default(),
         factors: Factors::new(kinds(&settings)),
         hasher: Hasher::start(&settings.hashing, store.rng()).unwrap(),
-        throttle: Throttle::new(settings.lockout.clone()),
+        throttle: Throttle::new(settings.lockout.clone(), store.clone()),
         newcomers: Arc::new(Taker(store.clone())),
         beside: TaskTracker::new(),
         store,
@@ -331,4 +334,11 @@ async fn only_who_gave_the_right_password_is_told_why_not() {
     assert!(matches!(world.login("bob", PASSWORD).await, Err(LoginError::Refused(Refusal::Expired))));
     world.with_password("eve", "closed").await;
     assert!(matches!(world.login("eve", PASSWORD).await, Err(LoginError::Refused(Refusal::SourceNotAllowed))));
+}
+
+/// Why tries were held back, as far as the trail tells of them.
+fn held(world: &World) -> Vec<String> {
+    let query = audit::Query { action: Some("login.held".to_owned()), ..audit::Query::default() };
+    let lines = audit::list(&world.auth.store.view(), &query, None, 99).unwrap().lines;
+    lines.into_iter().filter_map(|line| line.reason).collect()
 }

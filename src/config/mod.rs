@@ -9,6 +9,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use crate::base::id::SourceId;
+use crate::directory::policy::SourceLockout;
 use crate::sync::rules::Rules;
 use crate::tasks::schedule::Schedule;
 use crate::{auth, http, lifecycle, notify, sources, store};
@@ -96,6 +97,8 @@ pub struct SourceSettings {
     pub rules: Rules,
     /// How old a password that the source accepted may be to stand in for it during an outage; `None`: not at all.
     pub outage_cache: Option<std::time::Duration>,
+    /// How often the source is asked about one name; `None`: as often as logins are tried.
+    pub lockout: Option<SourceLockout>,
     /// What it is.
     pub kind: SourceKind,
 }

@@ -364,6 +364,32 @@ fn a_network_address_needs_tls_in_front() {
 }
 
 #[test]
+fn networks_and_lockouts_are_read_or_told_what_is_wrong_with_them() {
+    let text = format!(
+        "[lockout]\nallow_networks = [\"10.0.0.0/8\", \"::1\"]\n[server]\ntrusted_proxies = [\"10.1.0.0/16\"]\n\
+         [hashing]\nqueue = 4\n{CORP}lockout_attempts = 3\nlockout_wait = \"10m\"\n"
+    );
+    let settings = good(&text, &[]).settings;
+    assert!(settings.auth.lockout.admits("10.2.3.4".parse().unwrap()));
+    assert!(!settings.auth.lockout.admits("192.0.2.1".parse().unwrap()));
+    assert!(settings.http.trusted_proxies[0].contains("10.1.255.1".parse().unwrap()));
+    assert_eq!((settings.auth.hashing.queue, settings.auth.hashing.reserved), (4, 1));
+    let lockout = settings.sources.iter().find_map(|source| source.lockout).unwrap();
+    assert_eq!((lockout.attempts, lockout.wait), (3, Duration::from_secs(600)));
+    let off = good(&format!("{CORP}lockout_attempts = 0\n"), &[]).settings;
+    assert!(off.sources.iter().all(|source| source.lockout.is_none()));
+    for (text, told) in [
+        ("[lockout]\ndeny_networks = [\"10.0.0.1/8\"]\n", "10.0.0.0/8"),
+        ("[lockout]\nconsecutive_attempts = 101\n", "lockout.consecutive_attempts"),
+        ("[server]\ntrusted_proxies = [\"proxy\"]\n", "server.trusted_proxies"),
+        ("[hashing]\nqueue = 4\nreserved = 4\n", "hashing.reserved"),
+        ("[hashing]\nmemory_kib = 1048576\niterations = 17\n", "hashing.iterations"),
+    ] {
+        assert!(Desk::new(text).faults(&[])[0].contains(told), "{text}: {:?}", Desk::new(text).faults(&[]));
+    }
+}
+
+#[test]
 fn settings_that_do_not_fit_together_are_faults() {
     let text = "[passwords]\nmin_length = 8\nmin_length_with_factor = 9\n[hashing]\nmemory_kib = 8\nlanes = 2\n\
         [sessions]\nidle = \"2h\"\nabsolute = \"1h\"\n[mail]\nhost = \"m\"\nfrom = \"nobody\"\npassword = \"x\"\n\

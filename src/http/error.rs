@@ -204,6 +204,7 @@ impl From<LoginError> for Problem {
             LoginError::InvalidCredentials => Self::new(StatusCode::UNAUTHORIZED, "invalid_credentials", detail),
             LoginError::Refused(refusal) => Self::new(StatusCode::FORBIDDEN, refusal_name(refusal), detail),
             LoginError::ChangeAtSource(_) => Self::new(StatusCode::FORBIDDEN, "password_change_at_source", detail),
+            LoginError::NetworkNotAllowed => Self::new(StatusCode::FORBIDDEN, "network_not_allowed", detail),
             LoginError::TooManyAttempts(wait) => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", detail).retry(wait)
             }

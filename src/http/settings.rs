@@ -16,7 +16,7 @@ pub struct Settings {
     /// User ids that may use the admin socket, besides root and the daemon's own.
     pub admin_uids: Vec<u32>,
     /// Addresses of proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<std::net::IpAddr>,
+    pub trusted_proxies: Vec<crate::base::network::Network>,
     /// Largest request body in bytes.
     pub body_limit: usize,
     /// A request is answered within this time.

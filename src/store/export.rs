@@ -45,6 +45,7 @@ pub(super) const EXPORTED: &[(Space, Form)] = &[
     (Space::Credential, Form::Record),
     (Space::Factor, Form::Record),
     (Space::Verifier, Form::Record),
+    (Space::Lock, Form::Record),
     (Space::Group, Form::Record),
     (Space::GroupMember, Form::Key),
     (Space::Resource, Form::Record),

@@ -30,6 +30,7 @@ mod index;
 pub mod journal;
 pub mod keys;
 pub mod list;
+pub mod locks;
 pub mod logins;
 mod mark;
 mod migrate;

@@ -32,6 +32,7 @@ const RECORDS: &[Space] = &[
     Space::Factor,
     Space::Verifier,
     Space::Quota,
+    Space::Lock,
     Space::Session,
     Space::Token,
     Space::Link,

@@ -1,7 +1,7 @@
 //! `[login]`, `[mfa]`, `[sessions]` and `[lockout]`: how somebody comes in, and for how long.
 
 use super::super::reader::Reader;
-use super::{DAY, HOUR, MINUTE, SECOND, passwords};
+use super::{DAY, HOUR, MINUTE, NETWORK, SECOND, passwords};
 use crate::auth::settings::{FactorSettings, Settings};
 use crate::directory::factor::Method;
 use crate::directory::policy::{LockoutPolicy, MfaMode, MfaRules, SessionPolicy, days};
@@ -83,6 +83,11 @@ fn read_lockout(reader: &mut Reader, default: &LockoutPolicy) -> LockoutPolicy {
         password_attempts: section.integer("password_attempts", 1..=1000, default.password_attempts),
         code_attempts: section.integer("code_attempts", 1..=100, default.code_attempts),
         network_attempts: section.integer("network_attempts", 1..=1_000_000, default.network_attempts),
+        // NIST SP 800-63B-4 §3.2.2: no more than 100.
+        consecutive_attempts: section.integer("consecutive_attempts", 5..=100, default.consecutive_attempts),
         wait: section.duration("wait", SECOND..=DAY, default.wait),
+        allow_networks: section.list("allow_networks", NETWORK, default.allow_networks.clone()),
+        deny_networks: section.list("deny_networks", NETWORK, default.deny_networks.clone()),
+        trusted_networks: section.list("trusted_networks", NETWORK, default.trusted_networks.clone()),
     }
 }

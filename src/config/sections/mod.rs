@@ -36,6 +36,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 /// A day.
 const DAY: Duration = days(1);
+/// What an entry of a list of networks must be.
+const NETWORK: &str = "an address such as 127.0.0.1, or a network such as 10.0.0.0/8 (no bits behind its prefix)";
 /// Longer than anybody waits.
 const CENTURY: Duration = days(36_500);
 

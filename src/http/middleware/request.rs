@@ -1,10 +1,10 @@
 //! Every request: an id, the client's address, one line in the log, and headers that keep answers private.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddrV4};
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use data_encoding::HEXLOWER;
@@ -13,6 +13,7 @@ use crate::auth::login::Origin;
 use crate::base::clock::Stopwatch;
 use crate::base::rng::Names;
 use crate::http::caller::Peer;
+use crate::http::error::Problem;
 use crate::http::scim;
 use crate::http::state::App;
 
@@ -49,14 +50,23 @@ pub async fn wrap(State(Wrapping { app, names }): State<Wrapping>, mut request: 
     let route = request.extensions().get::<MatchedPath>().cloned();
     let peer = request.extensions().get::<Peer>().copied();
     let address = match peer {
-        Some(Peer::Network(address)) => Some(client(&app, &request, address)),
-        _ => None,
+        Some(Peer::Network(address)) => client(&app, &request, address).map(Some),
+        _ => Ok(None),
     };
     let agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     let agent = agent.map(|agent| agent.get(..AGENT_MAX).unwrap_or(agent).to_owned());
-    request.extensions_mut().insert(Origin { address, request: Some(id.clone()), client: None, agent });
     let is_scim = request.uri().path().starts_with("/scim/");
-    let mut response = next.run(request).await;
+    let mut response = match address {
+        Ok(address) => {
+            request.extensions_mut().insert(Origin { address, request: Some(id.clone()), client: None, agent });
+            next.run(request).await
+        }
+        Err(Unreadable) if is_scim => scim::reply::in_other_words(StatusCode::BAD_REQUEST).into_response(),
+        Err(Unreadable) => {
+            let detail = "the proxy's X-Forwarded-For holds something else than addresses, or too many of them";
+            Problem::bad_request("bad_forwarded_for", detail).into_response()
+        }
+    };
     // A timeout or a panic is answered by a layer that knows no SCIM.
     if is_scim && response.status().is_server_error() && !scim::reply::is_scim(&response) {
         response = scim::reply::in_other_words(response.status()).into_response();
@@ -85,25 +95,38 @@ pub async fn wrap(State(Wrapping { app, names }): State<Wrapping>, mut request: 
 /// Is it a proxy whose word on who asks is believed?
 #[must_use]
 pub fn is_trusted(app: &App, peer: Peer) -> bool {
-    matches!(peer, Peer::Network(address) if app.settings.trusted_proxies.contains(&address.to_canonical()))
+    matches!(peer, Peer::Network(address) if trusts(app, address))
 }
 
+fn trusts(app: &App, address: IpAddr) -> bool {
+    app.settings.trusted_proxies.iter().any(|proxy| proxy.contains(address))
+}
+
+/// A proxy that the settings trust says something of the client that cannot be read.
+struct Unreadable;
+
 /// The client's address: the peer's, or, behind proxies that the settings trust, the last one in
-/// `X-Forwarded-For` that is not such a proxy.
-fn client(app: &App, request: &Request, peer: IpAddr) -> IpAddr {
-    let trusted = |address: &IpAddr| app.settings.trusted_proxies.contains(&address.to_canonical());
-    if !trusted(&peer) {
-        return peer;
+/// `X-Forwarded-For` that is not such a proxy. What anybody else writes there is not looked at.
+fn client(app: &App, request: &Request, peer: IpAddr) -> Result<IpAddr, Unreadable> {
+    let trusted = |address: IpAddr| trusts(app, address);
+    if !trusted(peer) {
+        return Ok(peer);
     }
-    let values: Vec<&str> =
-        request.headers().get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).collect();
+    let values: Result<Vec<&str>, _> =
+        request.headers().get_all("x-forwarded-for").iter().map(|value| value.to_str()).collect();
+    let values = values.map_err(|_| Unreadable)?;
     let mut client = peer;
-    for hop in values.iter().rev().flat_map(|value| value.rsplit(',')).take(HOPS_MAX) {
-        let Ok(hop) = hop.trim().parse::<IpAddr>() else { return client };
-        client = hop;
-        if !trusted(&hop) {
-            return hop;
+    for (hops, hop) in values.iter().rev().flat_map(|value| value.rsplit(',')).enumerate() {
+        client = address(hop).filter(|_| hops < HOPS_MAX).ok_or(Unreadable)?;
+        if !trusted(client) {
+            break;
         }
     }
-    client
+    Ok(client)
+}
+
+/// An address; some proxies add the port.
+fn address(hop: &str) -> Option<IpAddr> {
+    let hop = hop.trim();
+    hop.parse().ok().or_else(|| hop.parse::<SocketAddrV4>().ok().map(|address| (*address.ip()).into()))
 }

@@ -6,5 +6,6 @@ mod jwt;
 mod login;
 mod out_means_out;
 mod proxies;
+mod requirements_p_t;
 mod sessions;
 mod totp;

@@ -71,9 +71,7 @@ pub async fn unlock(
     Segment(name): Segment<String>,
 ) -> Result<StatusCode, Problem> {
     let user = find_to_change(&app, &caller, &name)?;
-    app.auth.throttle.clear(Key::Password(user.id));
-    app.auth.throttle.clear(Key::Code(user.id));
-    app.auth.note_unlock(caller.author(), &user).await?;
+    app.auth.unlock(caller.author(), &user).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

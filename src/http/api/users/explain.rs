@@ -36,7 +36,6 @@ pub async fn explain(State(app): State<App>, Segment(name): Segment<String>) -> 
     };
     let all = credentials::factors(&reads, user.id)?;
     let factors: Vec<_> = all.iter().filter(|factor| factor.confirmed && factor.method() != Method::Recovery).collect();
-    let waits = |key| app.auth.throttle.waits_until(key, now);
     Ok(Json(json!({
         "username": user.username,
         "state": user.state,
@@ -53,8 +52,8 @@ pub async fn explain(State(app): State<App>, Segment(name): Segment<String>) -> 
         "recovery_codes_left": recovery::left(&reads, user.id)?,
         "devices_trusted": app.auth.devices_of(&user)?.len(),
         "sessions": app.auth.sessions_of(&user)?.len(),
-        "waits_until": waits(Key::Password(user.id)),
-        "codes_wait_until": waits(Key::Code(user.id)),
+        "waits_until": app.auth.throttle.waits_until(Key::Password(user.id), now),
+        "waiting": app.auth.waiting(user.id, now),
         "only_from_source": app.auth.settings.only_from_source,
         "at_source": at_source,
         "quiet_since": user.quiet_since(),

@@ -114,7 +114,7 @@ pub(super) async fn world_with(change: impl FnOnce(&mut Setup)) -> World {
     let clock = Clock::manual(Timestamp::from_second(1_800_000_000).unwrap());
     let store = Arc::new(Store::in_memory(clock.clone(), Rng::seeded(1)).unwrap());
     let settings = Settings { public_url: "https://id.example.org".to_owned(), ..Settings::default() };
-    let hashing = Hashing { memory_kib: 64, iterations: 1, lanes: 1, threads: 1, queue: 64 };
+    let hashing = Hashing { memory_kib: 64, iterations: 1, lanes: 1, threads: 1, queue: 64, reserved: 8 };
     let login = LoginSettings { hashing, ..LoginSettings::default() };
     let mut setup = Setup {
         http: settings,
@@ -133,12 +133,13 @@ pub(super) async fn world_with(change: impl FnOnce(&mut Setup)) -> World {
         verify_with: verify_with.map(source),
         breaker: Breaker::default(),
         outage_cache: None,
+        lockout: None,
     };
     let auth = Authenticator {
         factors: crate::auth::factors::Factors::default(),
         beside: tokio_util::task::TaskTracker::new(),
         hasher: Hasher::start(&login.hashing, store.rng()).unwrap(),
-        throttle: Throttle::new(login.lockout.clone()),
+        throttle: Throttle::new(login.lockout.clone(), store.clone()),
         grants: std::sync::Arc::default(),
         newcomers: Arc::new(Nobody),
         store: store.clone(),
