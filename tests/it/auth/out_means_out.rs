@@ -20,6 +20,9 @@ const LIMIT: Duration = Duration::from_secs(1);
 const LONG: &str = "[sessions]\nidle = \"90d\"\nabsolute = \"90d\"\nlink_lifetime = \"30d\"\n\
                     [login]\ntransaction_lifetime = \"1h\"\n[jwt]\nenabled = true\naudiences = [\"wiki\"]\n";
 
+/// What puts somebody out, with how it is brought about.
+type Cause<'a, T> = (&'static str, &'a dyn Fn(&str) -> T);
+
 /// What somebody holds.
 enum Held {
     Session(String),
@@ -139,7 +142,7 @@ fn whoever_an_administrator_puts_out_holds_nothing_any_more() {
     let desk = Desk::new("");
     let admin = &desk.admin;
     let path = |name: &str, rest: &str| format!("/api/v1/users/{name}{rest}");
-    let causes: [(&str, &dyn Fn(&str) -> u16); 7] = [
+    let causes: [Cause<'_, u16>; 7] = [
         ("disabled", &|name| admin.post(&path(name, "/disable"), &json!({})).status),
         ("removed", &|name| admin.delete(&path(name, "")).status),
         ("password set", &|name| {
@@ -218,7 +221,7 @@ fn whoever_a_provider_takes_out_holds_nothing_any_more() {
         let operation = json!({"op": "replace", "path": path, "value": value});
         okta.patch(&format!("/scim/v2/Users/{id}"), &json!({"schemas": [PATCH], "Operations": [operation]})).status
     };
-    let causes: [(&str, &dyn Fn(&str) -> u16); 3] = [
+    let causes: [Cause<'_, u16>; 3] = [
         ("active: false", &|id| patch(id, "active", json!(false))),
         ("DELETE", &|id| okta.delete(&format!("/scim/v2/Users/{id}")).status),
         ("password", &|id| patch(id, "password", json!("another long password"))),
@@ -247,7 +250,7 @@ fn whoever_the_directory_takes_out_holds_nothing_any_more() {
         assert!(output.status.success(), "{output:?}");
     };
     sync();
-    let causes: [(&str, &dyn Fn(&str)); 2] = [
+    let causes: [Cause<'_, ()>; 2] = [
         ("vanished", &|name| slapd.delete_user(name)),
         ("disabled at the source", &|name| slapd.modify(name, "replace: title\ntitle: gone")),
     ];

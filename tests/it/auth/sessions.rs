@@ -68,7 +68,7 @@ fn s_04_a_session_ends_when_it_is_idle_and_in_any_case_over_a_restart_and_a_cloc
     // A clock that is turned back revives no session for longer than it would have lived.
     daemon.advance(SignedDuration::from_hours(-1));
     let again = daemon.with_token(&used).get("/api/v1/session");
-    assert!(again.status == 401 || again.text("/session/expires_at") <= "2026-11-24T12:00:00Z".to_owned());
+    assert!(again.status == 401 || again.text("/session/expires_at").as_str() <= "2026-11-24T12:00:00Z");
     daemon.advance(SignedDuration::from_hours(1));
     assert!(!daemon.is_in(&used));
 }
