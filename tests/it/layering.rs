@@ -69,6 +69,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("sled", &["store/engine/sled", "store/engine/sled.rs"]),
     ("lettre", &["notify/mail.rs"]),
     ("tokio_cron_scheduler", &["tasks"]),
+    ("webauthn_rs", &["auth/passkeys"]),
 ];
 
 /// One use of something in one file.
