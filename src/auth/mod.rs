@@ -17,6 +17,7 @@ pub mod offline;
 pub mod outcome;
 pub mod own;
 pub mod passkeys;
+pub mod passwordless;
 pub mod passwords;
 mod power;
 pub mod prove;

@@ -7,8 +7,6 @@ use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::base::secret::sha256;
-
 /// The name that an authenticator gave a passkey. Its text is base64url without padding.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -35,12 +33,6 @@ impl CredentialId {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
-    }
-
-    /// Its digest, which is short enough for a key.
-    #[must_use]
-    pub fn digest(&self) -> [u8; 32] {
-        sha256(&self.0)
     }
 }
 

@@ -7,7 +7,7 @@
 mod response;
 mod settings;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Every rule of WebAuthn Level 3 §7.1 and §7.2 by an answer that breaks it and nothing else, rightly signed.
 
 #[path = "tests/authenticator.rs"]
-mod authenticator;
+pub(in crate::auth) mod authenticator;
 
 use jiff::SignedDuration;
 
@@ -407,4 +407,32 @@ fn a_broken_attestation_is_refused_in_order() {
     let deep = [vec![0x81; 20_000], vec![0x00]].concat();
     let huge = [&[0xa3, 0x9b][..], &[0xff; 8]].concat();
     assert!(finish(&deep).is_err() && finish(&huge).is_err());
+}
+
+/// A passkey as it was stored when passkeys came to be.
+const STORED: &str = r#"{
+    "id": "YSBjcmVkZW50aWFsIG9mIHRoZSB0ZXN0cw", "sign_count": 0, "backup_eligible": false, "backed_up": false,
+    "transports": ["internal"],
+    "key": {"cred": {
+        "cred_id": "YSBjcmVkZW50aWFsIG9mIHRoZSB0ZXN0cw", "counter": 0, "transports": null, "user_verified": true,
+        "backup_eligible": false, "backup_state": false, "registration_policy": "required",
+        "cred": {"type_": "ES256", "key": {"EC_EC2": {
+            "curve": "SECP256R1",
+            "x": "vU1sbSSO8P7d_oQWtH3GfTaokKwFfZWajtkJldfcWa0",
+            "y": "k1eMYP1NWeiU-mcz5UDHYZVtZYm4X0iYd8-0YRbHPoQ"
+        }}},
+        "attestation": {"data": "None", "metadata": "None"}, "attestation_format": "none",
+        "extensions": {
+            "appid": "NotRequested", "cred_props": "Ignored", "cred_protect": "Ignored",
+            "hmac_create_secret": "NotRequested"
+        }
+    }}
+}"#;
+
+#[test]
+fn a_passkey_that_was_stored_is_read_for_ever() {
+    let desk = desk();
+    let stored: Passkey = serde_json::from_str(STORED).unwrap();
+    assert_eq!(desk.passkey(), stored);
+    assert!(desk.login(&stored, |_| ()).is_ok());
 }
