@@ -13,7 +13,6 @@ use serde_json::Value;
 use super::factors::passkey;
 use super::login::{Authenticator, LoginError, Origin, Outcome};
 use super::passkeys::{Assertion, Passkeys, Pending, Rejected};
-use super::throttle::Key;
 use crate::base::clock::plus;
 use crate::base::secret::{Secret, TokenHash, TokenKind, new_token, sha256};
 use crate::directory::audit::{Actor, Target};
@@ -67,10 +66,9 @@ impl Authenticator {
     ) -> Result<Outcome, LoginError> {
         let passkeys = self.passkeys()?;
         let pending = self.pending(transaction, origin)?;
-        let network = origin.address.map(Key::network);
-        network
-            .map_or(Ok(()), |key| self.throttle.begin(key, self.store.clock().now()))
-            .map_err(LoginError::TooManyAttempts)?;
+        self.admit(origin).await?;
+        let counted = self.count_passkey(origin).await?;
+        let note = self.note_counted(&counted, &Target::Unknown, &origin.author(Actor::Anonymous));
         let given = Assertion::parse(&credential.to_string());
         let (answered, origin) = (answered(transaction), origin.clone());
         let conclusion = self.conclusion(&origin);
@@ -80,6 +78,7 @@ impl Authenticator {
             let user = match check(tx, &passkeys, &pending, given.as_ref(), &origin)? {
                 Ok(user) => user,
                 Err((target, rejected)) => {
+                    note(tx)?;
                     let author = origin.author(Actor::Anonymous).because(rejected.name());
                     audit::append(tx, &author, Entry::new("login.refused", target))?;
                     return Ok(Err(LoginError::InvalidCredentials));
@@ -90,7 +89,9 @@ impl Authenticator {
         };
         let outcome = self.store.write(write).await;
         let wrong = matches!(outcome, Ok(Err(LoginError::InvalidCredentials)) | Err(LoginError::NoSuchTransaction));
-        network.filter(|_| !wrong).into_iter().for_each(|key| self.throttle.undo(key));
+        if !wrong {
+            self.forgive(&counted);
+        }
         outcome?
     }
 
