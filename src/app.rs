@@ -10,11 +10,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::breaker::Breaker;
 use crate::auth::factors::code::{Channel as CodeChannel, CodeKind};
+use crate::auth::factors::passkey::PasskeyKind;
 use crate::auth::factors::totp::TotpKind;
 use crate::auth::factors::{Factors, Kind};
 use crate::auth::hasher::Hasher;
 use crate::auth::jwt::Signer;
 use crate::auth::login::{Authenticator, Newcomers};
+use crate::auth::passkeys::{Passkeys, Place};
 use crate::auth::settings::{FactorSettings, Settings as AuthSettings};
 use crate::auth::throttle::Throttle;
 use crate::auth::verify::Backend;
@@ -24,7 +26,7 @@ use crate::config::{Loaded, Settings, SourceKind as Configured, SourceSettings};
 use crate::directory::audit::Author;
 use crate::directory::factor::Method;
 use crate::directory::grant::Grant;
-use crate::directory::policy::UserDefaults;
+use crate::directory::policy::{MfaMode, UserDefaults};
 use crate::directory::user::User;
 use crate::http::routes;
 use crate::http::scim::journal;
@@ -87,6 +89,7 @@ impl Daemon {
         let newcomers = Arc::new(Takers(built.iter().filter_map(|source| source.pulled.clone()).collect()));
         let always_asked = sources.iter().filter(|source| source.mfa).map(|source| source.id.clone());
         auth.mfa.rules.sources = always_asked.collect();
+        let passkeys = passkeys(&auth, &http.public_url)?;
         let auth = Arc::new(Authenticator {
             hasher: Hasher::start(&auth.hashing, store.rng())?,
             throttle: Throttle::new(auth.lockout.clone(), store.clone()),
@@ -94,7 +97,8 @@ impl Daemon {
             newcomers,
             beside: TaskTracker::new(),
             grants: grants(&sources).into(),
-            factors: factors(&auth, sms.as_ref()),
+            factors: factors(&auth, passkeys.as_ref(), sms.as_ref()),
+            passkeys,
             store: store.clone(),
             settings: auth,
         });
@@ -168,8 +172,26 @@ impl Daemon {
     }
 }
 
+/// Passkeys, where the settings want them and browsers would use them at the public address.
+fn passkeys(settings: &AuthSettings, public_url: &str) -> Result<Option<Arc<Passkeys>>, String> {
+    if !settings.mfa.methods.contains(&Method::Passkey) {
+        return Ok(None);
+    }
+    match Place::find(&settings.passkeys, public_url) {
+        Ok(place) => Ok(Some(Arc::new(Passkeys::open(place, &settings.issuer, settings.passkeys.sign_count)?))),
+        Err(problem) if settings.mfa.rules.mode == MfaMode::Off => {
+            tracing::info!("there are no passkeys here: {problem}");
+            Ok(None)
+        }
+        Err(problem) => {
+            tracing::warn!("second factors are asked for, and the one that cannot be phished is missing: {problem}");
+            Ok(None)
+        }
+    }
+}
+
 /// The second factors that the settings want.
-fn factors(settings: &AuthSettings, sms: Option<&Arc<Sms>>) -> Factors {
+fn factors(settings: &AuthSettings, passkeys: Option<&Arc<Passkeys>>, sms: Option<&Arc<Sms>>) -> Factors {
     let wanted = |method| settings.mfa.methods.contains(&method);
     let code = |channel| -> Arc<dyn Kind> {
         let FactorSettings { code_life, resend_after, .. } = settings.mfa;
@@ -178,6 +200,9 @@ fn factors(settings: &AuthSettings, sms: Option<&Arc<Sms>>) -> Factors {
     let mut kinds: Vec<Arc<dyn Kind>> = Vec::new();
     if wanted(Method::Totp) {
         kinds.push(Arc::new(TotpKind { issuer: settings.issuer.clone() }));
+    }
+    if let Some(passkeys) = passkeys {
+        kinds.push(Arc::new(PasskeyKind { passkeys: passkeys.clone() }));
     }
     if wanted(Method::Email) {
         kinds.push(code(CodeChannel::Mail));

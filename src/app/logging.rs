@@ -10,8 +10,9 @@ use crate::config::{LogFormat, LogSettings};
 /// # Errors
 /// When the level is none that can be read.
 pub fn start(settings: &LogSettings) -> Result<(), String> {
-    // The scheduler's own talk of its start says nothing to an administrator.
-    let level = format!("tokio_cron_scheduler=warn,{}", settings.level);
+    // The scheduler's own talk of its start says nothing to an administrator. That of passkeys shows what a browser sent
+    // and what it was asked; the audit trail says why one was refused.
+    let level = format!("tokio_cron_scheduler=warn,webauthn_rs=off,webauthn_rs_core=off,{}", settings.level);
     let filter = EnvFilter::try_new(level).map_err(|error| format!("log.level: {error}"))?;
     let format =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_span_events(FmtSpan::NONE);

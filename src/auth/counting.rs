@@ -56,7 +56,7 @@ impl Authenticator {
         now: Timestamp,
     ) -> Result<Counted, LoginError> {
         let account = user.map_or_else(|| Key::unknown(typed), |user| Key::Password(user.id));
-        self.count_all(account, user.map_or(Target::Unknown, users::target), origin, now).await
+        self.count_all(Some(account), user.map_or(Target::Unknown, users::target), origin, now).await
     }
 
     /// Counts the try of a code, of whichever factor, before it is checked.
@@ -64,19 +64,25 @@ impl Authenticator {
     /// # Errors
     /// [`LoginError::TooManyAttempts`], of the user over all logins, or of the network.
     pub async fn count_code(&self, user: &User, origin: &Origin) -> Result<Counted, LoginError> {
-        self.count_all(Key::Code(user.id), users::target(user), origin, self.store.clock().now()).await
+        self.count_all(Some(Key::Code(user.id)), users::target(user), origin, self.store.clock().now()).await
+    }
+
+    /// Counts the try of a passkey that says itself whose it is: against the network alone, since no guess of one comes
+    /// true, and nobody keeps an owner out by trying.
+    pub(super) async fn count_passkey(&self, origin: &Origin) -> Result<Counted, LoginError> {
+        self.count_all(None, Target::Unknown, origin, self.store.clock().now()).await
     }
 
     async fn count_all(
         &self,
-        account: Key,
+        account: Option<Key>,
         target: Target,
         origin: &Origin,
         now: Timestamp,
     ) -> Result<Counted, LoginError> {
         let network = origin.address.filter(|address| self.settings.lockout.counts_network(*address));
         let mut counted = Counted::default();
-        for key in network.map(Key::network).into_iter().chain([account]) {
+        for key in network.map(Key::network).into_iter().chain(account) {
             match self.throttle.count(key, now) {
                 Ok(begins) => {
                     counted.keys.push(key);

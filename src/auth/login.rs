@@ -16,6 +16,7 @@ use super::factors::Factors;
 use super::flow::{self, Done, Refusal};
 use super::hasher::{HashError, Hasher, Seat};
 pub use super::outcome::{LoginError, Outcome};
+use super::passkeys::Passkeys;
 use super::settings::Settings;
 use super::throttle::Throttle;
 use super::verify::{self, Answer, Backend, Kept, Question, Verified, WouldAsk};
@@ -59,6 +60,8 @@ pub struct Authenticator {
     pub grants: Arc<[Grant]>,
     /// The second factors that there are.
     pub factors: Factors,
+    /// Logins by a passkey alone, where this server has passkeys.
+    pub passkeys: Option<Arc<Passkeys>>,
     /// Takes in who is new.
     pub newcomers: Arc<dyn Newcomers>,
     /// What goes on beside the logins.

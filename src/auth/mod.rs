@@ -16,6 +16,8 @@ pub mod login;
 pub mod offline;
 pub mod outcome;
 pub mod own;
+pub mod passkeys;
+pub mod passwordless;
 pub mod passwords;
 mod power;
 pub mod prove;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::passkeys;
 use crate::directory::factor::Method;
 use crate::directory::policy::{LockoutPolicy, MfaRules, PasswordRules, SessionPolicy};
 
@@ -21,6 +22,8 @@ pub struct Settings {
     pub mfa: FactorSettings,
     /// The name that authenticator apps show.
     pub issuer: String,
+    /// Where passkeys are used.
+    pub passkeys: passkeys::Settings,
     /// What a password must be.
     pub passwords: PasswordRules,
     /// When somebody who guesses is kept out.
@@ -40,6 +43,7 @@ impl Default for Settings {
             transaction: Duration::from_secs(600),
             mfa: FactorSettings::default(),
             issuer: "musterd".to_owned(),
+            passkeys: passkeys::Settings::default(),
             passwords: PasswordRules::default(),
             lockout: LockoutPolicy::default(),
             sessions: SessionPolicy::default(),

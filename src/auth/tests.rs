@@ -5,6 +5,7 @@ mod factors;
 mod hashes;
 mod outage;
 mod own;
+mod passkeys;
 mod passwords;
 mod sessions;
 mod throttling;
@@ -203,6 +204,7 @@ fn world(change: impl FnOnce(&mut Settings)) -> World {
     ];
     let auth = Authenticator {
         grants: Arc::default(),
+        passkeys: None,
         factors: Factors::new(kinds(&settings)),
         hasher: Hasher::start(&settings.hashing, store.rng()).unwrap(),
         throttle: Throttle::new(settings.lockout.clone(), store.clone()),

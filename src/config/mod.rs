@@ -173,7 +173,7 @@ fn read(reader: &mut Reader, now: Timestamp) -> Settings {
     let store = sections::store::read(reader);
     let http = sections::server::read(reader, &store);
     let log = sections::log::read(reader);
-    let auth = sections::login::read(reader);
+    let auth = sections::login::read(reader, &http.public_url);
     let settings = Settings {
         http: http::settings::Settings { forward_auth: sections::forward_auth::read(reader), ..http },
         log,

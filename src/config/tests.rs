@@ -118,6 +118,27 @@ fn each_type_is_read_from_the_environment() {
 }
 
 #[test]
+fn passkeys_are_used_on_pages_of_the_domain_that_they_are_bound_to() {
+    let several =
+        "[passkeys]\nrp_id = \"example.org\"\norigins = [\"https://a.example.org\", \"https://b.example.org\"]\n";
+    let passkeys = good(several, &[]).settings.auth.passkeys;
+    assert_eq!((passkeys.rp_id.as_deref(), passkeys.origins.len()), (Some("example.org"), 2));
+    let of = |section: &str| format!("[server]\npublic_url = \"https://login.example.org\"\n[passkeys]\n{section}\n");
+    good(&of("rp_id = \"example.org\""), &[]);
+    for (text, start) in [
+        (of("rp_id = \"example.com\""), "musterd.toml:4: passkeys.rp_id: do not fit"),
+        (of("rp_id = \"Example.org\""), "musterd.toml:4: passkeys.rp_id: \"Example.org\" is no domain"),
+        (of("origins = [\"https://evil.example\"]"), "musterd.toml:4: passkeys.origins: do not fit"),
+        (of("origins = [\"http://login.example.org\"]"), "musterd.toml:4: passkeys.origins: each must be an https"),
+        (of("sign_count = \"ignore\""), "musterd.toml:4: passkeys.sign_count: must be one of"),
+        ("[passkeys]\nrp_id = \"example.org\"\n".to_owned(), "musterd.toml:1: passkeys.origins: passkeys need a page"),
+    ] {
+        let faults = Desk::new(&text).faults(&[]);
+        assert!(faults.len() == 1 && faults[0].starts_with(start), "{faults:?} is not {start:?}");
+    }
+}
+
+#[test]
 fn a_secret_of_digits_comes_out_of_the_environment_unchanged() {
     for password in ["012345", "1e5", "true", " spaced ", "0x10", "a,b", "[x]"] {
         let env = [

@@ -15,6 +15,7 @@ pub mod journal;
 pub mod login;
 pub mod message;
 pub mod organization;
+pub mod passkey;
 pub mod permission;
 pub mod plan;
 pub mod policy;

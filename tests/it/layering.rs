@@ -70,6 +70,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("lettre", &["notify/mail.rs"]),
     ("rusmpp", &["notify/sms/smpp.rs"]),
     ("tokio_cron_scheduler", &["tasks"]),
+    ("webauthn_rs", &["auth/passkeys"]),
 ];
 
 /// One use of something in one file.

@@ -24,6 +24,7 @@ use crate::store::users::WriteError;
 use crate::store::{Store, StoreError};
 
 pub mod code;
+pub mod passkey;
 pub mod recovery;
 pub mod totp;
 

@@ -1,16 +1,17 @@
 //! `[login]`, `[mfa]`, `[sessions]` and `[lockout]`: how somebody comes in, and for how long.
 
 use super::super::reader::Reader;
-use super::{DAY, HOUR, MINUTE, NETWORK, SECOND, passwords};
+use super::{DAY, HOUR, MINUTE, NETWORK, SECOND, passkeys, passwords};
 use crate::auth::settings::{FactorSettings, Settings};
 use crate::directory::factor::Method;
 use crate::directory::policy::{LockoutPolicy, MfaMode, MfaRules, SessionPolicy, days};
 
-/// Reads the sections, and those of passwords and hashing.
-pub(in super::super) fn read(reader: &mut Reader) -> Settings {
+/// Reads the sections, and those of passkeys, passwords and hashing. Passkeys are bound to the public address.
+pub(in super::super) fn read(reader: &mut Reader, public_url: &str) -> Settings {
     let default = Settings::default();
     let passwords = passwords::read(reader);
     let hashing = passwords::read_hashing(reader);
+    let passkeys = passkeys::read(reader, public_url);
     let section = &mut reader.section("login");
     let only_from_source = section.boolean("only_from_source", default.only_from_source);
     let existing_users_only = section.boolean("existing_users_only", default.existing_users_only);
@@ -26,6 +27,7 @@ pub(in super::super) fn read(reader: &mut Reader) -> Settings {
         issuer,
         sessions: read_sessions(reader, &default.sessions),
         lockout: read_lockout(reader, &default.lockout),
+        passkeys,
         passwords,
         hashing,
     }

@@ -8,6 +8,7 @@ pub(super) mod ldap;
 pub(super) mod log;
 pub(super) mod login;
 pub(super) mod mail;
+pub(super) mod passkeys;
 pub(super) mod passwords;
 pub(super) mod scim;
 pub(super) mod scim_pull;

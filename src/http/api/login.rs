@@ -193,7 +193,7 @@ pub async fn use_link(
 }
 
 /// What a login has come to, in the contract's words.
-fn answer(app: &App, outcome: Outcome) -> Result<Value, Problem> {
+pub(super) fn answer(app: &App, outcome: Outcome) -> Result<Value, Problem> {
     let (transaction, stage, expires_at, user, factors) = match outcome {
         Outcome::Granted { user, token, session, device } => {
             let mut answer = json!({

@@ -17,6 +17,7 @@ pub mod jwks;
 pub mod login;
 pub mod me;
 pub mod organizations;
+pub mod passkey;
 pub mod plans;
 pub mod session;
 pub mod sms;
@@ -39,6 +40,8 @@ fn login() -> Vec<Route> {
     let user_or_client = Access::SessionOrClient(P::LoginIntrospect);
     vec![
         route(Method::POST, "/api/v1/authenticate", anonymous, login::authenticate),
+        route(Method::POST, "/api/v1/authenticate/passkey", anonymous, passkey::begin),
+        route(Method::POST, "/api/v1/authenticate/passkey/verify", anonymous, passkey::verify),
         route(Method::POST, "/api/v1/authenticate/{transaction}/challenge", anonymous, login::challenge),
         route(Method::POST, "/api/v1/authenticate/{transaction}/verify", anonymous, login::verify),
         route(Method::POST, "/api/v1/authenticate/{transaction}/password", anonymous, login::password),

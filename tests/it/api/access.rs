@@ -31,6 +31,8 @@ fn every_route_but_login_health_set_up_and_scims_description_refuses_the_anonymo
         open,
         [
             "/api/v1/authenticate",
+            "/api/v1/authenticate/passkey",
+            "/api/v1/authenticate/passkey/verify",
             "/api/v1/authenticate/{transaction}/challenge",
             "/api/v1/authenticate/{transaction}/verify",
             "/api/v1/authenticate/{transaction}/password",

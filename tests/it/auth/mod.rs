@@ -5,6 +5,8 @@ mod forward_auth;
 mod jwt;
 mod login;
 mod out_means_out;
+mod passkey_logins;
+mod passkeys;
 mod proxies;
 mod requirements_p_t;
 mod sessions;

@@ -78,6 +78,16 @@ impl TestDaemon {
         Self::start_in(folder, Clock::manual(START.parse::<Timestamp>().unwrap()))
     }
 
+    /// Starts a daemon that people reach by a name, as browsers want it for passkeys.
+    pub(crate) fn start_at_localhost(settings: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = quiet_port();
+        let named = format!("127.0.0.1:{port}\"\npublic_url = \"http://localhost:{port}\"");
+        let text = configuration(folder.path(), "", settings).replacen("127.0.0.1:0\"", &named, 1);
+        std::fs::write(folder.path().join("musterd.toml"), text).unwrap();
+        Self::start_in(folder, Clock::manual(START.parse::<Timestamp>().unwrap()))
+    }
+
     /// Starts a daemon on a data folder that is there, with settings in a folder of its own.
     pub(crate) fn start_on(data: &Path, clock: Clock) -> Self {
         Self::start_on_with(data, clock, "")
@@ -277,6 +287,13 @@ impl Caller {
 /// The command that was built with the tests.
 pub(crate) fn binary() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_musterd"))
+}
+
+/// A free port below those that the system gives out by itself: no other test takes it by chance.
+fn quiet_port() -> u16 {
+    let first = std::process::id().wrapping_mul(17) % 10_000;
+    let mut ports = (0..10_000).map(|step| u16::try_from(20_000 + (first + step) % 10_000).unwrap());
+    ports.find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a port is free")
 }
 
 fn configuration(folder: &Path, server: &str, settings: &str) -> String {

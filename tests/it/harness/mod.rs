@@ -1,5 +1,6 @@
 //! What the integration tests stand on: the daemon, real servers as child processes, and servers that misbehave.
 
+pub(crate) mod browser;
 pub(crate) mod certificates;
 pub(crate) mod daemon;
 pub(crate) mod dice;

@@ -137,6 +137,7 @@ pub(super) async fn world_with(change: impl FnOnce(&mut Setup)) -> World {
     };
     let auth = Authenticator {
         factors: crate::auth::factors::Factors::default(),
+        passkeys: None,
         beside: tokio_util::task::TaskTracker::new(),
         hasher: Hasher::start(&login.hashing, store.rng()).unwrap(),
         throttle: Throttle::new(login.lockout.clone(), store.clone()),
