@@ -196,6 +196,7 @@ impl Authenticator {
         };
         let removed = self.store.write::<_, WriteError>(write).await?;
         self.throttle.clear(Key::Code(id));
+        self.throttle.clear(Key::Face(id));
         Ok(removed)
     }
 }

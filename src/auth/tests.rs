@@ -22,7 +22,7 @@ use super::factors::{Enrolment, Factors, Kind, Response};
 use super::flow::Refusal;
 use super::hasher::Hasher;
 use super::login::{Authenticator, LoginError, Newcomers, Origin, Outcome};
-use super::prove::{Chosen, Given};
+use super::prove::{Chosen, Given, Wish};
 use super::settings::{Hashing, Settings};
 use super::throttle::Throttle;
 use super::verify::Backend;
@@ -237,7 +237,7 @@ impl World {
 
     /// Begins to enrol a one-time password in a login.
     async fn enrol(&self, transaction: &Secret) -> Result<Enrolment, LoginError> {
-        self.auth.enrol(transaction, None, &Origin::default()).await.map(|(_, enrolment)| enrolment)
+        self.auth.enrol(transaction, Wish::default(), &Origin::default()).await.map(|(_, enrolment)| enrolment)
     }
 
     /// Answers a login with a code.

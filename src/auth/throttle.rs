@@ -20,6 +20,9 @@ const WAIT_MAX: Duration = Duration::from_secs(86_400);
 /// A counter without a new failure for this long is forgotten.
 const FORGET: SignedDuration = SignedDuration::from_hours(24);
 
+/// Most failed comparisons of a face in a row (NIST SP 800-63B-4 §3.2.3).
+const FACE_ATTEMPTS: u32 = 5;
+
 /// Whose failures are counted together.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Key {
@@ -27,6 +30,8 @@ pub enum Key {
     Password(UserId),
     /// Wrong codes of one user, over all logins.
     Code(UserId),
+    /// Failed comparisons of one user's face, over all logins.
+    Face(UserId),
     /// Tries of a name that belongs to nobody: throttled as a user would be.
     Unknown([u8; 32]),
     /// All failures of one network.
@@ -134,6 +139,7 @@ impl Throttle {
         match key {
             Key::Password(_) | Key::Unknown(_) => self.policy.password_attempts,
             Key::Code(_) => self.policy.code_attempts,
+            Key::Face(_) => self.policy.code_attempts.min(FACE_ATTEMPTS),
             Key::Network(_) => self.policy.network_attempts,
         }
     }

@@ -74,6 +74,7 @@ pub async fn unlock(
     let user = find_to_change(&app, &caller, &name)?;
     app.auth.throttle.clear(Key::Password(user.id));
     app.auth.throttle.clear(Key::Code(user.id));
+    app.auth.throttle.clear(Key::Face(user.id));
     app.auth.note_unlock(caller.author(), &user).await?;
     Ok(StatusCode::NO_CONTENT)
 }
