@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::breaker::Breaker;
 use crate::auth::factors::code::{Channel as CodeChannel, CodeKind};
+use crate::auth::factors::face::Face;
 use crate::auth::factors::totp::TotpKind;
 use crate::auth::factors::{Factors, Kind};
 use crate::auth::hasher::Hasher;
@@ -46,8 +47,11 @@ use crate::sync::rules::Rules;
 use crate::sync::task::{Follower, SyncTask};
 use crate::tasks::{Driver, Journal, Task, Work};
 
+mod faces;
 pub mod first_start;
 pub mod logging;
+
+use faces::Forgetting;
 
 /// A daemon whose doors are open, ready to run.
 pub struct Daemon {
@@ -68,7 +72,7 @@ impl Daemon {
     pub async fn build(loaded: Loaded, store: Store) -> Result<Self, String> {
         let effective = loaded.effective.iter().map(|one| serde_json::to_value(one).unwrap_or_default()).collect();
         let pinned_url = loaded.is_pinned("server.public_url");
-        let Settings { mut http, mut auth, lifecycle, sources, scim, mail, .. } = loaded.settings;
+        let Settings { mut http, mut auth, lifecycle, sources, scim, face, mail, .. } = loaded.settings;
         let listeners = Listeners::bind(&http).await?;
         http.listen = listeners.address().map_err(|error| error.to_string())?;
         if !pinned_url {
@@ -80,6 +84,7 @@ impl Daemon {
         let newcomers = Arc::new(Takers(built.iter().filter_map(|source| source.pulled.clone()).collect()));
         let always_asked = sources.iter().filter(|source| source.mfa).map(|source| source.id.clone());
         auth.mfa.rules.sources = always_asked.collect();
+        let face = face.map(|face| Face::new(&face, auth.issuer.clone())).transpose()?;
         let auth = Arc::new(Authenticator {
             hasher: Hasher::start(&auth.hashing, store.rng())?,
             throttle: Throttle::new(auth.lockout.clone()),
@@ -87,12 +92,12 @@ impl Daemon {
             newcomers,
             beside: TaskTracker::new(),
             grants: grants(&sources).into(),
-            factors: factors(&auth),
+            factors: factors(&auth, face.as_ref()),
             store: store.clone(),
             settings: auth,
         });
         let sweep = Arc::new(Sweep::new(store.clone(), lifecycle));
-        let mut work: Vec<Arc<dyn Task>> = vec![sweep.clone(), Arc::new(outbox(&store, mail.as_ref())?)];
+        let mut work: Vec<Arc<dyn Task>> = vec![sweep.clone(), Arc::new(outbox(&store, mail.as_ref(), face)?)];
         for (settings, source) in sources.iter().zip(&built) {
             if let Some((schedule, follower)) = settings.schedule.clone().zip(source.pulled.clone()) {
                 work.push(Arc::new(SyncTask::new(follower, schedule)));
@@ -154,7 +159,7 @@ impl Daemon {
 }
 
 /// The second factors that the settings want.
-fn factors(settings: &AuthSettings) -> Factors {
+fn factors(settings: &AuthSettings, face: Option<&Arc<Face>>) -> Factors {
     let wanted = |method| settings.mfa.methods.contains(&method);
     let code = |channel| -> Arc<dyn Kind> {
         let FactorSettings { code_life, resend_after, .. } = settings.mfa;
@@ -166,6 +171,9 @@ fn factors(settings: &AuthSettings) -> Factors {
     }
     if wanted(Method::Email) {
         kinds.push(code(CodeChannel::Mail));
+    }
+    if let (true, Some(face)) = (wanted(Method::Face), face) {
+        kinds.push(face.clone());
     }
     Factors::new(kinds)
 }
@@ -202,11 +210,13 @@ async fn watch_all(watched: Vec<Follower>, driver: &Arc<Driver>, stop: &Cancella
     while watching.join_next().await.is_some() {}
 }
 
-/// The outbox with its way out; without mail settings, messages wait until they are of no use.
-fn outbox(store: &Arc<Store>, mail: Option<&MailSettings>) -> Result<Outbox, String> {
+/// The outbox with its ways out; without mail settings, messages wait until they are of no use. The provider of faces is
+/// told to forget people even where faces are asked for no more.
+fn outbox(store: &Arc<Store>, mail: Option<&MailSettings>, face: Option<Arc<Face>>) -> Result<Outbox, String> {
     let mail = mail.map(Mail::new).transpose().map_err(|error| format!("mail: {error}"))?;
     let channel = mail.map(|mail| -> Arc<dyn Channel> { Arc::new(mail) });
-    Ok(Outbox::new(store.clone(), channel))
+    let face = face.map(|face| -> Arc<dyn Channel> { Arc::new(Forgetting(face)) });
+    Ok(Outbox::new(store.clone(), channel).with_face(face))
 }
 
 fn build_sources(

@@ -120,12 +120,7 @@ impl Authenticator {
     ///
     /// # Errors
     /// When the proof is wrong, or the method cannot be had.
-    pub async fn enrol_factor(
-        &self,
-        me: &Me,
-        wish: Wish,
-        proof: &Proof,
-    ) -> Result<(Method, Enrolment), LoginError> {
+    pub async fn enrol_factor(&self, me: &Me, wish: Wish, proof: &Proof) -> Result<(Method, Enrolment), LoginError> {
         let kind = self.to_enrol(wish)?;
         let method = kind.method();
         // Nobody else is asked for anything before there is a proof to look at.

@@ -45,6 +45,8 @@ pub struct Settings {
     pub lifecycle: lifecycle::settings::Settings,
     /// What identity providers find at the SCIM endpoint.
     pub scim: http::scim::settings::Settings,
+    /// Who compares faces; `None` where nobody does.
+    pub face: Option<auth::factors::face::Settings>,
     /// How mail leaves; `None` where none does.
     pub mail: Option<notify::settings::Settings>,
     /// Where users come from, in the order in which logins ask. The local source is always among them.
@@ -164,11 +166,13 @@ pub fn load(
 
 fn read(reader: &mut Reader, now: Timestamp) -> Settings {
     let store = sections::store::read(reader);
+    let auth = sections::login::read(reader);
     Settings {
         http: sections::server::read(reader, &store),
         log: sections::log::read(reader),
         store,
-        auth: sections::login::read(reader),
+        face: sections::face::read(reader, &auth.mfa.methods),
+        auth,
         lifecycle: sections::users::read(reader, now),
         scim: sections::scim::read(reader),
         mail: sections::mail::read(reader),

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::base::id::{FactorId, UserId};
 use crate::base::clock::plus;
+use crate::base::id::{FactorId, UserId};
 use crate::directory::factor::Method;
 use crate::directory::message::{Body, Message};
 use crate::directory::policy::days;

@@ -2,6 +2,7 @@
 //!
 //! No default value of a module stands here: each comes from the `Default` of the module's settings.
 
+pub(super) mod face;
 pub(super) mod ldap;
 pub(super) mod log;
 pub(super) mod login;

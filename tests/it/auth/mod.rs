@@ -1,4 +1,5 @@
 //! Logins on the running daemon.
 
+mod face;
 mod login;
 mod totp;

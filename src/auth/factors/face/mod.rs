@@ -33,7 +33,7 @@ mod tests;
 use provider::{Found, Provider, Question};
 use result::Expected;
 pub use result::Key;
-pub use settings::Settings;
+pub use settings::{Settings, TIMEOUT};
 
 /// A question is open for this long, and a result is good for as long after it was signed.
 const LIFE: Duration = Duration::from_secs(120);

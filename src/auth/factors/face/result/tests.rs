@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 
 /// The keys of RFC 8410 §10: examples, and nobody's.
-const PUBLIC: &str =
-    "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
+const PUBLIC: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
 const PRIVATE: &str = "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC";
 const SECRET: &str = "a secret of at least thirty-two bytes";
 const NOW: i64 = 1_800_000_000;
@@ -148,7 +147,8 @@ fn what_is_no_signed_result_is_refused() {
         assert!(matches!(judged(&bad), Err(Refused::Form | Refused::Signature)), "{bad}");
     }
     let twice = good().to_string().replacen('{', r#"{"decision":"match","#, 1);
-    let twice = encode(&header(Algorithm::EdDSA, TYPE), &serde_json::value::RawValue::from_string(twice).unwrap(), &private());
+    let twice =
+        encode(&header(Algorithm::EdDSA, TYPE), &serde_json::value::RawValue::from_string(twice).unwrap(), &private());
     assert_eq!(judged(&twice.unwrap()), Err(Refused::Form), "a member stands once");
 }
 
