@@ -1,8 +1,9 @@
 //! A face as a second factor, with a provider over HTTPS that does what it should, and much that it should not.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::SignedDuration;
+use musterd::base::clock::Stopwatch;
 use serde_json::{Value, json};
 
 use super::totp::oathtool;
@@ -61,11 +62,11 @@ impl<'a> Login<'a> {
     }
 }
 
-/// The newest line of this event about Ada.
-fn audited(daemon: &TestDaemon, event: &str) -> Value {
+/// The newest line of this action about Ada.
+fn audited(daemon: &TestDaemon, action: &str) -> Value {
     let lines = daemon.admin().get("/api/v1/audit?user=ada&limit=20").json["items"].clone();
     let lines = lines.as_array().unwrap();
-    lines.iter().find(|line| line["event"] == event).unwrap_or_else(|| panic!("no {event} in {lines:?}")).clone()
+    lines.iter().find(|line| line["action"] == action).unwrap_or_else(|| panic!("no {action} in {lines:?}")).clone()
 }
 
 /// What an administrator sees of Ada and of her sessions.
@@ -171,10 +172,12 @@ fn a_provider_that_cannot_be_asked_counts_nothing_and_holds_nobody_up() {
     let provider = FaceProvider::start();
     let daemon = daemon(&provider, "off");
     ada(&daemon);
-    let unavailable = |answer: Answer, what: &str, since: Instant| {
+    let unavailable = |what: &str, ask: &dyn Fn() -> Answer| {
+        let since = Stopwatch::start();
+        let answer = ask();
         assert_eq!((answer.status, answer.code()), (503, "method_unavailable"), "{what}: {answer:?}");
         assert!(since.elapsed() < Duration::from_secs(6), "{what}");
-        assert!(!answer.header("retry-after").is_empty());
+        assert!(!answer.header("retry-after").is_empty() && !answer.json.to_string().contains(TOKEN));
     };
     let answers = |status, kind, body: &str| Does::Answers(status, kind, body.to_owned());
     let login = Login::asked(&daemon);
@@ -191,7 +194,7 @@ fn a_provider_that_cannot_be_asked_counts_nothing_and_holds_nobody_up() {
         ("silence", Does::Hangs),
     ] {
         provider.finds(does);
-        unavailable(login.verify(), what, Instant::now());
+        unavailable(what, &|| login.verify());
     }
     provider.finds(answers(404, "text/plain", ""));
     assert_eq!(login.verify().code(), "no_challenge");
@@ -207,7 +210,8 @@ fn a_provider_that_cannot_be_asked_counts_nothing_and_holds_nobody_up() {
     ] {
         provider.opens(does);
         daemon.advance(SignedDuration::from_mins(1));
-        unavailable(Login::begin(&daemon).step("challenge", json!({"method": "face"})), what, Instant::now());
+        let login = Login::begin(&daemon);
+        unavailable(what, &|| login.step("challenge", json!({"method": "face"})));
     }
     assert_eq!(seen(&daemon), before);
     daemon.advance(SignedDuration::from_mins(10));
@@ -301,7 +305,7 @@ fn a_face_proves_a_change_and_is_forgotten_by_the_provider_when_it_is_removed() 
     let target = format!("/v1/subjects/{}", question["subject"].as_str().unwrap());
     let told = || provider.take().iter().filter(|asked| asked.method == "DELETE" && asked.target == target).count();
     let wait = |what: &str| {
-        let since = Instant::now();
+        let since = Stopwatch::start();
         while told() == 0 {
             assert!(since.elapsed() < Duration::from_secs(30), "{what}");
             daemon.inside.driver.poke("outbox");

@@ -7,12 +7,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use data_encoding::BASE64URL_NOPAD;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-
-use data_encoding::BASE64URL_NOPAD;
 
 use super::{Action, Ahead, Ask, Enrolment, Kind, MethodError, Response, Shown, Soon, Verdict, forget_unconfirmed};
 use crate::base::clock::plus;

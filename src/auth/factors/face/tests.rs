@@ -183,10 +183,13 @@ async fn the_provider_is_told_of_every_face_that_goes() {
     let id = world.enrol("subject-1", "n1").await;
     let user = world.user.id;
     world.store.write(move |tx: &mut Tx<'_>| credentials::remove_factor(tx, user, id)).await.unwrap();
+    // The end of a user's tombstone takes everything of theirs.
+    world.enrol("subject-2", "n2").await;
+    world.store.write(move |tx: &mut Tx<'_>| credentials::forget(tx, user)).await.unwrap();
     let told = outbox::list(&world.store.view(), 9).unwrap();
     let subjects = told.iter().map(|(_, message)| match &message.body {
         Body::ForgetFace { subject } if message.via() == Via::Face => subject.as_str(),
         other => panic!("{other:?}"),
     });
-    assert_eq!(subjects.collect::<Vec<_>>(), ["subject-0", "subject-1"]);
+    assert_eq!(subjects.collect::<Vec<_>>(), ["subject-0", "subject-1", "subject-2"]);
 }
