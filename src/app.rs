@@ -14,6 +14,7 @@ use crate::auth::factors::face::Face;
 use crate::auth::factors::totp::TotpKind;
 use crate::auth::factors::{Factors, Kind};
 use crate::auth::hasher::Hasher;
+use crate::auth::jwt::Signer;
 use crate::auth::login::{Authenticator, Newcomers};
 use crate::auth::settings::{FactorSettings, Settings as AuthSettings};
 use crate::auth::throttle::Throttle;
@@ -36,6 +37,8 @@ use crate::notify::channel::Channel;
 use crate::notify::dispatch::Outbox;
 use crate::notify::mail::Mail;
 use crate::notify::settings::Settings as MailSettings;
+use crate::notify::sms::Sms;
+use crate::notify::templates::Product;
 use crate::sources::ldap::LdapSource;
 use crate::sources::scim_pull::ScimSource;
 use crate::sources::{PulledUser, Source};
@@ -50,6 +53,7 @@ use crate::tasks::{Driver, Journal, Task, Work};
 mod faces;
 pub mod first_start;
 pub mod logging;
+mod texts;
 
 use faces::Forgetting;
 
@@ -72,13 +76,16 @@ impl Daemon {
     pub async fn build(loaded: Loaded, store: Store) -> Result<Self, String> {
         let effective = loaded.effective.iter().map(|one| serde_json::to_value(one).unwrap_or_default()).collect();
         let pinned_url = loaded.is_pinned("server.public_url");
-        let Settings { mut http, mut auth, lifecycle, sources, scim, face, mail, .. } = loaded.settings;
+        let Settings { mut http, mut auth, jwt, lifecycle, sources, scim, face, mail, sms, .. } = loaded.settings;
+
         let listeners = Listeners::bind(&http).await?;
         http.listen = listeners.address().map_err(|error| error.to_string())?;
         if !pinned_url {
             http.public_url = format!("http://{}", http.listen);
         }
         let store = Arc::new(store);
+        let product = texts::product(&auth.issuer, &http.public_url);
+        let sms = texts::sms(&sms, &product, &store)?;
         let users = lifecycle.users.clone();
         let built = build_sources(&store, &sources, &users)?;
         let newcomers = Arc::new(Takers(built.iter().filter_map(|source| source.pulled.clone()).collect()));
@@ -87,17 +94,23 @@ impl Daemon {
         let face = face.map(|face| Face::new(&face, auth.issuer.clone())).transpose()?;
         let auth = Arc::new(Authenticator {
             hasher: Hasher::start(&auth.hashing, store.rng())?,
-            throttle: Throttle::new(auth.lockout.clone()),
+            throttle: Throttle::new(auth.lockout.clone(), store.clone()),
             backends: backends(&sources, &built),
             newcomers,
             beside: TaskTracker::new(),
             grants: grants(&sources).into(),
-            factors: factors(&auth, face.as_ref()),
+            factors: factors(&auth, sms.as_ref(), face.as_ref()),
             store: store.clone(),
             settings: auth,
         });
+        let jwt = Arc::new(Signer::new(store.clone(), jwt, http.public_url.clone()));
+        jwt.keep_keys().await.map_err(|error| error.to_string())?;
         let sweep = Arc::new(Sweep::new(store.clone(), lifecycle));
-        let mut work: Vec<Arc<dyn Task>> = vec![sweep.clone(), Arc::new(outbox(&store, mail.as_ref(), face)?)];
+        let ways = (sms.clone(), face);
+        let mut work: Vec<Arc<dyn Task>> = vec![sweep.clone(), Arc::new(outbox(&store, mail.as_ref(), ways, product)?)];
+        if jwt.settings.enabled {
+            work.push(jwt.clone());
+        }
         for (settings, source) in sources.iter().zip(&built) {
             if let Some((schedule, follower)) = settings.schedule.clone().zip(source.pulled.clone()) {
                 work.push(Arc::new(SyncTask::new(follower, schedule)));
@@ -112,9 +125,11 @@ impl Daemon {
             scim,
             store,
             auth,
+            jwt,
             sources: built,
             sweep,
             driver,
+            texts: sms.map(texts::tried),
             users,
             effective,
         });
@@ -159,7 +174,7 @@ impl Daemon {
 }
 
 /// The second factors that the settings want.
-fn factors(settings: &AuthSettings, face: Option<&Arc<Face>>) -> Factors {
+fn factors(settings: &AuthSettings, sms: Option<&Arc<Sms>>, face: Option<&Arc<Face>>) -> Factors {
     let wanted = |method| settings.mfa.methods.contains(&method);
     let code = |channel| -> Arc<dyn Kind> {
         let FactorSettings { code_life, resend_after, .. } = settings.mfa;
@@ -172,7 +187,10 @@ fn factors(settings: &AuthSettings, face: Option<&Arc<Face>>) -> Factors {
     if wanted(Method::Email) {
         kinds.push(code(CodeChannel::Mail));
     }
-    if let (true, Some(face)) = (wanted(Method::Face), face) {
+    if let Some(sms) = sms.filter(|_| wanted(Method::Sms)) {
+        kinds.push(code(CodeChannel::Sms(sms.policy().clone())));
+    }
+    if let Some(face) = face.filter(|_| wanted(Method::Face)) {
         kinds.push(face.clone());
     }
     Factors::new(kinds)
@@ -210,13 +228,19 @@ async fn watch_all(watched: Vec<Follower>, driver: &Arc<Driver>, stop: &Cancella
     while watching.join_next().await.is_some() {}
 }
 
-/// The outbox with its ways out; without mail settings, messages wait until they are of no use. The provider of faces is
-/// told to forget people even where faces are asked for no more.
-fn outbox(store: &Arc<Store>, mail: Option<&MailSettings>, face: Option<Arc<Face>>) -> Result<Outbox, String> {
+/// The outbox with its ways out; without settings for one, messages wait until they are of no use. The provider of faces
+/// is told to forget people even where faces are asked for no more.
+fn outbox(
+    store: &Arc<Store>,
+    mail: Option<&MailSettings>,
+    (sms, face): (Option<Arc<Sms>>, Option<Arc<Face>>),
+    product: Product,
+) -> Result<Outbox, String> {
     let mail = mail.map(Mail::new).transpose().map_err(|error| format!("mail: {error}"))?;
-    let channel = mail.map(|mail| -> Arc<dyn Channel> { Arc::new(mail) });
+    let mail = mail.map(|mail| -> Arc<dyn Channel> { Arc::new(mail.of(product)) });
+    let sms = sms.map(|sms| -> Arc<dyn Channel> { sms });
     let face = face.map(|face| -> Arc<dyn Channel> { Arc::new(Forgetting(face)) });
-    Ok(Outbox::new(store.clone(), channel).with_face(face))
+    Ok(Outbox::new(store.clone(), mail).with_sms(sms).with_face(face))
 }
 
 fn build_sources(
@@ -281,6 +305,7 @@ fn backends(settings: &[SourceSettings], built: &[SourceInfo]) -> Vec<Backend> {
         verify_with: settings.kind.verify_with().cloned(),
         breaker: Breaker::default(),
         outage_cache: settings.outage_cache,
+        lockout: settings.lockout,
     };
     settings.iter().zip(built).map(backend).collect()
 }

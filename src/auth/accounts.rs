@@ -15,7 +15,7 @@ use crate::directory::user::{NewUser, RuleError, User, UserChange};
 use crate::store::audit::{self, Entry};
 use crate::store::tx::Tx;
 use crate::store::users::WriteError;
-use crate::store::{StoreError, credentials, groups, users};
+use crate::store::{credentials, groups, users};
 
 /// A user to make, with what comes along.
 pub struct NewAccount {
@@ -25,6 +25,8 @@ pub struct NewAccount {
     pub groups: Vec<GroupId>,
     /// The first password.
     pub password: Option<Secret>,
+    /// Its hash instead, from where the user comes from.
+    pub password_hash: Option<Secret>,
     /// Make a link for the first password instead.
     pub link: bool,
 }
@@ -58,11 +60,12 @@ impl Authenticator {
         lifetime: Option<Duration>,
         public_url: &str,
     ) -> Result<Account, LoginError> {
-        let NewAccount { user, groups, password, link } = account;
+        let NewAccount { user, groups, password, password_hash, link } = account;
         let provisional = user.clone().build(author.actor.clone(), self.store.clock().now(), lifetime);
-        let prepared = match &password {
-            Some(password) => Some(self.prepare_password(&provisional, password).await?),
-            None => None,
+        let prepared = match (&password, &password_hash) {
+            (Some(password), _) => Some(self.prepare_password(&provisional, password).await?),
+            (None, Some(hash)) => Some(self.prepare_hash(&provisional, hash)?),
+            (None, None) => None,
         };
         let (life, public_url) = (self.settings.sessions.link, public_url.to_owned());
         let write = move |tx: &mut Tx<'_>| -> Result<Account, LoginError> {
@@ -165,16 +168,6 @@ impl Authenticator {
             audit::append(tx, &author, Entry::new("password.link_made", users::target(&user)))?;
             Ok(Self::issue_link(tx, &user, what, life, &public_url)?)
         };
-        self.store.write(write).await
-    }
-
-    /// Leaves the audit line of an unlock.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn note_unlock(&self, author: Author, user: &User) -> Result<(), StoreError> {
-        let target = users::target(user);
-        let write = move |tx: &mut Tx<'_>| audit::append(tx, &author, Entry::new("user.unlocked", target.clone()));
         self.store.write(write).await
     }
 

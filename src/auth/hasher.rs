@@ -1,12 +1,13 @@
 //! Password hashing with argon2id: as many threads as cores, each with memory of its own, behind a bounded
 //! queue. When the queue is full the answer is "busy", at once.
+//!
+//! Hashes of other kinds are verified too, and of argon2id with other parameters; what such a one costs is bounded when
+//! it is read ([`StoredHash`]), and one that costs much more than the usual is verified alone.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::thread;
 
-use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use data_encoding::BASE64_NOPAD;
 use tokio::sync::oneshot;
@@ -16,15 +17,18 @@ use zeroize::Zeroizing;
 use super::settings::Hashing;
 use crate::base::rng::Rng;
 use crate::base::secret::{Secret, same_secret};
+use crate::directory::stored_hash::StoredHash;
+
+mod imported;
+mod queue;
+
+pub use queue::Seat;
+use queue::{Full, Queue};
 
 /// Bytes of a hash.
 const HASH_BYTES: usize = 32;
-/// Most memory of a stored hash that is still computed, in KiB: 1 GiB.
-const MEMORY_MAX: u32 = 1 << 20;
-/// Most passes of a stored hash that are still computed.
-const ITERATIONS_MAX: u32 = 64;
-/// Most lanes of a stored hash that are still computed.
-const LANES_MAX: u32 = 16;
+/// Longest password in bytes that is looked at; longer ones are wrong.
+pub const PASSWORD_BYTES: usize = 1_024;
 
 /// Why a password could not be hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,22 +41,40 @@ pub enum HashError {
     Unusable,
 }
 
+/// What a stored hash says of a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checked {
+    /// It is its password.
+    Right,
+    /// It is not.
+    Wrong,
+    /// It is longer than what the hash was made of (bcrypt forgets what comes after 72 bytes): nobody can say, and the
+    /// password must be reset.
+    MustReset,
+}
+
 enum Job {
     Hash { password: Secret, salt: [u8; 16], answer: oneshot::Sender<Result<String, HashError>> },
-    Verify { password: Secret, hash: String, answer: oneshot::Sender<Result<bool, HashError>> },
+    Verify { password: Secret, hash: StoredHash, answer: oneshot::Sender<Result<Checked, HashError>> },
+    Decoy { answer: oneshot::Sender<Result<Checked, HashError>> },
+}
+
+/// Closes the queue when the last hasher is gone.
+struct Front(Arc<Queue<Job>>);
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 /// Hashes and verifies passwords. Its clones share the threads and the queue.
 #[derive(Clone)]
 pub struct Hasher {
-    queue: SyncSender<Job>,
-    /// Jobs that wait or are under way.
-    pending: Arc<AtomicUsize>,
+    front: Arc<Front>,
     threads: usize,
     settings: Hashing,
     rng: Rng,
-    /// The hash of a password that nobody has: verified for those whom the directory does not know.
-    decoy: String,
 }
 
 impl Hasher {
@@ -64,16 +86,13 @@ impl Hasher {
         let params = params(settings).map_err(|error| format!("hashing: {error}"))?;
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let threads = if settings.threads == 0 { cores } else { settings.threads };
-        let (queue, jobs) = sync_channel(settings.queue.max(1));
-        let jobs = Arc::new(Mutex::new(jobs));
-        let pending = Arc::new(AtomicUsize::new(0));
+        let queue = Arc::new(Queue::new(settings.queue, settings.reserved));
         for number in 0..threads {
-            let (jobs, params, pending) = (jobs.clone(), params.clone(), pending.clone());
+            let mut worker = Worker { queue: queue.clone(), params: params.clone(), blocks: Vec::new() };
             let thread = thread::Builder::new().name(format!("hasher-{number}"));
-            thread.spawn(move || work(&jobs, &params, &pending)).map_err(|error| error.to_string())?;
+            thread.spawn(move || worker.work()).map_err(|error| error.to_string())?;
         }
-        let decoy = phc(settings, &[0; 16], &[0; HASH_BYTES]);
-        Ok(Self { queue, pending, threads, settings: settings.clone(), rng: rng.clone(), decoy })
+        Ok(Self { front: Arc::new(Front(queue)), threads, settings: settings.clone(), rng: rng.clone() })
     }
 
     /// The hash of a password, in PHC string form.
@@ -82,29 +101,41 @@ impl Hasher {
     /// When too many wait already.
     pub async fn hash(&self, password: &Secret) -> Result<String, HashError> {
         let (answer, hash) = oneshot::channel();
-        self.send(Job::Hash { password: prepared(password), salt: self.rng.bytes(), answer })?;
+        self.send(Job::Hash { password: password.clone(), salt: self.rng.bytes(), answer }, Seat::Anybody, false)?;
         hash.await.unwrap_or(Err(HashError::Unusable))
     }
 
-    /// Is this the password of that hash?
+    /// What the hash says of this password.
+    ///
+    /// # Errors
+    /// When too many wait already, or the hash cannot be used.
+    pub async fn check(&self, password: &Secret, hash: &str, seat: Seat) -> Result<Checked, HashError> {
+        let stored = StoredHash::parse(hash).map_err(|_| HashError::Unusable)?;
+        let costly = self.settings.is_costly(&stored);
+        let (answer, verdict) = oneshot::channel();
+        self.send(Job::Verify { password: password.clone(), hash: stored, answer }, seat, costly)?;
+        verdict.await.unwrap_or(Err(HashError::Unusable))
+    }
+
+    /// Is this the password of that hash? One that must be reset is not.
     ///
     /// # Errors
     /// When too many wait already, or the hash cannot be used.
     pub async fn verify(&self, password: &Secret, hash: &str) -> Result<bool, HashError> {
-        let (answer, verdict) = oneshot::channel();
-        self.send(Job::Verify { password: prepared(password), hash: hash.to_owned(), answer })?;
-        verdict.await.unwrap_or(Err(HashError::Unusable))
+        Ok(self.check(password, hash, Seat::Anybody).await? == Checked::Right)
     }
 
     /// Spends the time of one verification: nobody can tell by the time whether a user exists.
     ///
     /// # Errors
     /// When too many wait already.
-    pub async fn verify_decoy(&self, password: &Secret) -> Result<(), HashError> {
-        self.verify(password, &self.decoy).await.map(drop)
+    pub async fn verify_decoy(&self, seat: Seat) -> Result<(), HashError> {
+        let (answer, verdict) = oneshot::channel();
+        self.send(Job::Decoy { answer }, seat, false)?;
+        verdict.await.unwrap_or(Err(HashError::Unusable)).map(drop)
     }
 
-    /// Was this hash made with other parameters than those of the settings?
+    /// Was this hash made with other parameters than those of the settings, or by something else than argon2id?
     #[must_use]
     pub fn is_outdated(&self, hash: &str) -> bool {
         let Hashing { memory_kib, iterations, lanes, .. } = &self.settings;
@@ -114,19 +145,35 @@ impl Hasher {
     /// Has every thread enough to do? Then nobody should ask for what can be left undone.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        self.pending.load(Ordering::Relaxed) > self.threads
+        self.front.0.pending() > self.threads
     }
 
-    fn send(&self, job: Job) -> Result<(), HashError> {
-        self.pending.fetch_add(1, Ordering::Relaxed);
-        self.queue.try_send(job).map_err(|error| {
-            self.pending.fetch_sub(1, Ordering::Relaxed);
-            match error {
-                TrySendError::Full(_) => HashError::Busy,
-                TrySendError::Disconnected(_) => HashError::Unusable,
-            }
-        })
+    fn send(&self, job: Job, seat: Seat, costly: bool) -> Result<(), HashError> {
+        self.front.0.push(job, seat, costly).map_err(|Full| HashError::Busy)
     }
+}
+
+impl Hashing {
+    fn work(&self) -> u64 {
+        u64::from(self.memory_kib).saturating_mul(u64::from(self.iterations))
+    }
+
+    /// Does it take more memory than the threads hold, or far more time than the usual?
+    fn is_costly(&self, hash: &StoredHash) -> bool {
+        match hash {
+            StoredHash::Argon2id { memory_kib, iterations, .. } => {
+                let work = u64::from(*memory_kib).saturating_mul(u64::from(*iterations));
+                *memory_kib > self.memory_kib || work > self.work().saturating_mul(16)
+            }
+            StoredHash::Bcrypt { cost, .. } => *cost > 12,
+            StoredHash::Pbkdf2 { rounds, .. } => *rounds > 1_500_000,
+            StoredHash::Salted { .. } => false,
+        }
+    }
+}
+
+fn params(settings: &Hashing) -> Result<Params, argon2::Error> {
+    Params::new(settings.memory_kib, settings.iterations, settings.lanes, Some(HASH_BYTES))
 }
 
 /// NFKC, so that a composed and a decomposed letter are the same password (NIST SP 800-63B-4 §3.1.1.2).
@@ -134,137 +181,128 @@ fn prepared(password: &Secret) -> Secret {
     Secret::new(password.expose().nfkc().collect::<String>())
 }
 
-fn params(settings: &Hashing) -> Result<Params, argon2::Error> {
-    Params::new(settings.memory_kib, settings.iterations, settings.lanes, Some(HASH_BYTES))
+/// One thread, with the memory that the usual parameters need.
+struct Worker {
+    queue: Arc<Queue<Job>>,
+    params: Params,
+    blocks: Vec<Block>,
 }
 
-fn phc(settings: &Hashing, salt: &[u8], hash: &[u8]) -> String {
-    let Hashing { memory_kib, iterations, lanes, .. } = settings;
+impl Worker {
+    fn work(&mut self) {
+        while let Some((job, costly)) = self.queue.pop() {
+            if catch_unwind(AssertUnwindSafe(|| self.run(job))).is_err() {
+                tracing::error!("the check of a password panicked");
+            }
+            self.blocks.truncate(self.params.block_count());
+            self.blocks.shrink_to_fit();
+            self.queue.done(costly);
+        }
+    }
+
+    /// A caller whose deadline has passed is not worth the time.
+    fn run(&mut self, job: Job) {
+        match job {
+            Job::Hash { password, salt, answer } if !answer.is_closed() => {
+                let params = self.params.clone();
+                let hash = self.argon2id(&params, &prepared(&password), &salt, HASH_BYTES);
+                let _unread = answer.send(hash.map(|hash| phc(&params, &salt, &hash)));
+            }
+            Job::Verify { password, hash, answer } if !answer.is_closed() => {
+                let _unread = answer.send(self.verify(&password, &hash));
+            }
+            Job::Decoy { answer } if !answer.is_closed() => {
+                let _unread = answer.send(self.decoy().map(|()| Checked::Wrong));
+            }
+            _ => {}
+        }
+    }
+
+    /// The work of one verification with the usual parameters.
+    fn decoy(&mut self) -> Result<(), HashError> {
+        let params = self.params.clone();
+        self.argon2id(&params, &Secret::new("decoy"), &[0; 16], HASH_BYTES).map(drop)
+    }
+
+    fn verify(&mut self, password: &Secret, stored: &StoredHash) -> Result<Checked, HashError> {
+        let right = match stored {
+            _ if password.expose().len() > PASSWORD_BYTES => false,
+            StoredHash::Argon2id { memory_kib, iterations, lanes, salt, hash } => {
+                let params = Params::new(*memory_kib, *iterations, *lanes, Some(hash.len()));
+                let params = params.map_err(|_| HashError::Unusable)?;
+                let computed = self.argon2id(&params, &prepared(password), salt, hash.len())?;
+                same_secret(&computed, hash)
+            }
+            StoredHash::Bcrypt { .. } if password.expose().len() > imported::BCRYPT_BYTES => {
+                self.decoy()?;
+                return Ok(Checked::MustReset);
+            }
+            StoredHash::Bcrypt { cost, salt, hash } => {
+                in_either_form(password, |password| imported::bcrypt(password, *cost, *salt, hash))
+            }
+            StoredHash::Pbkdf2 { digest, rounds, salt, hash } => {
+                in_either_form(password, |password| imported::pbkdf2(password, *digest, *rounds, salt, hash))
+            }
+            StoredHash::Salted { digest, salt, hash } => {
+                in_either_form(password, |password| imported::salted(password, *digest, salt, hash))
+            }
+        };
+        if right {
+            return Ok(Checked::Right);
+        }
+        // A quick "wrong" would tell that there is such a user.
+        if self.is_cheap(stored) {
+            self.decoy()?;
+        }
+        Ok(Checked::Wrong)
+    }
+
+    /// Does it take less than half of the usual time?
+    fn is_cheap(&self, stored: &StoredHash) -> bool {
+        let work = |memory: u32, iterations: u32| u64::from(memory).saturating_mul(u64::from(iterations));
+        match stored {
+            StoredHash::Argon2id { memory_kib, iterations, .. } => {
+                work(*memory_kib, *iterations).saturating_mul(2) < work(self.params.m_cost(), self.params.t_cost())
+            }
+            StoredHash::Bcrypt { cost, .. } => *cost < 8,
+            StoredHash::Pbkdf2 { rounds, .. } => *rounds < 20_000,
+            StoredHash::Salted { .. } => true,
+        }
+    }
+
+    fn argon2id(
+        &mut self,
+        params: &Params,
+        password: &Secret,
+        salt: &[u8],
+        length: usize,
+    ) -> Result<Zeroizing<Vec<u8>>, HashError> {
+        let needed = params.block_count();
+        if needed > self.blocks.len() {
+            self.blocks.resize(needed.max(self.params.block_count()), Block::default());
+        }
+        let mut out = Zeroizing::new(vec![0; length]);
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+        let memory = self.blocks.get_mut(..needed).ok_or(HashError::Unusable)?;
+        let outcome = argon2.hash_password_into_with_memory(password.expose().as_bytes(), salt, &mut out, memory);
+        outcome.map(|()| out).map_err(|_| HashError::Unusable)
+    }
+}
+
+/// Elsewhere a password was hashed as it was typed, or in NFKC: which of them, nobody knows.
+fn in_either_form(password: &Secret, is_right: impl Fn(&[u8]) -> bool) -> bool {
+    if is_right(password.expose().as_bytes()) {
+        return true;
+    }
+    let other = prepared(password);
+    other.expose() != password.expose() && is_right(other.expose().as_bytes())
+}
+
+fn phc(params: &Params, salt: &[u8], hash: &[u8]) -> String {
+    let (memory_kib, iterations, lanes) = (params.m_cost(), params.t_cost(), params.p_cost());
     let (salt, hash) = (BASE64_NOPAD.encode(salt), BASE64_NOPAD.encode(hash));
     format!("$argon2id$v=19$m={memory_kib},t={iterations},p={lanes}${salt}${hash}")
 }
 
-fn work(jobs: &Mutex<Receiver<Job>>, params: &Params, pending: &AtomicUsize) {
-    let mut blocks = vec![Block::default(); params.block_count()];
-    loop {
-        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        match job {
-            Ok(Job::Hash { password, salt, answer }) => {
-                let hash = compute(params, &password, &salt, HASH_BYTES, &mut blocks);
-                let settings = Hashing {
-                    memory_kib: params.m_cost(),
-                    iterations: params.t_cost(),
-                    lanes: params.p_cost(),
-                    ..Hashing::default()
-                };
-                drop(answer.send(hash.map(|hash| phc(&settings, &salt, &hash))));
-            }
-            Ok(Job::Verify { password, hash, answer }) => {
-                // A caller whose deadline has passed is not worth the time.
-                if !answer.is_closed() {
-                    let _unread = answer.send(verify(&password, &hash, &mut blocks));
-                }
-            }
-            Err(_) => return,
-        }
-        pending.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-fn verify(password: &Secret, hash: &str, blocks: &mut Vec<Block>) -> Result<bool, HashError> {
-    let parsed = PasswordHash::new(hash).map_err(|_| HashError::Unusable)?;
-    let number = |name: &str| parsed.params.get_decimal(name).ok_or(HashError::Unusable);
-    let (memory, iterations, lanes) = (number("m")?, number("t")?, number("p")?);
-    let (salt, expected) = parsed.salt.as_ref().zip(parsed.hash.as_ref()).ok_or(HashError::Unusable)?;
-    let known = parsed.algorithm.as_str() == "argon2id" && parsed.version == Some(19);
-    if !known || memory > MEMORY_MAX || iterations > ITERATIONS_MAX || lanes > LANES_MAX {
-        return Err(HashError::Unusable);
-    }
-    let length = expected.as_bytes().len();
-    let params = Params::new(memory, iterations, lanes, Some(length)).map_err(|_| HashError::Unusable)?;
-    let computed = compute(&params, password, salt.as_ref(), length, blocks)?;
-    Ok(same_secret(&computed, expected.as_bytes()))
-}
-
-fn compute(
-    params: &Params,
-    password: &Secret,
-    salt: &[u8],
-    length: usize,
-    blocks: &mut Vec<Block>,
-) -> Result<Zeroizing<Vec<u8>>, HashError> {
-    let usual = blocks.len();
-    let needed = params.block_count();
-    if needed > usual {
-        blocks.resize(needed, Block::default());
-    }
-    let mut out = Zeroizing::new(vec![0; length]);
-    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
-    let memory = blocks.get_mut(..needed).ok_or(HashError::Unusable)?;
-    let outcome = argon2.hash_password_into_with_memory(password.expose().as_bytes(), salt, &mut out, memory);
-    blocks.truncate(usual.max(1));
-    blocks.shrink_to_fit();
-    outcome.map(|()| out).map_err(|_| HashError::Unusable)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn cheap() -> Hashing {
-        Hashing { memory_kib: 64, iterations: 1, lanes: 1, threads: 1, queue: 4 }
-    }
-
-    #[tokio::test]
-    async fn a_password_verifies_against_its_hash_only() {
-        let hasher = Hasher::start(&cheap(), &Rng::seeded(1)).unwrap();
-        let hash = hasher.hash(&Secret::new("correct horse é")).await.unwrap();
-        assert!(hash.starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{hash}");
-        assert!(hasher.verify(&Secret::new("correct horse e\u{301}"), &hash).await.unwrap());
-        assert!(!hasher.verify(&Secret::new("correct horse e"), &hash).await.unwrap());
-        assert!(!hasher.is_outdated(&hash));
-        let dearer = Hasher::start(&Hashing { memory_kib: 128, ..cheap() }, &Rng::seeded(1)).unwrap();
-        assert!(dearer.is_outdated(&hash));
-        assert!(dearer.verify(&Secret::new("correct horse é"), &hash).await.unwrap());
-        assert!(dearer.verify_decoy(&Secret::new("x")).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_known_answer_of_the_reference_implementation_verifies() {
-        // echo -n "password" | argon2 somesalt -id -t 2 -m 16 -p 1 -l 32 (RFC 9106 reference tool)
-        let hash = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
-        let hasher = Hasher::start(&cheap(), &Rng::seeded(1)).unwrap();
-        assert!(hasher.verify(&Secret::new("password"), hash).await.unwrap());
-    }
-
-    #[tokio::test]
-    async fn a_hash_that_would_cost_too_much_is_refused_unread() {
-        let hasher = Hasher::start(&cheap(), &Rng::seeded(1)).unwrap();
-        for hash in [
-            "",
-            "x",
-            "$argon2id$v=19$m=4194304,t=1,p=1$c29tZXNhbHQ$AAAA",
-            "$argon2i$v=19$m=64,t=1,p=1$c29tZXNhbHQ$AAAA",
-        ] {
-            let verdict = hasher.verify(&Secret::new("x"), hash).await;
-            assert_eq!(verdict, Err(HashError::Unusable), "{hash}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_full_queue_says_busy_at_once() {
-        let slow = Hashing { memory_kib: 65_536, iterations: 3, queue: 1, ..cheap() };
-        let hasher = Arc::new(Hasher::start(&slow, &Rng::seeded(1)).unwrap());
-        let tries: Vec<_> = (0..20)
-            .map(|_| {
-                let hasher = hasher.clone();
-                tokio::spawn(async move { hasher.hash(&Secret::new("x")).await })
-            })
-            .collect();
-        let mut busy = 0;
-        for outcome in tries {
-            busy += usize::from(outcome.await.unwrap() == Err(HashError::Busy));
-        }
-        assert!(busy >= 17, "{busy} of 20 were refused");
-    }
-}
+mod tests;

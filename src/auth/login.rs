@@ -11,14 +11,15 @@ use serde_json::{Map, Value};
 use tokio_util::task::TaskTracker;
 
 use super::conclusion::Conclusion;
+use super::counting::Counted;
 use super::device;
 use super::factors::Factors;
 use super::flow::{self, Done, Refusal};
-use super::hasher::Hasher;
+use super::hasher::{HashError, Hasher, Seat};
 pub use super::outcome::{LoginError, Outcome};
 use super::settings::Settings;
-use super::throttle::{Key, Throttle};
-use super::verify::{self, Answer, Backend, Kept, Question, Verified};
+use super::throttle::Throttle;
+use super::verify::{self, Answer, Backend, Kept, Question, Verified, WouldAsk};
 use crate::base::clock::plus;
 use crate::base::id::{SourceId, TokenId, UserId};
 use crate::base::secret::{Secret, TokenKind, new_token};
@@ -110,33 +111,28 @@ impl Authenticator {
         origin: &Origin,
     ) -> Result<Outcome, LoginError> {
         let now = self.store.clock().now();
+        self.admit(origin).await?;
         let user = users::by_login(&self.store.view(), typed)?;
         let kept = user.as_ref().map(|user| self.kept(user, now)).transpose()?.flatten();
-        let keys = self.count(user.as_ref(), typed, origin, now)?;
-        let verified = match self.ask(user.as_ref(), kept.as_ref(), typed, password).await {
-            Ok(verified) => verified,
-            Err(error) => {
-                keys.iter().for_each(|key| self.throttle.undo(*key));
-                return Err(error);
-            }
-        };
-        let Verified { answer, asked, kept_is_over } = verified;
+        let mut counted = self.count(user.as_ref(), typed, origin, now).await?;
+        let verified = self.ask(user.as_ref(), kept.as_ref(), typed, password, origin, &mut counted).await?;
+        let Verified { answer, asked, kept_is_over, outdated, .. } = verified;
         let (by, entry, offline) = match answer {
             Answer::Accepted(by, entry) if self.is_theirs(user.as_ref(), &by, entry.as_deref())? => (by, entry, false),
             Answer::AcceptedOffline(by) => (by, None, true),
             answer => {
-                let (why, error) = self.refuse(&keys, answer);
-                self.note_refusal(user.as_ref(), kept_is_over, origin, why, asked).await?;
+                let (why, error) = self.refuse(&mut counted, answer);
+                self.note_refusal(user.as_ref(), kept_is_over, origin, why, asked, &counted).await?;
                 return Err(error);
             }
         };
-        self.forgive(&keys);
+        self.forgive(&counted);
         let user = match (user, entry) {
             (Some(user), _) => user,
             (None, Some(entry)) => self.newcomers.take(&by, *entry).await?.ok_or(LoginError::InvalidCredentials)?,
             (None, None) => return Err(LoginError::InvalidCredentials),
         };
-        self.refresh_hash(&user, password).await;
+        self.refresh_hash(&user, outdated, password);
         let kept_here = by == user.source && self.keeps_password(&user.source);
         let too_weak = kept_here && !self.password_faults(&user, password)?.is_empty();
         let outcome = self.begin(&user, by.clone(), too_weak, device, origin, asked).await?;
@@ -152,38 +148,20 @@ impl Authenticator {
     /// As in a login.
     pub async fn prove_password(&self, user: &User, password: &Secret, origin: &Origin) -> Result<(), LoginError> {
         let name = user.username.as_str();
-        let keys = self.count(Some(user), name, origin, self.store.clock().now())?;
+        let mut counted = self.count(Some(user), name, origin, self.store.clock().now()).await?;
         // What is kept for outages lets somebody in, and no more: it proves nothing for changes of what lets them in.
-        let verified = self.ask(Some(user), None, name, password).await;
-        match verified {
-            Ok(Verified { answer: Answer::Accepted(by, entry), .. })
-                if self.is_theirs(Some(user), &by, entry.as_deref())? =>
-            {
-                self.forgive(&keys);
+        let verified = self.ask(Some(user), None, name, password, origin, &mut counted).await?;
+        match verified.answer {
+            Answer::Accepted(by, entry) if self.is_theirs(Some(user), &by, entry.as_deref())? => {
+                self.forgive(&counted);
                 Ok(())
             }
-            Ok(Verified { answer, .. }) => Err(self.refuse(&keys, answer).1),
-            Err(error) => {
-                keys.iter().for_each(|key| self.throttle.undo(*key));
+            answer => {
+                let (why, error) = self.refuse(&mut counted, answer);
+                self.note_refusal(Some(user), false, origin, why, verified.asked, &counted).await?;
                 Err(error)
             }
         }
-    }
-
-    /// Counts the try against the account and the network, before anything is checked.
-    fn count(&self, user: Option<&User>, typed: &str, origin: &Origin, now: Timestamp) -> Result<Vec<Key>, LoginError> {
-        let account = user.map_or_else(|| Key::unknown(typed), |user| Key::Password(user.id));
-        let network = origin.address.map(Key::network);
-        let mut counted = Vec::new();
-        for key in network.into_iter().chain([account]) {
-            if let Err(wait) = self.throttle.begin(key, now) {
-                // A client that keeps trying one waiting account does not shut its network out.
-                counted.iter().for_each(|key| self.throttle.undo(*key));
-                return Err(LoginError::TooManyAttempts(wait));
-            }
-            counted.push(key);
-        }
-        Ok(counted)
     }
 
     /// Is the entry whose password is right the person who logs in? One that is known as somebody else's is not,
@@ -195,33 +173,20 @@ impl Authenticator {
         Ok(known.is_none_or(|known| known.id == user.id))
     }
 
-    /// After a right password the account starts anew, and the network has one failure less.
-    pub(super) fn forgive(&self, keys: &[Key]) {
-        for key in keys {
-            match key {
-                Key::Network(_) => self.throttle.undo(*key),
-                _ => self.throttle.clear(*key),
-            }
-        }
-    }
-
     async fn ask(
         &self,
         user: Option<&User>,
         kept: Option<&Kept>,
         typed: &str,
         password: &Secret,
+        origin: &Origin,
+        counted: &mut Counted,
     ) -> Result<Verified, LoginError> {
         let credential = match user.filter(|user| self.keeps_password(&user.source)) {
             Some(user) => credentials::get(&self.store.view(), user.id)?,
             None => None,
         };
-        // Who may change the directory is verified by their own source alone: a name that another source happens to
-        // have too must not open an administrator's account.
-        let powerful = match user {
-            Some(user) => !role::permissions_of(&self.roles_of(user)?).is_empty(),
-            None => false,
-        };
+        let powerful = user.map_or(Ok(false), |user| self.is_powerful(user))?;
         let question = Question {
             user,
             credential: credential.as_ref(),
@@ -231,8 +196,37 @@ impl Authenticator {
             only_own: self.settings.only_from_source || powerful,
             takes_newcomers: !self.settings.existing_users_only,
             deadline: self.settings.deadline,
+            seat: if powerful { Seat::Administrator } else { Seat::Anybody },
+            now: self.store.clock().now(),
         };
-        Ok(verify::verify(&self.backends, &self.hasher, question).await?)
+        match verify::verify(&self.backends, &self.hasher, &self.throttle, question).await {
+            Ok(verified) => {
+                counted.at_sources.clone_from(&verified.wrong_at);
+                Ok(verified)
+            }
+            Err(error) => {
+                self.uncount(counted);
+                if error == HashError::Busy {
+                    self.tell_busy(origin).await?;
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Who may change the directory is verified by their own source alone: a name that another source happens to have
+    /// too must not open an administrator's account.
+    fn is_powerful(&self, user: &User) -> Result<bool, StoreError> {
+        Ok(!role::permissions_of(&self.roles_of(user)?).is_empty())
+    }
+
+    /// Which backends a login of this user would ask, in their order.
+    ///
+    /// # Errors
+    /// When the store cannot read.
+    pub fn would_ask(&self, user: &User) -> Result<Vec<WouldAsk<'_>>, StoreError> {
+        let only_own = self.settings.only_from_source || self.is_powerful(user)?;
+        Ok(verify::would_ask(&self.backends, user, only_own))
     }
 
     async fn note_refusal(
@@ -242,30 +236,33 @@ impl Authenticator {
         origin: &Origin,
         why: &'static str,
         asked: Vec<Value>,
+        counted: &Counted,
     ) -> Result<(), LoginError> {
         let author = origin.author(Actor::Anonymous).because(why);
         let target = user.map_or(Target::Unknown, users::target);
+        let note_counted = self.note_counted(counted, &target, &author);
         let over = user.filter(|_| kept_is_over).map(|user| user.id);
         let write = move |tx: &mut Tx<'_>| {
             over.map_or(Ok(()), |user| verifiers::forget(tx, user))?;
             let entry = Entry { details: details(asked.clone()), ..Entry::new("login.refused", target.clone()) };
-            audit::append(tx, &author, entry)
+            audit::append(tx, &author, entry)?;
+            note_counted(tx)
         };
         Ok(self.store.write::<_, StoreError>(write).await?)
     }
 
-    /// A hash with older parameters is replaced while the password is at hand. Not worth failing a login for.
-    async fn refresh_hash(&self, user: &User, password: &Secret) {
-        let Ok(Some(credential)) = credentials::get(&self.store.view(), user.id) else { return };
-        if !self.hasher.is_outdated(&credential.hash) {
-            return;
-        }
-        if let Ok(true) = self.hasher.verify(password, &credential.hash).await
-            && let Ok(new) = self.hasher.hash(password).await
-        {
-            let id = user.id;
-            self.store.note(move |tx| credentials::rehash(tx, id, &credential.hash, new.clone()));
-        }
+    /// Beside the login: the hash that has just proved the password, where it is an outdated one, is replaced while
+    /// the password is at hand.
+    fn refresh_hash(&self, user: &User, outdated: Option<String>, password: &Secret) {
+        let Some(old) = outdated else { return };
+        let (store, hasher, password, id) = (self.store.clone(), self.hasher.clone(), password.clone(), user.id);
+        self.beside.spawn(async move {
+            let Ok(new) = hasher.hash(&password).await else { return };
+            let write = move |tx: &mut Tx<'_>| credentials::rehash(tx, id, &old, new.clone());
+            if let Err(error) = store.write::<_, StoreError>(write).await {
+                tracing::warn!(user.id = %id, error = %error, "an outdated hash could not be replaced");
+            }
+        });
     }
 
     async fn begin(

@@ -6,10 +6,12 @@
 pub mod accounts;
 pub mod breaker;
 pub mod conclusion;
+mod counting;
 mod device;
 pub mod factors;
 pub mod flow;
 pub mod hasher;
+pub mod jwt;
 pub mod login;
 pub mod offline;
 pub mod outcome;

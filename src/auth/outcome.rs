@@ -58,6 +58,9 @@ pub enum LoginError {
     /// The right password, which must be changed first where it is kept: in this source.
     #[error("the password has run out or must be changed first: change it in the directory that keeps it ({0})")]
     ChangeAtSource(SourceId),
+    /// The settings take no logins from that network.
+    #[error("logins are not taken from this network")]
+    NetworkNotAllowed,
     /// Too many tries.
     #[error("too many tries")]
     TooManyAttempts(Duration),

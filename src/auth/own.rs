@@ -264,15 +264,16 @@ impl Authenticator {
         mut act: impl FnMut(&mut Tx<'_>, &User) -> Result<T, LoginError> + Send + 'static,
     ) -> Result<T, LoginError> {
         let kind = self.kind(method)?;
-        let key = self.count_try(&me.user, method)?;
+        let counted = self.count_try(&me.user, method, &me.origin).await?;
         let ahead = match kind.ahead(&self.store, &me.ask(&me.user, purpose), Action::Accept, &factors).await {
             Ok(ahead) => ahead,
             Err(error) => {
-                self.throttle.undo(key);
+                self.uncount(&counted);
                 return Err(error.into());
             }
         };
         let (me, author) = (me.clone(), me.author());
+        let note = self.note_counted(&counted, &users::target(&me.user), &author);
         let write = move |tx: &mut Tx<'_>| -> Result<Result<T, LoginError>, LoginError> {
             let user = me.now(tx)?;
             let factors = read(tx, &user)?;
@@ -280,11 +281,14 @@ impl Authenticator {
             let prove = Prove { kind: &*kind, ask: &ask, factors: &factors, ahead: &ahead, author: &author };
             match prove.accept(tx, &response)? {
                 true => act(tx, &user).map(Ok),
-                false => Ok(Err(LoginError::InvalidCredentials)),
+                false => {
+                    note(tx)?;
+                    Ok(Err(LoginError::InvalidCredentials))
+                }
             }
         };
         let outcome = self.store.write(write).await;
-        self.settle(key, &outcome);
+        self.settle(&counted, &outcome);
         outcome?
     }
 }

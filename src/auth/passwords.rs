@@ -13,6 +13,7 @@ use crate::directory::field::FieldError;
 use crate::directory::message::{Body, Message};
 use crate::directory::policy::{FactorRule, days};
 use crate::directory::session::PasswordLink;
+use crate::directory::stored_hash::StoredHash;
 use crate::directory::user::User;
 use crate::store::tx::Tx;
 use crate::store::{StoreError, credentials, outbox, sessions, users};
@@ -142,6 +143,21 @@ impl Authenticator {
         }
         let hash = self.hasher.hash(password).await?;
         Ok(Prepared { user: user.id, hash, history: history.saturating_sub(1) })
+    }
+
+    /// Takes a hash that comes along with a user. Whether its password keeps the rules shows at the next login, which
+    /// asks for another where it does not.
+    ///
+    /// # Errors
+    /// [`LoginError::Password`] in words, when it cannot be used.
+    pub fn prepare_hash(&self, user: &User, hash: &Secret) -> Result<Prepared, LoginError> {
+        let fault = |code, text: String| LoginError::Password(vec![FieldError::new("password_hash", code, text)]);
+        if !self.keeps_password(&user.source) {
+            return Err(fault("kept_elsewhere", format!("is kept by the source {}", user.source)));
+        }
+        StoredHash::parse(hash.expose()).map_err(|why| fault("unusable_hash", why.to_string()))?;
+        let history = self.settings.passwords.history.saturating_sub(1);
+        Ok(Prepared { user: user.id, hash: hash.expose().to_owned(), history })
     }
 
     /// Makes a link by which the user sets a password, for a transaction of the caller's: the token is in the

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
+use super::counting::Counted;
 use super::factors::{Ahead, Ask, Kind, MethodError, Response, Verdict, recovery};
 use super::login::{Authenticator, LoginError};
 use super::passwords::tell;
-use super::throttle::Key;
 use crate::base::id::FactorId;
 use crate::directory::audit::Author;
 use crate::directory::factor::Method;
@@ -142,20 +142,12 @@ impl Authenticator {
         }
     }
 
-    /// Counts a try before it is looked at. Who runs out of tries with their face can still use another method
-    /// (NIST SP 800-63B-4 §3.2.3).
-    pub(super) fn count_try(&self, user: &User, method: Method) -> Result<Key, LoginError> {
-        let key = if method == Method::Face { Key::Face(user.id) } else { Key::Code(user.id) };
-        self.throttle.begin(key, self.store.clock().now()).map_err(LoginError::TooManyAttempts)?;
-        Ok(key)
-    }
-
     /// After a try: a right answer ends the count, and one that could not be looked at was none.
-    pub(super) fn settle<T>(&self, key: Key, outcome: &Result<Result<T, LoginError>, LoginError>) {
+    pub(super) fn settle<T>(&self, counted: &Counted, outcome: &Result<Result<T, LoginError>, LoginError>) {
         match outcome {
             Ok(Err(LoginError::InvalidCredentials)) => {}
-            Ok(_) => self.throttle.clear(key),
-            Err(_) => self.throttle.undo(key),
+            Ok(_) => self.forgive(counted),
+            Err(_) => self.uncount(counted),
         }
     }
 }

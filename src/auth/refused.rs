@@ -2,9 +2,9 @@
 //!
 //! Nobody is told a reason but who has proved the password.
 
+use super::counting::Counted;
 use super::flow::Refusal;
 use super::login::{Authenticator, LoginError, refusal_name};
-use super::throttle::Key;
 use super::verify::Answer;
 use crate::base::id::SourceId;
 use crate::sources::{self, RefusalReason};
@@ -12,16 +12,19 @@ use crate::sources::{self, RefusalReason};
 impl Authenticator {
     /// Why, for the audit trail, and what is told. A try that said nothing of the password, or proved it, is not
     /// counted as a wrong one.
-    pub(super) fn refuse(&self, keys: &[Key], answer: Answer) -> (&'static str, LoginError) {
+    pub(super) fn refuse(&self, counted: &mut Counted, answer: Answer) -> (&'static str, LoginError) {
         match answer {
             Answer::Accepted(..) | Answer::Wrong => ("wrong", LoginError::InvalidCredentials),
             Answer::AcceptedOffline(_) | Answer::Unavailable => {
-                keys.iter().for_each(|key| self.throttle.undo(*key));
+                self.uncount(counted);
+                counted.begins.clear();
                 ("unavailable", LoginError::BackendUnavailable)
             }
+            Answer::Throttled(wait) => ("source_attempts", LoginError::TooManyAttempts(wait)),
             Answer::Refused(source, refusal) => {
                 if refusal.proved {
-                    self.forgive(keys);
+                    self.forgive(counted);
+                    counted.begins.clear();
                 }
                 let error = told(source, &refusal);
                 let why = match &error {

@@ -1,9 +1,11 @@
 //! Who is this bearer? One read of the session and one of the user, at every use; so out means out at once.
 
+use std::sync::Arc;
+
 use jiff::SignedDuration;
 
 use super::login::Authenticator;
-use crate::base::id::SessionId;
+use crate::base::id::{SessionId, UserId};
 use crate::base::secret::{TokenHash, TokenKind, hash_token};
 use crate::directory::audit::Author;
 use crate::directory::session::Session;
@@ -20,20 +22,32 @@ impl Authenticator {
     ///
     /// # Errors
     /// When the store cannot read.
-    pub fn session(&self, token: &str) -> Result<Option<(User, Session)>, StoreError> {
+    pub fn session(&self, token: &str) -> Result<Option<Arc<(User, Session)>>, StoreError> {
         let Some(hash) = hash_token(TokenKind::Session, token) else { return Ok(None) };
-        let view = self.store.view();
-        let Some(session) = sessions::get(&view, hash)? else { return Ok(None) };
-        let Some(user) = users::get(&view, session.user)? else { return Ok(None) };
-        let now = self.store.clock().now();
-        let allowed = self.backends.iter().any(|backend| backend.id == user.source && backend.login);
-        if !allowed || !session.is_valid(&user, now, self.settings.sessions.idle) {
-            return Ok(None);
+        let Some(pair) = self.bearer(hash)? else { return Ok(None) };
+        if self.store.clock().now().duration_since(pair.1.last_used_at) >= NOTE_EVERY {
+            self.note_use(hash, &pair.0);
         }
-        if now.duration_since(session.last_used_at) >= NOTE_EVERY {
-            self.note_use(hash, &user);
-        }
-        Ok(Some((user, session)))
+        Ok(Some(pair))
+    }
+
+    /// The user and session behind a token that was signed for it, if they are still in. It is not a use of the session.
+    ///
+    /// # Errors
+    /// When the store cannot read.
+    pub fn session_of(&self, user: UserId, id: SessionId) -> Result<Option<Arc<(User, Session)>>, StoreError> {
+        let found = sessions::by_id(&self.store.view(), user, id)?;
+        found.map_or(Ok(None), |(hash, _)| self.bearer(hash))
+    }
+
+    /// Whose session it is, if they are still in.
+    fn bearer(&self, hash: TokenHash) -> Result<Option<Arc<(User, Session)>>, StoreError> {
+        let (now, idle) = (self.store.clock().now(), self.settings.sessions.idle);
+        Ok(sessions::bearer(&self.store, hash)?.filter(|pair| {
+            let (user, session) = &**pair;
+            let allowed = self.backends.iter().any(|backend| backend.id == user.source && backend.login);
+            allowed && session.is_valid(user, now, idle)
+        }))
     }
 
     fn note_use(&self, hash: TokenHash, user: &User) {
@@ -63,8 +77,7 @@ impl Authenticator {
     /// When the store fails.
     pub async fn end_session(&self, author: Author, user: User, id: SessionId) -> Result<bool, StoreError> {
         let write = move |tx: &mut Tx<'_>| {
-            let found = sessions::list(tx, user.id)?.into_iter().find(|(_, session)| session.id == id);
-            let Some((hash, session)) = found else { return Ok(false) };
+            let Some((hash, session)) = sessions::by_id(tx, user.id, id)? else { return Ok(false) };
             sessions::remove(tx, hash, &session)?;
             let mut entry = Entry::new("session.ended", users::target(&user));
             entry.details.insert("session".to_owned(), id.to_string().into());

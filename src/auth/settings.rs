@@ -88,10 +88,12 @@ pub struct Hashing {
     pub threads: usize,
     /// Passwords that wait for a thread; more are refused at once.
     pub queue: usize,
+    /// How many of these places are kept for those whose roles hold permissions.
+    pub reserved: usize,
 }
 
 impl Default for Hashing {
     fn default() -> Self {
-        Self { memory_kib: 19_456, iterations: 2, lanes: 1, threads: 0, queue: 64 }
+        Self { memory_kib: 19_456, iterations: 2, lanes: 1, threads: 0, queue: 64, reserved: 8 }
     }
 }

@@ -12,8 +12,8 @@ use crate::directory::login::{Login, Stage};
 use crate::directory::user::User;
 use crate::store::challenges::{Flow, Purpose};
 use crate::store::credentials::{self, Factor};
-use crate::store::logins;
 use crate::store::tx::{Reads, Tx};
+use crate::store::{logins, users};
 
 /// A login that waits for its next step, as it was read.
 struct Live {
@@ -71,24 +71,26 @@ impl Authenticator {
         expect(&live.login, Step::Verify)?;
         let (method, factors) = chosen.among(self.asked(&self.store.view(), &live.login, &live.user)?)?;
         let kind = self.kind(method)?;
-        let key = self.count_try(&live.user, method)?;
+        let counted = self.count_try(&live.user, method, origin).await?;
         let ask = live.ask(&live.user, origin);
         let ahead = match kind.ahead(&self.store, &ask, Action::Accept, &factors).await {
             Ok(ahead) => ahead,
             Err(error) => {
-                self.throttle.undo(key);
+                self.uncount(&counted);
                 return Err(error.into());
             }
         };
         let conclusion = self.conclusion(origin).trusting(given.trust_device);
         let (transaction, this, origin) = (transaction.clone(), self.stepper(), origin.clone());
         let author = origin.author(Actor::User { id: live.user.id });
+        let note = self.note_counted(&counted, &users::target(&live.user), &author);
         let write = move |tx: &mut Tx<'_>| -> Result<Result<Outcome, LoginError>, LoginError> {
             let (login, user) = this.waiting(tx, live.hash, Step::Verify)?;
             let (_, factors) = chosen.among(this.asked(tx, &login, &user)?)?;
             let ask = live.ask(&user, &origin);
             let prove = Prove { kind: &*kind, ask: &ask, factors: &factors, ahead: &ahead, author: &author };
             if !prove.accept(tx, &given.response)? {
+                note(tx)?;
                 return Ok(Err(LoginError::InvalidCredentials));
             }
             let done = match login.stage {
@@ -98,7 +100,7 @@ impl Authenticator {
             Ok(conclusion.conclude(tx, flow::after(login, done), &transaction, false))
         };
         let outcome = self.store.write(write).await;
-        self.settle(key, &outcome);
+        self.settle(&counted, &outcome);
         outcome?
     }
 

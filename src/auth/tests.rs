@@ -1,9 +1,13 @@
 //! The login from end to end on the memory engine, with sources whose answers the tests set.
 
+mod codes;
 mod factors;
+mod hashes;
 mod outage;
+mod own;
 mod passwords;
 mod sessions;
+mod throttling;
 mod verdicts;
 
 use std::future::Future;
@@ -17,8 +21,9 @@ use tokio_util::task::TaskTracker;
 use totp_rs::{Builder, Secret as TotpSecret};
 
 use super::breaker::Breaker;
+use super::factors::code::{Channel, CodeKind};
 use super::factors::totp::TotpKind;
-use super::factors::{Enrolment, Factors, Kind, Response};
+use super::factors::{Enrolment, Factors, Kind, MethodError, Response};
 use super::flow::Refusal;
 use super::hasher::Hasher;
 use super::login::{Authenticator, LoginError, Newcomers, Origin, Outcome};
@@ -32,6 +37,7 @@ use crate::base::rng::Rng;
 use crate::base::secret::Secret;
 use crate::directory::audit::{Actor, AuditLine, Author};
 use crate::directory::field::{DisplayName, Email, Username};
+use crate::directory::factor::Method;
 use crate::directory::login::Stage;
 use crate::directory::policy::MfaMode;
 use crate::directory::user::{DisabledReason, MfaPolicy, NewUser, User, UserChange};
@@ -175,7 +181,7 @@ struct World {
 fn world(change: impl FnOnce(&mut Settings)) -> World {
     let clock = Clock::manual(Timestamp::from_second(1_800_000_000).unwrap());
     let store = Arc::new(Store::in_memory(clock, Rng::seeded(1)).unwrap());
-    let hashing = Hashing { memory_kib: 64, iterations: 1, lanes: 1, threads: 1, queue: 64 };
+    let hashing = Hashing { memory_kib: 64, iterations: 1, lanes: 1, threads: 1, queue: 64, reserved: 8 };
     let mut settings = Settings { hashing, deadline: Duration::from_millis(300), ..Settings::default() };
     change(&mut settings);
     let (corp, late) = (Fake::new("corp", Says::Truth), Fake::new("late", Says::Wrong));
@@ -187,6 +193,7 @@ fn world(change: impl FnOnce(&mut Settings)) -> World {
         verify_with: None,
         breaker: Breaker::default(),
         outage_cache: None,
+        lockout: None,
     };
     let backends = vec![
         backend("corp", Some(corp.clone())),
@@ -197,9 +204,9 @@ fn world(change: impl FnOnce(&mut Settings)) -> World {
     ];
     let auth = Authenticator {
         grants: Arc::default(),
-        factors: Factors::new([Arc::new(TotpKind { issuer: "musterd".to_owned() }) as Arc<dyn Kind>]),
+        factors: Factors::new(kinds(&settings)),
         hasher: Hasher::start(&settings.hashing, store.rng()).unwrap(),
-        throttle: Throttle::new(settings.lockout.clone()),
+        throttle: Throttle::new(settings.lockout.clone(), store.clone()),
         newcomers: Arc::new(Taker(store.clone())),
         beside: TaskTracker::new(),
         store,
@@ -207,6 +214,12 @@ fn world(change: impl FnOnce(&mut Settings)) -> World {
         backends,
     };
     World { auth, corp, late }
+}
+
+fn kinds(settings: &Settings) -> [Arc<dyn Kind>; 2] {
+    let (life, resend_after) = (settings.mfa.code_life, settings.mfa.resend_after);
+    let mail = CodeKind { channel: Channel::Mail, life, resend_after };
+    [Arc::new(TotpKind { issuer: "musterd".to_owned() }), Arc::new(mail)]
 }
 
 impl World {
@@ -252,6 +265,11 @@ impl World {
         let totp = Builder::new().with_secret(TotpSecret::from(bytes)).with_account_name("x").build().unwrap();
         totp.generate(self.auth.store.clock().now().as_second().try_into().unwrap()).to_string()
     }
+}
+
+/// A factor of this method.
+fn wish(method: Method) -> Wish {
+    Wish { method: Some(method), ..Wish::default() }
 }
 
 /// A code and nothing else.
@@ -322,4 +340,11 @@ async fn only_who_gave_the_right_password_is_told_why_not() {
     assert!(matches!(world.login("bob", PASSWORD).await, Err(LoginError::Refused(Refusal::Expired))));
     world.with_password("eve", "closed").await;
     assert!(matches!(world.login("eve", PASSWORD).await, Err(LoginError::Refused(Refusal::SourceNotAllowed))));
+}
+
+/// Why tries were held back, as far as the trail tells of them.
+fn held(world: &World) -> Vec<String> {
+    let query = audit::Query { action: Some("login.held".to_owned()), ..audit::Query::default() };
+    let lines = audit::list(&world.auth.store.view(), &query, None, 99).unwrap().lines;
+    lines.into_iter().filter_map(|line| line.reason).collect()
 }

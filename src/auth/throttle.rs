@@ -1,27 +1,37 @@
-//! Keeps out who guesses: failures counted by account and by network, raised before the check, atomically.
+//! Keeps out who guesses: failures counted by account, network and source, raised before the check, atomically.
+//!
+//! Counting is in memory, and each count that is worth it has a row in the store (`store/locks.rs`): a restart forgets
+//! nothing. A row is read when its key is first asked for, so that memory holds what is in use.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::base::clock::plus;
-use crate::base::id::UserId;
+use crate::base::id::{SourceId, UserId};
 use crate::base::secret::sha256;
 use crate::base::text;
-use crate::directory::policy::LockoutPolicy;
+use crate::directory::policy::{LockoutPolicy, SourceLockout};
+use crate::store::locks::{self, Owner};
+use crate::store::{Store, StoreError};
 
-/// Most counters that are kept; idle ones make room.
+mod counter;
+mod rows;
+
+use counter::Counter;
+pub use rows::Rows;
+
+/// Most counters in memory; idle ones make room.
 const COUNTERS_MAX: usize = 200_000;
 /// The longest wait.
 const WAIT_MAX: Duration = Duration::from_secs(86_400);
-/// A counter without a new failure for this long is forgotten.
-const FORGET: SignedDuration = SignedDuration::from_hours(24);
-
-/// Most failed comparisons of a face in a row (NIST SP 800-63B-4 §3.2.3).
+/// Most failed comparisons of a face before it waits (NIST SP 800-63B-4 §3.2.3).
 const FACE_ATTEMPTS: u32 = 5;
+/// A counter that was raised so lately is not taken from memory: its row may not be written yet.
+const YOUNG: SignedDuration = SignedDuration::from_secs(60);
 
 /// Whose failures are counted together.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -36,6 +46,10 @@ pub enum Key {
     Unknown([u8; 32]),
     /// All failures of one network.
     Network(IpAddr),
+    /// Wrong passwords of one name that one source was asked about.
+    AtSource([u8; 32]),
+    /// Logins that found no place in the queue.
+    Busy,
 }
 
 impl Key {
@@ -43,6 +57,12 @@ impl Key {
     #[must_use]
     pub fn unknown(typed: &str) -> Self {
         Self::Unknown(sha256(text::fold(typed.trim()).as_bytes()))
+    }
+
+    /// The counter of a name at a source, whoever has it here.
+    #[must_use]
+    pub fn at_source(source: &SourceId, name: &str) -> Self {
+        Self::AtSource(sha256(format!("{source}\0{}", text::fold(name.trim())).as_bytes()))
     }
 
     /// The counter of an address: itself in IPv4, its /64 in IPv6.
@@ -56,27 +76,92 @@ impl Key {
             }
         }
     }
+
+    /// Where its row lies; `None`: it has none.
+    fn row(self) -> Option<Vec<u8>> {
+        Some(match self {
+            Self::Password(user) => locks::key(Owner::Password, user.as_bytes()),
+            Self::Code(user) => locks::key(Owner::Code, user.as_bytes()),
+            Self::Face(user) => locks::key(Owner::Face, user.as_bytes()),
+            Self::Unknown(digest) => locks::key(Owner::Unknown, &digest),
+            Self::AtSource(digest) => locks::key(Owner::AtSource, &digest),
+            Self::Network(IpAddr::V4(address)) => locks::key(Owner::Network, &address.octets()),
+            Self::Network(IpAddr::V6(address)) => locks::key(Owner::Network, &address.octets()),
+            Self::Busy => return None,
+        })
+    }
+
+    /// The other counter of the same user: consecutive failures of both count together.
+    fn sibling(self) -> Option<Self> {
+        match self {
+            Self::Password(user) => Some(Self::Code(user)),
+            Self::Code(user) => Some(Self::Password(user)),
+            _ => None,
+        }
+    }
+
+    /// Why it waits, as the settings call it.
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Password(_) | Self::Unknown(_) => "password_attempts",
+            Self::Code(_) => "code_attempts",
+            Self::Face(_) => "face_attempts",
+            Self::Network(_) => "network_attempts",
+            Self::AtSource(_) => "source_attempts",
+            Self::Busy => "busy",
+        }
+    }
 }
 
-#[derive(Clone, Copy)]
-struct Counter {
-    failures: u32,
-    waits: u32,
-    wait_until: Timestamp,
-    last: Timestamp,
+/// A try that is not checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// How long to wait before the next.
+    pub wait: Duration,
+    /// Why, as the settings call it.
+    pub reason: &'static str,
+    /// How many were held since the wait began, where that is worth a line of the audit trail: the first, the tenth,
+    /// the hundredth and so on.
+    pub worth_telling: Option<u64>,
 }
+
+/// A wait that a try begins, unless it turns out to be right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Begins {
+    /// Whose.
+    pub key: Key,
+    /// For how long.
+    pub wait: Duration,
+    /// Why, as the settings call it.
+    pub reason: &'static str,
+}
+
+/// What holds for one counter.
+struct Limits {
+    attempts: u32,
+    wait: Duration,
+    /// Is each wait twice as long as the one before?
+    doubles: bool,
+    /// Without a failure for so long, it starts anew.
+    forget: SignedDuration,
+    /// Most failures since the last success.
+    consecutive: Option<u32>,
+}
+
+type Counters = HashMap<Key, Counter>;
 
 /// Counts failures.
 pub struct Throttle {
     policy: LockoutPolicy,
-    counters: Mutex<HashMap<Key, Counter>>,
+    counters: Arc<Mutex<Counters>>,
+    store: Arc<Store>,
 }
 
 impl Throttle {
-    /// A throttle with no failures yet.
+    /// A throttle that knows of the failures that the store knows of.
     #[must_use]
-    pub fn new(policy: LockoutPolicy) -> Self {
-        Self { policy, counters: Mutex::default() }
+    pub fn new(policy: LockoutPolicy, store: Arc<Store>) -> Self {
+        Self { policy, counters: Arc::default(), store }
     }
 
     /// Counts a try before it is checked, as if it failed.
@@ -84,123 +169,207 @@ impl Throttle {
     /// # Errors
     /// How long to wait, where there were too many. A refused try does not make the wait longer.
     pub fn begin(&self, key: Key, now: Timestamp) -> Result<(), Duration> {
-        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
-        if counters.len() >= COUNTERS_MAX && !counters.contains_key(&key) {
-            counters.retain(|_, counter| counter.wait_until > now);
+        let begun = self.count(key, now);
+        // Codes are proved by rules of their own, which know nothing of rows.
+        if matches!(key, Key::Code(_) | Key::Face(_)) && begun.is_ok() {
+            self.keep(key);
         }
-        let fresh = Counter { failures: 0, waits: 0, wait_until: Timestamp::MIN, last: now };
-        let counter = counters.entry(key).or_insert(fresh);
-        if now.duration_since(counter.last) > FORGET {
-            *counter = fresh;
+        begun.map(drop).map_err(|held| held.wait)
+    }
+
+    /// The same, for whoever keeps the rows too; tells which wait the try begins.
+    ///
+    /// # Errors
+    /// Where there were too many.
+    pub fn count(&self, key: Key, now: Timestamp) -> Result<Option<Begins>, Held> {
+        self.count_within(key, &self.limits(key), now)
+    }
+
+    /// Counts a try of a name at a source before that is asked.
+    ///
+    /// # Errors
+    /// How long the source is not to be asked.
+    pub fn count_at_source(&self, key: Key, lockout: SourceLockout, now: Timestamp) -> Result<(), Duration> {
+        let forget = SignedDuration::try_from(lockout.wait).unwrap_or(SignedDuration::MAX);
+        let SourceLockout { attempts, wait } = lockout;
+        let limits = Limits { attempts, wait, doubles: false, forget, consecutive: None };
+        self.count_within(key, &limits, now).map(drop).map_err(|held| held.wait)
+    }
+
+    fn count_within(&self, key: Key, limits: &Limits, now: Timestamp) -> Result<Option<Begins>, Held> {
+        let mut counters = self.loaded(key, now);
+        let others = key.sibling().and_then(|other| counters.get(&other)).map_or(0, |other| other.consecutive);
+        let counter = counters.entry(key).or_insert_with(|| Counter::new(now));
+        counter.forget_after(limits.forget, now);
+        let all = counter.consecutive.saturating_add(others);
+        if limits.consecutive.is_some_and(|most| all >= most) {
+            return Err(counter.hold(WAIT_MAX, "consecutive_attempts"));
         }
         if now < counter.wait_until {
-            let seconds = counter.wait_until.duration_since(now).as_secs();
-            return Err(Duration::from_secs(u64::try_from(seconds).unwrap_or(0).saturating_add(1)));
+            let seconds = u64::try_from(counter.wait_until.duration_since(now).as_secs()).unwrap_or(0);
+            return Err(counter.hold(Duration::from_secs(seconds.saturating_add(1)), key.reason()));
         }
-        counter.last = now;
-        counter.failures = counter.failures.saturating_add(1);
-        if counter.failures >= self.limit(key) {
-            counter.failures = 0;
-            let doubled = self.policy.wait.saturating_mul(1 << counter.waits.min(10));
-            counter.wait_until = plus(now, doubled.min(WAIT_MAX));
-            counter.waits = counter.waits.saturating_add(1);
+        counter.raise(now);
+        if counter.failures >= limits.attempts {
+            let factor = if limits.doubles { 1 << counter.waits.min(10) } else { 1 };
+            let wait = limits.wait.saturating_mul(factor).min(WAIT_MAX.max(limits.wait));
+            counter.wait(plus(now, wait));
+            return Ok(Some(Begins { key, wait, reason: key.reason() }));
         }
-        Ok(())
+        let last = limits.consecutive.is_some_and(|most| all.saturating_add(1) >= most);
+        Ok(last.then_some(Begins { key, wait: WAIT_MAX, reason: "consecutive_attempts" }))
+    }
+
+    /// Is this one of those that are worth a line of the audit trail, of many alike? Gives how many there were.
+    pub fn tell(&self, key: Key, quiet: SignedDuration, now: Timestamp) -> Option<u64> {
+        let mut counters = self.loaded(key, now);
+        let counter = counters.entry(key).or_insert_with(|| Counter::new(now));
+        if now.duration_since(counter.told) > quiet {
+            counter.held = 0;
+        }
+        counter.told = now;
+        counter.hold(Duration::ZERO, "").worth_telling
     }
 
     /// Takes back the count of a try that said nothing about the password.
     pub fn undo(&self, key: Key) {
-        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
-        let limit = self.limit(key);
-        if let Some(counter) = counters.get_mut(&key) {
-            if counter.failures == 0 && counter.waits > 0 {
-                counter.failures = limit.saturating_sub(1);
-                counter.waits = counter.waits.saturating_sub(1);
-                counter.wait_until = Timestamp::MIN;
-            } else {
-                counter.failures = counter.failures.saturating_sub(1);
-            }
+        let limit = self.limits(key).attempts;
+        self.undo_within(key, limit);
+    }
+
+    /// The same for a name at a source.
+    pub fn undo_at_source(&self, key: Key, lockout: SourceLockout) {
+        self.undo_within(key, lockout.attempts);
+    }
+
+    fn undo_within(&self, key: Key, limit: u32) {
+        let mut counters = self.counters();
+        let Some(counter) = counters.get_mut(&key) else { return };
+        counter.take_back(limit);
+        // Right passwords take back the count of their network all the time: its row is written with the next wrong one.
+        let differs = counter.stored && !matches!(key, Key::Network(_));
+        drop(counters);
+        if differs {
+            self.keep(key);
         }
     }
 
     /// Forgets the failures of an account after a success, or when an administrator says so.
     pub fn clear(&self, key: Key) {
-        self.counters.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        if self.reset(key) {
+            self.keep(key);
+        }
+    }
+
+    /// The same; `true` where there is a row to remove.
+    pub(super) fn reset(&self, key: Key) -> bool {
+        // Somebody else's failure may be in the store alone.
+        let mut counters = self.loaded(key, self.store.clock().now());
+        match counters.get_mut(&key) {
+            Some(counter) if counter.stored => {
+                *counter = Counter { stored: true, ..Counter::new(self.store.clock().now()) };
+                true
+            }
+            _ => {
+                counters.remove(&key);
+                false
+            }
+        }
     }
 
     /// Until when this account waits, if it does.
     #[must_use]
     pub fn waits_until(&self, key: Key, now: Timestamp) -> Option<Timestamp> {
-        let counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
+        let counters = self.loaded(key, now);
         counters.get(&key).map(|counter| counter.wait_until).filter(|until| now < *until)
     }
 
-    fn limit(&self, key: Key) -> u32 {
-        match key {
-            Key::Password(_) | Key::Unknown(_) => self.policy.password_attempts,
-            Key::Code(_) => self.policy.code_attempts,
-            Key::Face(_) => self.policy.code_attempts.min(FACE_ATTEMPTS),
-            Key::Network(_) => self.policy.network_attempts,
+    /// Failures of a user since the last success, of passwords and codes.
+    #[must_use]
+    pub fn consecutive(&self, user: UserId, now: Timestamp) -> u32 {
+        let counters = self.loaded(Key::Password(user), now);
+        let of = |key| counters.get(&key).map_or(0, |counter: &Counter| counter.consecutive);
+        of(Key::Password(user)).saturating_add(of(Key::Code(user)))
+    }
+
+    /// So many of them, and only an administrator or a new password helps.
+    #[must_use]
+    pub fn consecutive_limit(&self) -> u32 {
+        self.policy.consecutive_attempts
+    }
+
+    /// The rows of these counters, for the transaction that writes what came of the try.
+    #[must_use]
+    pub fn rows(&self, keys: impl IntoIterator<Item = Key>) -> Rows {
+        Rows::new(self.counters.clone(), keys)
+    }
+
+    /// Writes the row of a counter, nobody waiting for it.
+    pub(super) fn keep(&self, key: Key) {
+        let rows = self.rows([key]);
+        if !self.store.note(move |tx| rows.write(tx)) {
+            tracing::warn!("too much waits to be written: a restart would forget a failed login");
         }
+    }
+
+    fn limits(&self, key: Key) -> Limits {
+        let LockoutPolicy { password_attempts, code_attempts, network_attempts, consecutive_attempts, wait, .. } =
+            self.policy;
+        let (attempts, consecutive) = match key {
+            Key::Password(_) | Key::Unknown(_) => (password_attempts, Some(consecutive_attempts)),
+            Key::Code(_) => (code_attempts, Some(consecutive_attempts)),
+            Key::Face(_) => (code_attempts.min(FACE_ATTEMPTS), Some(consecutive_attempts)),
+            Key::Network(_) | Key::AtSource(_) | Key::Busy => (network_attempts, None),
+        };
+        Limits { attempts, wait, doubles: true, forget: SignedDuration::from_hours(24), consecutive }
+    }
+
+    /// The counters, with what the store knows of this key and of its sibling.
+    fn loaded(&self, key: Key, now: Timestamp) -> MutexGuard<'_, Counters> {
+        let mut counters = self.counters();
+        for key in [Some(key), key.sibling()].into_iter().flatten() {
+            if counters.contains_key(&key) {
+                continue;
+            }
+            drop(counters);
+            let row = self.stored(key);
+            counters = self.counters();
+            make_room(&mut counters, now);
+            // Whoever came first in between has counted on.
+            if let Some(row) = row {
+                counters.entry(key).or_insert(row);
+            }
+        }
+        counters
+    }
+
+    fn stored(&self, key: Key) -> Option<Counter> {
+        let row = key.row()?;
+        let lock = locks::get(&self.store.view(), &row).unwrap_or_else(|error: StoreError| {
+            tracing::error!(error = %error, "the failures of an account or network cannot be read");
+            None
+        });
+        lock.map(Counter::from)
+    }
+
+    fn counters(&self) -> MutexGuard<'_, Counters> {
+        self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What has a row is read again when it is asked for; of the rest, waits stay longest.
+fn make_room(counters: &mut Counters, now: Timestamp) {
+    let is_young = |counter: &Counter| now.duration_since(counter.last) < YOUNG;
+    if counters.len() >= COUNTERS_MAX {
+        counters.retain(|_, counter| is_young(counter) || (!counter.stored && now < counter.wait_until));
+    }
+    if counters.len() >= COUNTERS_MAX {
+        counters.retain(|_, counter| !counter.stored && now < counter.wait_until);
+    }
+    if counters.len() >= COUNTERS_MAX {
+        counters.clear();
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::rng::Rng;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
-    }
-
-    fn key() -> Key {
-        Key::Password(UserId::new(at(0), &Rng::seeded(1)))
-    }
-
-    #[test]
-    fn five_tries_then_a_wait_that_doubles_and_is_not_made_longer_by_trying() {
-        let throttle = Throttle::new(LockoutPolicy::default());
-        let tried = |now| (0..9).filter(|_| throttle.begin(key(), at(now)).is_ok()).count();
-        assert_eq!(tried(0), 5);
-        assert_eq!(throttle.begin(key(), at(890)), Err(Duration::from_secs(11)));
-        assert_eq!(tried(900), 5);
-        assert_eq!(tried(900 + 1_799), 0);
-        assert_eq!(tried(900 + 1_800), 5);
-    }
-
-    #[test]
-    fn a_success_clears_and_an_unavailable_backend_does_not_count() {
-        let throttle = Throttle::new(LockoutPolicy::default());
-        for _ in 0..50 {
-            throttle.begin(key(), at(0)).unwrap();
-            throttle.undo(key());
-        }
-        (0..4).for_each(|_| throttle.begin(key(), at(0)).unwrap());
-        throttle.begin(key(), at(0)).unwrap();
-        throttle.undo(key());
-        throttle.begin(key(), at(0)).unwrap();
-        assert!(throttle.begin(key(), at(0)).is_err());
-        throttle.clear(key());
-        assert!(throttle.begin(key(), at(0)).is_ok());
-    }
-
-    #[test]
-    fn parallel_tries_share_one_count() {
-        let throttle = Throttle::new(LockoutPolicy::default());
-        let passed = std::thread::scope(|scope| {
-            let tries: Vec<_> = (0..200).map(|_| scope.spawn(|| throttle.begin(key(), at(0)).is_ok())).collect();
-            tries.into_iter().filter_map(|one| one.join().ok()).filter(|passed| *passed).count()
-        });
-        assert_eq!(passed, 5);
-    }
-
-    #[test]
-    fn an_ipv6_network_is_a_64_and_a_mapped_address_is_its_ipv4() {
-        let key = |text: &str| Key::network(text.parse().unwrap());
-        assert_eq!(key("2001:db8::1"), key("2001:db8::ffff:1"));
-        assert_ne!(key("2001:db8::1"), key("2001:db8:0:1::1"));
-        assert_eq!(key("::ffff:192.0.2.1"), key("192.0.2.1"));
-        assert_eq!(Key::unknown(" Bob"), Key::unknown("bob"));
-    }
-}
+mod tests;

@@ -5,13 +5,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::breaker::Breaker;
-use super::hasher::{HashError, Hasher};
+use super::hasher::{Checked, HashError, Hasher, PASSWORD_BYTES, Seat};
+use super::throttle::{Key, Throttle};
 use crate::base::clock::Stopwatch;
 use crate::base::id::SourceId;
 use crate::base::secret::Secret;
+use crate::directory::policy::SourceLockout;
 use crate::directory::user::User;
 use crate::sources::{Person, PulledUser, Refusal, Source, Verdict};
 use crate::store::credentials::Credential;
@@ -32,6 +35,8 @@ pub struct Backend {
     pub breaker: Breaker,
     /// How old a password that it accepted may be to stand in for it while it is out of reach; `None`: not at all.
     pub outage_cache: Option<Duration>,
+    /// How often it is asked about one name; `None`: as often as logins are tried.
+    pub lockout: Option<SourceLockout>,
 }
 
 /// What a source accepted before, to stand in for it.
@@ -54,6 +59,8 @@ pub enum Answer {
     Refused(SourceId, Refusal),
     /// The backend that had to know did not answer.
     Unavailable,
+    /// A source that had a say is not asked about this name for so long, and nobody else accepted the password.
+    Throttled(Duration),
 }
 
 /// The answer, and how each backend contributed.
@@ -64,6 +71,10 @@ pub struct Verified {
     pub asked: Vec<Value>,
     /// The source does not accept any more what is kept of it: that must go.
     pub kept_is_over: bool,
+    /// The hash that proved the password, where it is to be replaced.
+    pub outdated: Option<String>,
+    /// The names at sources for which this was a wrong password.
+    pub wrong_at: Vec<Key>,
 }
 
 /// What is asked.
@@ -84,42 +95,53 @@ pub struct Question<'a> {
     pub takes_newcomers: bool,
     /// Until when all the backends together may take.
     pub deadline: Duration,
+    /// Where it waits for the threads that hash.
+    pub seat: Seat,
+    /// When.
+    pub now: Timestamp,
 }
-
-/// Longest password in bytes that is looked at.
-const PASSWORD_MAX: usize = 1024;
 
 /// Asks the backends.
 ///
 /// # Errors
 /// When too many passwords wait already.
-pub async fn verify(backends: &[Backend], hasher: &Hasher, question: Question<'_>) -> Result<Verified, HashError> {
-    let mut verified = Verified { answer: Answer::Wrong, asked: Vec::new(), kept_is_over: false };
+pub async fn verify(
+    backends: &[Backend],
+    hasher: &Hasher,
+    throttle: &Throttle,
+    question: Question<'_>,
+) -> Result<Verified, HashError> {
+    let mut verified = Verified {
+        answer: Answer::Wrong,
+        asked: Vec::new(),
+        kept_is_over: false,
+        outdated: None,
+        wrong_at: Vec::new(),
+    };
     let password = question.password.expose();
-    if password.is_empty() || password.len() > PASSWORD_MAX || password.contains('\0') {
-        hasher.verify_decoy(question.password).await?;
+    if password.is_empty() || password.len() > PASSWORD_BYTES || password.contains('\0') {
+        hasher.verify_decoy(question.seat).await?;
         return Ok(verified);
     }
     let start = Stopwatch::start();
     let mut hashed = false;
     if let Some((user, credential)) = question.user.zip(question.credential) {
-        let watch = Stopwatch::start();
-        let right = match hasher.verify(question.password, &credential.hash).await {
-            Err(HashError::Unusable) => false,
-            verdict => verdict?,
-        };
         hashed = true;
-        verified.note(&user.source, if right { "accepted" } else { "wrong" }, watch);
-        if right {
+        if verified.compare_own(hasher, user, credential, &question).await? {
             verified.answer = Answer::Accepted(user.source.clone(), None);
             return Ok(verified);
         }
     }
-    let silent = ask_remote(backends, &question, start, &mut verified).await;
+    let silent = ask_remote(backends, throttle, &question, start, &mut verified).await;
     if !hashed && !matches!(verified.answer, Answer::Accepted(..)) {
-        match question.kept {
-            Some(kept) => verified.compare(hasher, kept, question.password, silent).await?,
-            None => hasher.verify_decoy(question.password).await?,
+        let hashed = match question.kept {
+            Some(kept) => verified.compare(hasher, kept, question.password, silent).await,
+            None => hasher.verify_decoy(question.seat).await,
+        };
+        match hashed {
+            // What a source has said counts, whether there was a place for more or not: no guess is free in a rush.
+            Err(HashError::Busy) if verified.is_decided() => {}
+            other => other?,
         }
     }
     Ok(verified)
@@ -128,6 +150,36 @@ pub async fn verify(backends: &[Backend], hasher: &Hasher, question: Question<'_
 impl Verified {
     fn note(&mut self, backend: &SourceId, verdict: &str, watch: Stopwatch) {
         self.asked.push(json!({"backend": backend, "verdict": verdict, "milliseconds": watch.elapsed_ms()}));
+    }
+
+    /// Has a source said what it thinks of the password?
+    fn is_decided(&self) -> bool {
+        !self.asked.is_empty() && !matches!(self.answer, Answer::Unavailable)
+    }
+
+    /// Is it the password that musterd keeps?
+    async fn compare_own(
+        &mut self,
+        hasher: &Hasher,
+        user: &User,
+        credential: &Credential,
+        question: &Question<'_>,
+    ) -> Result<bool, HashError> {
+        let watch = Stopwatch::start();
+        let verdict = match hasher.check(question.password, &credential.hash, question.seat).await {
+            Ok(Checked::Right) => "accepted",
+            Ok(Checked::Wrong) => "wrong",
+            Ok(Checked::MustReset) => "must_reset",
+            Err(HashError::Unusable) => {
+                hasher.verify_decoy(question.seat).await?;
+                "unusable_hash"
+            }
+            Err(error) => return Err(error),
+        };
+        self.note(&user.source, verdict, watch);
+        let right = verdict == "accepted";
+        self.outdated = Some(&credential.hash).filter(|hash| right && hasher.is_outdated(hash)).cloned();
+        Ok(right)
     }
 
     /// Where nobody accepted the password: is it the one that is kept? Then it stands in for the user's own source, if
@@ -182,6 +234,35 @@ struct Candidate<'a> {
     own: bool,
 }
 
+/// A backend in the order in which a login goes.
+pub struct WouldAsk<'a> {
+    /// Which.
+    pub backend: &'a Backend,
+    /// Whether it would be asked.
+    pub asked: bool,
+    /// Why, or why not.
+    pub because: &'static str,
+}
+
+/// Who would be asked for the password of this user: what musterd keeps first, then the remote ones in source order.
+pub(super) fn would_ask<'a>(backends: &'a [Backend], user: &User, only_own: bool) -> Vec<WouldAsk<'a>> {
+    let one = |backend: &'a Backend| {
+        let own = is_own(backend, user, backends);
+        let (asked, because) = match (backend.keeps_passwords, &backend.verifier, own) {
+            (true, _, true) => (true, "it keeps this user's password, and is asked first"),
+            (true, _, false) | (_, None, false) => (false, "it verifies the passwords of its own users alone"),
+            (false, None, true) => (false, "another source verifies its users' passwords, or it is switched off"),
+            (false, Some(_), true) => (true, "it is the user's own source, or verifies for that"),
+            (false, Some(_), false) if only_own => (false, "this user's own source alone is asked"),
+            (false, Some(_), false) => (true, "it comes in the order of sources"),
+        };
+        WouldAsk { backend, asked, because }
+    };
+    let mut all: Vec<_> = backends.iter().map(one).collect();
+    all.sort_by_key(|one| !(one.backend.keeps_passwords && one.asked));
+    all
+}
+
 /// The remote backends that have a say, in source order.
 fn candidates<'a>(backends: &'a [Backend], question: &Question<'_>) -> Vec<Candidate<'a>> {
     let remote = backends.iter().filter_map(|backend| {
@@ -191,31 +272,47 @@ fn candidates<'a>(backends: &'a [Backend], question: &Question<'_>) -> Vec<Candi
     remote.filter(|one| !question.only_own || question.user.is_none() || one.own).collect()
 }
 
+/// Whom a backend is asked about.
+fn person<'a>(backend: &Backend, question: &Question<'a>) -> (Person<'a>, &'a str) {
+    let Some(user) = question.user else { return (Person::Named(question.typed), question.typed) };
+    let name = user.username.as_str();
+    match &user.external_id {
+        Some(id) if user.source == backend.id => {
+            (Person::Known { id, entry: user.at_source.as_ref().map(|at| at.entry.as_str()) }, name)
+        }
+        _ => (Person::Named(name), name),
+    }
+}
+
 /// Asks the remote backends, whether the directory knows the user or not: the time must not tell. Gives the user's own
 /// source, if that was out of reach.
 async fn ask_remote(
     backends: &[Backend],
+    throttle: &Throttle,
     question: &Question<'_>,
     start: Stopwatch,
     verified: &mut Verified,
 ) -> Option<SourceId> {
     let mut silent = None;
+    let mut throttled = None;
     let mut candidates = candidates(backends, question).into_iter().peekable();
     while let Some(Candidate { backend, verifier, own }) = candidates.next() {
-        let person = match question.user {
-            Some(user) => match &user.external_id {
-                Some(id) if user.source == backend.id => {
-                    Person::Known { id, entry: user.at_source.as_ref().map(|at| at.entry.as_str()) }
-                }
-                _ => Person::Named(user.username.as_str()),
-            },
-            None => Person::Named(question.typed),
-        };
+        let (person, name) = person(backend, question);
         let watch = Stopwatch::start();
+        let tries = match Tries::begin(throttle, backend, name, question.now) {
+            Ok(tries) => tries,
+            Err(wait) => {
+                verified.note(&backend.id, "throttled", watch);
+                throttled = throttled.max(Some(wait));
+                continue;
+            }
+        };
         let left = question.deadline.saturating_sub(start.elapsed());
         // One that hangs leaves half of the time to the next.
         let left = if candidates.peek().is_some() { left / 2 } else { left };
-        match ask(backend, verifier, person, question.password, left).await {
+        let verdict = ask(backend, verifier, person, question.password, left).await;
+        verified.wrong_at.extend(tries.end(&verdict));
+        match verdict {
             Verdict::Accepted(entry) => {
                 verified.note(&backend.id, "accepted", watch);
                 verified.answer = Answer::Accepted(backend.id.clone(), entry);
@@ -241,7 +338,40 @@ async fn ask_remote(
             }
         }
     }
+    // Whoever has the name here: the answer must not tell.
+    if let (Answer::Wrong, Some(wait)) = (&verified.answer, throttled) {
+        verified.answer = Answer::Throttled(wait);
+    }
     silent
+}
+
+/// A question about a name that is counted as a wrong password, where the source limits those, until the answer is
+/// there: the directory must not lock the account because of who asks here.
+struct Tries<'a> {
+    throttle: &'a Throttle,
+    counted: Option<(Key, SourceLockout)>,
+}
+
+impl<'a> Tries<'a> {
+    fn begin(throttle: &'a Throttle, backend: &Backend, name: &str, now: Timestamp) -> Result<Self, Duration> {
+        let counted = backend.lockout.map(|lockout| (Key::at_source(&backend.id, name), lockout));
+        if let Some((key, lockout)) = counted {
+            throttle.count_at_source(key, lockout, now)?;
+        }
+        Ok(Self { throttle, counted })
+    }
+
+    /// Gives the key where it stays counted.
+    fn end(self, verdict: &Verdict) -> Option<Key> {
+        let (key, lockout) = self.counted?;
+        match verdict {
+            Verdict::Accepted(_) => self.throttle.clear(key),
+            Verdict::Refused(refusal) if refusal.proved => self.throttle.clear(key),
+            Verdict::Unavailable(_) => self.throttle.undo_at_source(key, lockout),
+            Verdict::Wrong | Verdict::Refused(_) => return Some(key),
+        }
+        None
+    }
 }
 
 /// Asks one backend, unless its breaker is open or no time is left.

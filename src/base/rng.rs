@@ -1,5 +1,6 @@
 //! The only source of random bytes: the operating system's, or a seeded stream in tests.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rand_chacha::ChaCha20Rng;
@@ -50,6 +51,27 @@ impl Rng {
     }
 }
 
+/// Names for what passes by, such as requests: no two the same, and at no cost of a call to the operating system. They
+/// are no secrets: who sees one may compute the next.
+pub struct Names(AtomicU64);
+
+impl Names {
+    /// Names from a random beginning on.
+    #[must_use]
+    pub fn new(rng: &Rng) -> Self {
+        Self(AtomicU64::new(u64::from_be_bytes(rng.bytes())))
+    }
+
+    /// The next name. Each step of the mixing can be undone (the finaliser of SplitMix64), so none comes twice.
+    #[must_use]
+    pub fn next(&self) -> [u8; 8] {
+        let mut name = self.0.fetch_add(1, Ordering::Relaxed);
+        name = (name ^ (name >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        name = (name ^ (name >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (name ^ (name >> 31)).to_be_bytes()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,5 +80,13 @@ mod tests {
     fn a_seeded_stream_repeats_and_the_systems_does_not() {
         assert_eq!(Rng::seeded(42).bytes::<16>(), Rng::seeded(42).bytes::<16>());
         assert_ne!(Rng::system().bytes::<16>(), Rng::system().bytes::<16>());
+    }
+
+    #[test]
+    fn names_do_not_come_twice_and_begin_elsewhere_each_time() {
+        let names = Names::new(&Rng::seeded(1));
+        let all: std::collections::BTreeSet<_> = (0..10_000).map(|_| names.next()).collect();
+        assert_eq!(all.len(), 10_000);
+        assert!(!all.contains(&Names::new(&Rng::seeded(2)).next()));
     }
 }

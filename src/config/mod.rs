@@ -9,6 +9,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use crate::base::id::SourceId;
+use crate::directory::policy::SourceLockout;
 use crate::sync::rules::Rules;
 use crate::tasks::schedule::Schedule;
 use crate::{auth, http, lifecycle, notify, sources, store};
@@ -41,6 +42,8 @@ pub struct Settings {
     pub store: store::Settings,
     /// How logins run.
     pub auth: auth::settings::Settings,
+    /// Tokens that are signed.
+    pub jwt: auth::jwt::Settings,
     /// What the sweep does.
     pub lifecycle: lifecycle::settings::Settings,
     /// What identity providers find at the SCIM endpoint.
@@ -49,6 +52,8 @@ pub struct Settings {
     pub face: Option<auth::factors::face::Settings>,
     /// How mail leaves; `None` where none does.
     pub mail: Option<notify::settings::Settings>,
+    /// How codes go to phones.
+    pub sms: notify::sms::settings::Settings,
     /// Where users come from, in the order in which logins ask. The local source is always among them.
     pub sources: Vec<SourceSettings>,
 }
@@ -94,6 +99,8 @@ pub struct SourceSettings {
     pub rules: Rules,
     /// How old a password that the source accepted may be to stand in for it during an outage; `None`: not at all.
     pub outage_cache: Option<std::time::Duration>,
+    /// How often the source is asked about one name; `None`: as often as logins are tried.
+    pub lockout: Option<SourceLockout>,
     /// What it is.
     pub kind: SourceKind,
 }
@@ -166,16 +173,22 @@ pub fn load(
 
 fn read(reader: &mut Reader, now: Timestamp) -> Settings {
     let store = sections::store::read(reader);
+    let http = sections::server::read(reader, &store);
+    let log = sections::log::read(reader);
     let auth = sections::login::read(reader);
-    Settings {
-        http: sections::server::read(reader, &store),
-        log: sections::log::read(reader),
+    let settings = Settings {
+        http: http::settings::Settings { forward_auth: sections::forward_auth::read(reader), ..http },
+        log,
         store,
         face: sections::face::read(reader, &auth.mfa.methods),
         auth,
+        jwt: sections::jwt::read(reader),
         lifecycle: sections::users::read(reader, now),
         scim: sections::scim::read(reader),
         mail: sections::mail::read(reader),
+        sms: sections::sms::read(reader),
         sources: sections::sources::read(reader, now),
-    }
+    };
+    sections::login::check(reader, &settings);
+    settings
 }

@@ -63,16 +63,18 @@ const CORP: &str =
 
 #[test]
 fn nothing_written_gives_the_defaults_of_the_modules() {
-    let Settings { http, log, store, auth, lifecycle, scim, face, mail, sources } =
+    let Settings { http, log, store, auth, jwt, lifecycle, scim, face, mail, sms, sources } =
         load_file(None, &[("PATH", "/bin"), ("MUSTERD_CONFIG", "x")]).ok().unwrap().settings;
     assert_eq!(http, http::settings::Settings::default());
     assert_eq!(log, LogSettings::default());
     assert_eq!(store, store::Settings::default());
     assert_eq!(auth, auth::settings::Settings::default());
+    assert_eq!(jwt, auth::jwt::Settings::default());
     assert_eq!((lifecycle.schedule.as_str(), lifecycle.budget), ("1h", crate::directory::policy::Budget::default()));
     assert_eq!((lifecycle.inactivity, lifecycle.users, lifecycle.audit), Default::default());
     assert_eq!(scim, http::scim::settings::Settings::default());
     assert!(mail.is_none() && face.is_none());
+    assert!(sms.providers.is_empty() && sms.policy == crate::directory::quota::SmsPolicy::default());
     assert!(sources.len() == 1 && sources[0].id.is_local() && sources[0].login && sources[0].enabled);
 }
 
@@ -360,6 +362,32 @@ fn a_network_address_needs_tls_in_front() {
     assert!(Desk::new(listen).faults(&[])[0].contains("set server.behind_tls_proxy = true"));
     let http = good(&format!("{listen}behind_tls_proxy = true\n"), &[]).settings.http;
     assert_eq!(http.public_url, "https://login.example.org");
+}
+
+#[test]
+fn networks_and_lockouts_are_read_or_told_what_is_wrong_with_them() {
+    let text = format!(
+        "[lockout]\nallow_networks = [\"10.0.0.0/8\", \"::1\"]\n[server]\ntrusted_proxies = [\"10.1.0.0/16\"]\n\
+         [hashing]\nqueue = 4\n{CORP}lockout_attempts = 3\nlockout_wait = \"10m\"\n"
+    );
+    let settings = good(&text, &[]).settings;
+    assert!(settings.auth.lockout.admits("10.2.3.4".parse().unwrap()));
+    assert!(!settings.auth.lockout.admits("192.0.2.1".parse().unwrap()));
+    assert!(settings.http.trusted_proxies[0].contains("10.1.255.1".parse().unwrap()));
+    assert_eq!((settings.auth.hashing.queue, settings.auth.hashing.reserved), (4, 1));
+    let lockout = settings.sources.iter().find_map(|source| source.lockout).unwrap();
+    assert_eq!((lockout.attempts, lockout.wait), (3, Duration::from_secs(600)));
+    let off = good(&format!("{CORP}lockout_attempts = 0\n"), &[]).settings;
+    assert!(off.sources.iter().all(|source| source.lockout.is_none()));
+    for (text, told) in [
+        ("[lockout]\ndeny_networks = [\"10.0.0.1/8\"]\n", "10.0.0.0/8"),
+        ("[lockout]\nconsecutive_attempts = 101\n", "lockout.consecutive_attempts"),
+        ("[server]\ntrusted_proxies = [\"proxy\"]\n", "server.trusted_proxies"),
+        ("[hashing]\nqueue = 4\nreserved = 4\n", "hashing.reserved"),
+        ("[hashing]\nmemory_kib = 1048576\niterations = 17\n", "hashing.iterations"),
+    ] {
+        assert!(Desk::new(text).faults(&[])[0].contains(told), "{text}: {:?}", Desk::new(text).faults(&[]));
+    }
 }
 
 #[test]

@@ -23,5 +23,6 @@ pub mod quota;
 pub mod resource;
 pub mod role;
 pub mod session;
+pub mod stored_hash;
 pub mod token;
 pub mod user;

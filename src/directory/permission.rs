@@ -70,6 +70,7 @@ permissions! {
     25 StoreBackup "store.backup" "Take a backup: everything that is stored, but the seal key.",
     26 StoreKey "store.rotate_key" "Change the key of stored secrets.",
     27 ConflictsResolve "conflicts.resolve" "Decide what becomes of entries whose names other users hold.",
+    28 MessagesTest "messages.test" "Send a test message by the configured ways.",
 }
 
 #[cfg(test)]

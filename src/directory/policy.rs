@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::base::id::{RoleId, SourceId};
+use crate::base::network::Network;
 use crate::base::text;
 use crate::directory::field::{DisplayName, FieldError};
 use crate::directory::group::Group;
@@ -232,14 +234,56 @@ pub struct LockoutPolicy {
     pub code_attempts: u32,
     /// Failures of one network (/32, /64) before it waits.
     pub network_attempts: u32,
+    /// Failures of an account since its last success, of passwords and codes, before only an administrator or a new
+    /// password helps (NIST SP 800-63B-4 §3.2.2: no more than 100).
+    pub consecutive_attempts: u32,
     /// How long the first wait is; each further one doubles, up to a day.
     pub wait: Duration,
+    /// The networks from which logins are taken; empty for all.
+    pub allow_networks: Vec<Network>,
+    /// The networks from which none are.
+    pub deny_networks: Vec<Network>,
+    /// Networks of many people, such as an office behind one address: their failures are counted by account only.
+    pub trusted_networks: Vec<Network>,
 }
 
 impl Default for LockoutPolicy {
     fn default() -> Self {
-        Self { password_attempts: 5, code_attempts: 5, network_attempts: 100, wait: Duration::from_secs(900) }
+        Self {
+            password_attempts: 5,
+            code_attempts: 5,
+            network_attempts: 100,
+            consecutive_attempts: 100,
+            wait: Duration::from_secs(900),
+            allow_networks: Vec::new(),
+            deny_networks: Vec::new(),
+            trusted_networks: Vec::new(),
+        }
     }
+}
+
+impl LockoutPolicy {
+    /// Are logins taken from this address? What is denied is denied, also within what is allowed.
+    #[must_use]
+    pub fn admits(&self, address: IpAddr) -> bool {
+        let lies_in = |networks: &[Network]| networks.iter().any(|network| network.contains(address));
+        !lies_in(&self.deny_networks) && (self.allow_networks.is_empty() || lies_in(&self.allow_networks))
+    }
+
+    /// Are the failures from this address counted by network too?
+    #[must_use]
+    pub fn counts_network(&self, address: IpAddr) -> bool {
+        !self.trusted_networks.iter().any(|network| network.contains(address))
+    }
+}
+
+/// How often a source is asked whether a password is right, so that it does not lock the account itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceLockout {
+    /// Wrong passwords of one name before the source is not asked about it.
+    pub attempts: u32,
+    /// For how long; also, after how long without a wrong one the count starts anew.
+    pub wait: Duration,
 }
 
 /// How many users one run may disable or remove before a person must look (promise 2).

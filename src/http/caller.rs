@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -46,7 +47,7 @@ pub struct Caller {
     /// What they may do.
     pub permissions: BTreeSet<Permission>,
     /// The user and session, where it is one.
-    pub session: Option<Box<(User, Session)>>,
+    pub session: Option<Arc<(User, Session)>>,
     /// The source whose identity provider it is, where it is one.
     pub scim: Option<Provider>,
     /// The user with whose right it is done, and their session epoch: what is made by this caller dies with it.

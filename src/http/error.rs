@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::auth::factors::MethodError;
+use crate::auth::jwt::JwtError;
 use crate::auth::login::{LoginError, refusal_name};
 use crate::directory::factor::Method;
 use crate::directory::field::FieldError;
@@ -203,6 +204,7 @@ impl From<LoginError> for Problem {
             LoginError::InvalidCredentials => Self::new(StatusCode::UNAUTHORIZED, "invalid_credentials", detail),
             LoginError::Refused(refusal) => Self::new(StatusCode::FORBIDDEN, refusal_name(refusal), detail),
             LoginError::ChangeAtSource(_) => Self::new(StatusCode::FORBIDDEN, "password_change_at_source", detail),
+            LoginError::NetworkNotAllowed => Self::new(StatusCode::FORBIDDEN, "network_not_allowed", detail),
             LoginError::TooManyAttempts(wait) => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", detail).retry(wait)
             }
@@ -243,6 +245,22 @@ impl From<LoginError> for Problem {
             LoginError::Password(errors) => Self { code: "password_rejected", ..Self::fields(errors) },
             LoginError::Store(error) => error.into(),
             LoginError::Write(error) => error.into(),
+        }
+    }
+}
+
+impl From<JwtError> for Problem {
+    fn from(error: JwtError) -> Self {
+        let detail = error.to_string();
+        match error {
+            JwtError::Disabled => Self::new(StatusCode::NOT_FOUND, "jwt_disabled", detail),
+            JwtError::UnknownAudience => Self::field("audience", "unknown_audience", &detail),
+            JwtError::Signing(_) => {
+                tracing::error!(error = %detail, "a token could not be signed");
+                let detail = "an internal fault; the daemon's log says more";
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+            }
+            JwtError::Store(error) => error.into(),
         }
     }
 }

@@ -15,7 +15,7 @@ use tower_http::timeout::TimeoutLayer;
 
 use super::error::Problem;
 use super::middleware::access::{Access, guard};
-use super::middleware::request::wrap;
+use super::middleware::request::{Wrapping, wrap};
 use super::state::App;
 use super::{api, console, scim};
 
@@ -63,10 +63,13 @@ pub fn router(app: App) -> Router {
     let router = router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(DefaultBodyLimit::max(app.settings.body_limit))
-        .layer(timeout)
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn_with_state(app.clone(), wrap))
+        // One layer of four, from the outside in: each by itself would be a box around every route.
+        .layer((
+            middleware::from_fn_with_state(Wrapping::new(app.clone()), wrap),
+            CatchPanicLayer::custom(panicked),
+            timeout,
+            DefaultBodyLimit::max(app.settings.body_limit),
+        ))
         .with_state(app);
     // Before anything looks at the path: a base URL that was typed with a final slash is as good as one without.
     Router::new().fallback_service(MapRequest::new(router, tidy))

@@ -1,13 +1,16 @@
 //! What handlers work with: the rooms, wired together by `app`.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::scim;
 use super::settings::Settings;
+use crate::auth::jwt::Signer;
 use crate::auth::login::Authenticator;
 use crate::base::id::SourceId;
 use crate::directory::policy::UserDefaults;
+use crate::directory::quota::SmsPolicy;
 use crate::lifecycle::sweep::Sweep;
 use crate::store::Store;
 use crate::sync::task::Follower;
@@ -27,16 +30,50 @@ pub struct Inside {
     pub store: Arc<Store>,
     /// The login.
     pub auth: Arc<Authenticator>,
+    /// Signs tokens.
+    pub jwt: Arc<Signer>,
     /// The sources, in their order.
     pub sources: Vec<SourceInfo>,
     /// The sweep.
     pub sweep: Arc<Sweep>,
     /// Background work.
     pub driver: Arc<Driver>,
+    /// The way to phones, where there is one.
+    pub texts: Option<Arc<dyn Texts>>,
     /// Defaults for new users.
     pub users: UserDefaults,
     /// The effective settings as `musterd check` shows them, secrets masked.
     pub effective: Vec<serde_json::Value>,
+}
+
+/// What is said of the way to phones, and a trial of it.
+pub trait Texts: Send + Sync {
+    /// Where texts may go, and how many.
+    fn policy(&self) -> &SmsPolicy;
+
+    /// The names of the providers, in the order in which they are asked.
+    fn providers(&self) -> Vec<String>;
+
+    /// Sends one text, by all providers until one takes it or by the one that is named.
+    fn test(&self, to: String, only: Option<String>) -> Trial<'_>;
+}
+
+/// A trial under way.
+pub type Trial<'a> = Pin<Box<dyn Future<Output = Vec<TriedProvider>> + Send + 'a>>;
+
+/// What one provider said to a trial.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct TriedProvider {
+    /// Its name.
+    pub provider: String,
+    /// Its kind.
+    pub kind: &'static str,
+    /// `accepted`, `refused`, `busy`, `unsure` (it may have been sent) or `not_asked`.
+    pub outcome: &'static str,
+    /// What it calls the text, or what went wrong.
+    pub detail: String,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
 }
 
 /// One source as it is administered.
@@ -77,6 +114,11 @@ impl Inside {
     #[must_use]
     pub fn source(&self, id: &SourceId) -> Option<&SourceInfo> {
         self.sources.iter().find(|source| source.id == *id)
+    }
+
+    /// Has messages sent now, and not at the next look at the outbox: somebody waits for a code.
+    pub fn send_soon(&self) {
+        self.driver.poke("outbox");
     }
 
     /// The default lifetime of new users.

@@ -3,7 +3,8 @@
 //! A mail leaves at least once: it is taken out of the outbox only after the other side has accepted it. A text to a
 //! phone leaves at most once: it is taken out before, and put back only where it is certain that it was not sent; who
 //! misses a code asks for another. Neither is sent after its end, and a server that is down is asked less and less often.
-//! The provider of faces is told like a mail is sent: at least once. The ways do not wait for each other. Nothing here writes an address, a code or a link to the log.
+//! The provider of faces is told as a mail is sent: at least once. The ways do not wait for each other. Nothing here
+//! writes an address, a code or a link to the log.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

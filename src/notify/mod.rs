@@ -4,4 +4,5 @@ pub mod channel;
 pub mod dispatch;
 pub mod mail;
 pub mod settings;
+pub mod sms;
 pub mod templates;

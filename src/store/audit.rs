@@ -43,6 +43,7 @@ pub(super) struct Head {
 }
 
 /// What a line says besides author and time.
+#[derive(Clone)]
 pub struct Entry {
     /// What happened: `user.created`.
     pub action: &'static str,

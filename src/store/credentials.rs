@@ -327,5 +327,6 @@ pub fn forget(tx: &mut Tx<'_>, user: UserId) -> Result<(), StoreError> {
         devices::remove(tx, hash, &device)?;
     }
     tx.remove(credential_key(user));
+    super::locks::forget(tx, user)?;
     super::verifiers::forget(tx, user)
 }

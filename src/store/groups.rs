@@ -15,6 +15,11 @@ use crate::store::tx::{Reads, Tx, get_record, get_records};
 use crate::store::users::WriteError;
 use crate::store::{StoreError, index};
 
+mod names;
+
+pub use names::names_of;
+pub(super) use names::{Names, are_in, stamp_key};
+
 const USER: u8 = b'u';
 const GROUP: u8 = b'g';
 

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use data_encoding::{BASE64, HEXLOWER};
 use serde_json::Value;
 
+use crate::directory::stored_hash::StoredHash;
 use crate::store::audit::Trail;
+use crate::store::credentials::Credential;
 use crate::store::engine::{Batch, Bytes, Engine};
 use crate::store::export::{EXPORTED, FORMAT, Form, Header, LAST, Line, META};
 use crate::store::index::KINDS;
@@ -13,6 +15,7 @@ use crate::store::keys::Space;
 use crate::store::seal::Sealer;
 use crate::store::tally::Tally;
 use crate::store::tx::Writes;
+use crate::store::verifiers::Verifier;
 use crate::store::{StoreError, codec, migrate};
 
 /// Rows of one commit.
@@ -146,6 +149,7 @@ impl Load<'_> {
 
     fn record(&mut self, space: Space, key: Bytes, record: &Value) -> Result<(), StoreError> {
         let bytes = codec::encode(record)?;
+        check_hashes(space, &bytes)?;
         if let Some(kind) = KINDS.iter().find(|kind| kind.records == space) {
             for (index, value) in (kind.rows)(&key, &bytes)? {
                 self.put(index, value)?;
@@ -197,6 +201,20 @@ impl Load<'_> {
         self.commit()?;
         self.engine.map_or(Ok(()), migrate::migrate)
     }
+}
+
+/// A password's hash that no login could use is refused while somebody looks.
+fn check_hashes(space: Space, record: &[u8]) -> Result<(), StoreError> {
+    let hashes = match space {
+        Space::Credential => {
+            let Credential { hash, history, .. } = codec::decode(record)?;
+            std::iter::once(hash).chain(history).collect()
+        }
+        Space::Verifier => vec![codec::decode::<Verifier>(record)?.hash],
+        _ => Vec::new(),
+    };
+    let unusable = hashes.iter().find_map(|hash| StoredHash::parse(hash).err());
+    unusable.map_or(Ok(()), |why| Err(StoreError::Record(format!("the hash of its password {why}"))))
 }
 
 fn space_of(key: &[u8]) -> &'static str {

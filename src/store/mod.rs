@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::clock::Clock;
+use crate::base::id::UserId;
 use crate::base::rng::Rng;
+use crate::base::secret::TokenHash;
 
 pub mod audit;
 pub mod challenges;
@@ -28,6 +30,7 @@ mod index;
 pub mod journal;
 pub mod keys;
 pub mod list;
+pub mod locks;
 pub mod logins;
 mod mark;
 mod migrate;
@@ -36,11 +39,13 @@ pub mod outbox;
 pub mod pushes;
 pub mod quotas;
 pub mod readings;
+mod remembered;
 pub mod resources;
 pub mod rotate;
 pub mod runs;
 pub mod seal;
 pub mod sessions;
+pub mod signing_keys;
 pub mod tally;
 pub mod tasks;
 pub mod tokens;
@@ -55,6 +60,7 @@ use engine::memory::MemoryEngine;
 use engine::sled::{Options, SledEngine};
 use engine::{Engine, EngineError};
 use mark::Mark;
+use remembered::Remembered;
 use seal::Sealer;
 use tx::{Snapshot, Tx, View};
 use upkeep::folder::Folder;
@@ -144,6 +150,11 @@ pub struct Store {
     probe: Arc<tokio::sync::Mutex<()>>,
     /// Held while the seal key changes.
     rotation: tokio::sync::Mutex<()>,
+    /// Sessions and API tokens that were looked at a moment ago.
+    bearers: Remembered<TokenHash, sessions::Bearer>,
+    api_tokens: Remembered<TokenHash, tokens::Carried>,
+    /// And the names of users' groups.
+    group_names: Remembered<UserId, groups::Names>,
     _lock: Option<File>,
 }
 
@@ -201,6 +212,9 @@ impl Store {
             rng,
             probe: Arc::default(),
             rotation: tokio::sync::Mutex::default(),
+            bearers: Remembered::default(),
+            api_tokens: Remembered::default(),
+            group_names: Remembered::default(),
             _lock: lock,
         })
     }

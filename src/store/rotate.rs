@@ -12,7 +12,7 @@ use crate::store::credentials::{self, Factor};
 use crate::store::engine::{Bytes, KeyRange, Order};
 use crate::store::keys::Space;
 use crate::store::tx::{Reads, Tx};
-use crate::store::{Store, StoreError, codec, seal_check_key};
+use crate::store::{Store, StoreError, codec, seal_check_key, signing_keys};
 
 /// Values of one commit.
 const CHUNK: usize = 200;
@@ -49,7 +49,7 @@ pub async fn finish(store: &Store, author: &Author) -> Result<Option<usize>, Sto
 
 async fn seal_anew(store: &Store, author: &Author) -> Result<usize, StoreError> {
     let mut values = 0_usize;
-    for space in [Space::Factor, Space::Outbox] {
+    for space in [Space::Factor, Space::SigningKey, Space::Outbox] {
         let mut after: Option<Bytes> = None;
         loop {
             let from = after.clone();
@@ -89,8 +89,11 @@ fn reseal_chunk(tx: &mut Tx<'_>, space: Space, after: Option<&Bytes>) -> Result<
     let last = rows.last().map(|(key, _)| key.clone());
     let mut values = 0_usize;
     for (key, bytes) in rows {
-        let sealed =
-            if space == Space::Factor { reseal_factor(tx, &key, &bytes)? } else { tx.sealer().reseal(&key, &bytes)? };
+        let sealed = match space {
+            Space::Factor => reseal_factor(tx, &key, &bytes)?,
+            Space::SigningKey => signing_keys::reseal(tx, &key, &bytes)?,
+            _ => tx.sealer().reseal(&key, &bytes)?,
+        };
         if let Some(sealed) = sealed {
             tx.put(key, sealed);
             values = values.saturating_add(1);

@@ -1,14 +1,17 @@
 //! Sessions and password links, under the hashes of their tokens, and the dropping of what has ended.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
-use crate::base::id::UserId;
+use crate::base::id::{SessionId, UserId};
 use crate::base::secret::TokenHash;
 use crate::directory::session::{PasswordLink, Session};
-use crate::store::engine::{KeyRange, Order};
+use crate::directory::user::User;
+use crate::store::engine::{Bytes, KeyRange, Order};
 use crate::store::keys::{self, Space};
 use crate::store::tx::{Reads, Tx, get_record};
-use crate::store::{StoreError, codec, index};
+use crate::store::{Store, StoreError, codec, index};
 
 /// Most sessions of one user; the oldest make room.
 const SESSIONS_MAX: usize = 100;
@@ -23,6 +26,38 @@ fn key(hash: TokenHash) -> Vec<u8> {
 /// When the store cannot read.
 pub fn get(reads: &dyn Reads, hash: TokenHash) -> Result<Option<Session>, StoreError> {
     get_record(reads, &key(hash))
+}
+
+/// A session and its user as they are stored, with the bytes that say so.
+pub(super) struct Bearer {
+    stored: (Bytes, Bytes),
+    pair: Arc<(User, Session)>,
+}
+
+/// The session under this token with its user, valid or not. Both are read each time; they are taken apart only when
+/// they are not what they were.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn bearer(store: &Store, hash: TokenHash) -> Result<Option<Arc<(User, Session)>>, StoreError> {
+    let view = store.view();
+    let Some(stored) = view.get(&key(hash))? else { return Ok(None) };
+    let known = store.bearers.get(hash).filter(|known| known.stored.0 == stored);
+    let (session, known) = match known {
+        Some(known) => (None, Some(known)),
+        None => (Some(codec::decode::<Session>(&stored)?), None),
+    };
+    let id = known.as_ref().map(|known| known.pair.0.id).or(session.as_ref().map(|session| session.user));
+    let Some(user) = id.map(|id| view.get(&index::user_key(id))).transpose()?.flatten() else { return Ok(None) };
+    if let Some(known) = known.as_ref().filter(|known| known.stored.1 == user) {
+        return Ok(Some(known.pair.clone()));
+    }
+    let session = match session {
+        Some(session) => session,
+        None => codec::decode(&stored)?,
+    };
+    let pair = Arc::new((codec::decode(&user)?, session));
+    Ok(Some(store.bearers.put(hash, Bearer { stored: (stored, user), pair }).pair.clone()))
 }
 
 /// Begins a session.
@@ -65,6 +100,16 @@ pub fn list(reads: &dyn Reads, user: UserId) -> Result<Vec<(TokenHash, Session)>
     let found = reads.get_many(&keys)?;
     let pairs = hashes.into_iter().zip(found).filter_map(|(hash, bytes)| Some((hash, bytes?)));
     pairs.map(|(hash, bytes)| Ok((hash, codec::decode(&bytes)?))).collect()
+}
+
+/// A user's session by its public name, with the hash of its token, valid or not.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn by_id(reads: &dyn Reads, user: UserId, id: SessionId) -> Result<Option<(TokenHash, Session)>, StoreError> {
+    let row = reads.get(&Space::SessionByUser.key(&[user.as_bytes(), id.as_bytes()]))?;
+    let Some(hash) = row.and_then(|hash| hash.as_slice().try_into().ok().map(TokenHash)) else { return Ok(None) };
+    Ok(get(reads, hash)?.map(|session| (hash, session)))
 }
 
 /// Ends one session.

@@ -1,5 +1,7 @@
 //! API tokens, under the hashes of their texts.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::base::id::TokenId;
@@ -7,11 +9,11 @@ use crate::base::secret::TokenHash;
 use crate::directory::audit::{Author, Target};
 use crate::directory::token::ApiToken;
 use crate::store::audit::{self, Entry};
-use crate::store::engine::{KeyRange, Order};
+use crate::store::engine::{Bytes, KeyRange, Order};
 use crate::store::keys::Space;
 use crate::store::tx::{Reads, Tx, get_record, get_records};
 use crate::store::users::WriteError;
-use crate::store::{StoreError, index};
+use crate::store::{Store, StoreError, codec, index};
 
 fn key(hash: &[u8]) -> Vec<u8> {
     Space::Token.key(&[hash])
@@ -23,6 +25,25 @@ fn key(hash: &[u8]) -> Vec<u8> {
 /// When the store cannot read.
 pub fn get(reads: &dyn Reads, hash: TokenHash) -> Result<Option<ApiToken>, StoreError> {
     get_record(reads, &key(&hash.0))
+}
+
+/// A token as it is stored, with the bytes that say so.
+pub(super) struct Carried {
+    stored: Bytes,
+    token: Arc<ApiToken>,
+}
+
+/// The token of this hash, live or not. It is read each time, and taken apart only when it is not what it was.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn carried(store: &Store, hash: TokenHash) -> Result<Option<Arc<ApiToken>>, StoreError> {
+    let Some(stored) = store.view().get(&key(&hash.0))? else { return Ok(None) };
+    if let Some(known) = store.api_tokens.get(hash).filter(|known| known.stored == stored) {
+        return Ok(Some(known.token.clone()));
+    }
+    let token = Arc::new(codec::decode(&stored)?);
+    Ok(Some(store.api_tokens.put(hash, Carried { stored, token }).token.clone()))
 }
 
 /// All tokens in the order of their making.

@@ -18,11 +18,11 @@ use crate::base::clock::{Clock, Stopwatch};
 use crate::base::rng::Rng;
 use crate::directory::audit::AuditLine;
 use crate::store::engine::{Batch, Bytes, Engine, EngineError, Rows};
-use crate::store::keys::Space;
+use crate::store::keys::{self, Space};
 use crate::store::mark::Mark;
 use crate::store::seal::Sealer;
 use crate::store::tx::{Tx, Writes};
-use crate::store::{StoreError, audit, codec};
+use crate::store::{StoreError, audit, codec, groups};
 pub use job::Pending;
 use job::{AnyJob, Typed};
 
@@ -289,7 +289,13 @@ impl Gatherer {
         if group.writes.is_empty() {
             return Ok(Vec::new());
         }
-        Ok(self.number()?.expected(&mut group.writes).into_iter().collect())
+        let fence = self.number()?;
+        if groups::are_in(&group.writes) {
+            // With the time: the number of a commit that failed may come again.
+            let now = keys::millis(self.ground.clock.now());
+            group.writes.insert(groups::stamp_key(), Some([&fence.next[..], &now].concat()));
+        }
+        Ok(fence.expected(&mut group.writes).into_iter().collect())
     }
 
     /// The number of the next commit, which makes this daemon's commits one chain.

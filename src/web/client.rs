@@ -119,7 +119,7 @@ pub(crate) enum WireError {
 }
 
 /// A connection's bytes, in TLS or not.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// A way to one service; connects when it is first used, and again when the connection was lost.
@@ -211,26 +211,38 @@ impl Wire {
     }
 }
 
-async fn open(
+/// Connects, with TLS where the place wants it, and tells how.
+///
+/// # Errors
+/// Nobody answers, or the certificate is not to be trusted.
+pub(crate) async fn connect(
     place: &Place,
     tls: Option<&Arc<ClientConfig>>,
     keys: &'static Keys,
-) -> Result<(Open, String), WireError> {
+) -> Result<(Box<dyn Stream>, String), WireError> {
     let tcp = tcp(place).await?;
     let address = tcp.peer_addr().map(|address| address.to_string()).unwrap_or_default();
-    let (stream, about): (Box<dyn Stream>, String) = match tls {
+    match tls {
         Some(config) if place.tls => {
             let name = ServerName::try_from(place.host.clone());
             let name = name.map_err(|_| WireError::Tls(format!("`{}` in {} is no host name", place.host, keys.url)))?;
             let tls = TlsConnector::from(Arc::clone(config)).connect(name, tcp).await;
             let tls = tls.map_err(|error| explain(&error, place, keys))?;
             let version = tls.get_ref().1.protocol_version().map(|version| format!("{version:?}")).unwrap_or_default();
-            (Box::new(tls), format!("{place} ({address}), {version}"))
+            Ok((Box::new(tls), format!("{place} ({address}), {version}")))
         }
         // Never in plain text where TLS is wanted.
-        None if place.tls => return Err(WireError::Tls("TLS is not set up".to_owned())),
-        _ => (Box::new(tcp), format!("{place} ({address}); no TLS: the connection stays on this host")),
-    };
+        None if place.tls => Err(WireError::Tls("TLS is not set up".to_owned())),
+        _ => Ok((Box::new(tcp), format!("{place} ({address}); no TLS: the connection stays on this host"))),
+    }
+}
+
+async fn open(
+    place: &Place,
+    tls: Option<&Arc<ClientConfig>>,
+    keys: &'static Keys,
+) -> Result<(Open, String), WireError> {
+    let (stream, about) = connect(place, tls, keys).await?;
     let handshake =
         http1::Builder::new().max_buf_size(HEAD_MAX).max_headers(HEADERS_MAX).handshake(TokioIo::new(stream));
     let (sender, connection) =

@@ -14,6 +14,8 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove
 /// A host, how it is reached, and a path there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
+    /// As it is shown: `https`, say.
+    scheme: &'static str,
     /// TLS from the first byte; without it, only this very host is reached.
     pub(crate) tls: bool,
     /// A host name or an address, without brackets.
@@ -55,11 +57,32 @@ impl Place {
             ));
         }
         Ok(Self {
+            scheme: if tls { "https" } else { "http" },
             tls,
             host: host.to_owned(),
             port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }),
             path: uri.path().trim_end_matches('/').to_owned(),
         })
+    }
+
+    /// A host that speaks SMPP.
+    ///
+    /// # Errors
+    /// The host is none, or would be sent secrets in plain text.
+    pub(crate) fn smpp(host: &str, port: u16, tls: bool) -> Result<Self, String> {
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:_".contains(&byte)) {
+            return Err("must be a host name or an address".to_owned());
+        }
+        if !tls && !is_loopback(host) {
+            return Err(
+                "would be sent secrets in plain text: keep tls on, or go through a tunnel that begins on this \
+                        machine (only loopback may go without)"
+                    .to_owned(),
+            );
+        }
+        let scheme = if tls { "smpps" } else { "smpp" };
+        Ok(Self { scheme, tls, host: host.to_owned(), port, path: String::new() })
     }
 
     /// What goes into the header `Host`.
@@ -78,8 +101,7 @@ impl Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.tls { "https" } else { "http" };
-        write!(f, "{scheme}://{}{}", self.authority(), self.path)
+        write!(f, "{}://{}{}", self.scheme, self.authority(), self.path)
     }
 }
 

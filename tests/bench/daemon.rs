@@ -23,7 +23,7 @@ impl Daemon {
     pub(crate) fn start_in(folder: tempfile::TempDir, settings: &str) -> Self {
         let path = folder.path().display();
         let common = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\nadmin_socket = \"{path}/admin.sock\"\n[store]\nfolder = \"{path}/data\"\n[log]\nlevel = \"warn\"\n"
+            "[server]\nlisten = \"127.0.0.1:0\"\nadmin_socket = \"{path}/admin.sock\"\ntrusted_proxies = [\"127.0.0.1\"]\n[store]\nfolder = \"{path}/data\"\n[log]\nlevel = \"warn\"\n"
         );
         std::fs::write(folder.path().join("musterd.toml"), format!("{common}{settings}")).unwrap();
         let mut child = command(&folder).arg("serve").stdout(Stdio::piped()).spawn().unwrap();
@@ -85,12 +85,17 @@ impl Daemon {
 
     /// Processor time of the daemon so far, user and system.
     pub(crate) fn cpu(&self) -> Duration {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
-        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
-        let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-        // USER_HZ is 100 on Linux, whatever the kernel's own tick is.
-        Duration::from_millis(ticks * 10)
+        cpu_of(self.child.id())
     }
+}
+
+/// Processor time of a process so far, user and system.
+pub(crate) fn cpu_of(process: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    // USER_HZ is 100 on Linux, whatever the kernel's own tick is.
+    Duration::from_millis(ticks * 10)
 }
 
 fn command(folder: &tempfile::TempDir) -> Command {

@@ -1,6 +1,6 @@
 //! The figures, each a ratio with both sides measured in one run: `cargo bench`, or `cargo bench -- NAME`.
 //!
-//! Figures: `logins`, `scim`, `ldap`, `store`. They need `slapd` (see `tests/run`) and print a table; they are not
+//! Figures: `logins`, `sessions`, `scim`, `ldap`, `store`. They need `slapd` (see `tests/run`) and print a table; they are not
 //! tests. A number is of how many users those of `scim`, `ldap` and `store` are taken, 100,000 where none is given:
 //! `cargo bench -- store 1000000`.
 
@@ -31,6 +31,7 @@ mod harness {
 mod ldap;
 mod logins;
 mod scim;
+mod sessions;
 mod store;
 
 /// A row of the table.
@@ -44,6 +45,9 @@ struct Figure {
 }
 
 fn main() {
+    if sessions::is_bare_server() {
+        return;
+    }
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let (numbers, wanted): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|one| one.parse::<usize>().is_ok());
     let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|one| one == name);
@@ -51,6 +55,9 @@ fn main() {
     let mut figures = Vec::new();
     if is_wanted("logins") {
         figures.extend(logins::figures());
+    }
+    if is_wanted("sessions") {
+        figures.extend(sessions::figures());
     }
     if is_wanted("scim") {
         figures.extend(scim::figures(users));

@@ -20,7 +20,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("sources", &["base", "directory", "scim", "web"]),
     ("notify", &["base", "directory", "store", "tasks", "web"]),
     // What proves a face answers by HTTP.
-    ("auth", &["base", "directory", "store", "sources", "web"]),
+    ("auth", &["base", "directory", "store", "sources", "tasks", "web"]),
     ("sync", &["base", "directory", "store", "sources", "tasks"]),
     ("lifecycle", &["base", "directory", "store", "tasks", "sync"]),
     ("http", &["base", "directory", "store", "scim", "auth", "sync", "lifecycle", "tasks"]),

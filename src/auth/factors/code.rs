@@ -17,7 +17,7 @@ use crate::base::text;
 use crate::directory::factor::Method;
 use crate::directory::field::FieldError;
 use crate::directory::message::{Body, OneTimeCode, Via};
-use crate::directory::quota::Quota;
+use crate::directory::quota::{Quota, SmsPolicy};
 use crate::directory::user::User;
 use crate::store::challenges::{self, Challenge};
 use crate::store::credentials::{self, Factor, FactorKind};
@@ -35,12 +35,7 @@ pub enum Channel {
     /// By mail.
     Mail,
     /// By SMS.
-    Sms {
-        /// Countries to which messages are sent, by their calling codes.
-        calling_codes: Vec<String>,
-        /// Messages of a day, for everybody together.
-        daily_limit: u32,
-    },
+    Sms(SmsPolicy),
 }
 
 /// The method.
@@ -63,10 +58,10 @@ impl CodeKind {
                 let email = email.filter(|email| !email.ends_with(".invalid"));
                 email.ok_or_else(|| fault("email", "missing", "must be there: codes go to it"))
             }
-            Channel::Sms { calling_codes, .. } => {
+            Channel::Sms(policy) => {
                 let phone = user.phone.as_ref().map(|phone| phone.as_str().to_owned());
                 let phone = phone.ok_or_else(|| fault("phone", "missing", "must be there: codes go to it"))?;
-                match calling_codes.iter().any(|code| phone.starts_with(code)) {
+                match policy.admits(&phone) {
                     true => Ok(phone),
                     false => Err(fault("phone", "not_served", "is in a country to which no messages are sent")),
                 }
@@ -77,9 +72,9 @@ impl CodeKind {
     fn quotas<'a>(&self, ask: &Ask<'_>, to: &'a str) -> Vec<Quota<'a>> {
         match &self.channel {
             Channel::Mail => vec![Quota::MailUser(ask.user.id)],
-            Channel::Sms { daily_limit, .. } => {
+            Channel::Sms(policy) => {
                 let network = ask.network.map(Quota::Network);
-                let rest = [Quota::Number(to), Quota::User(ask.user.id), Quota::All(*daily_limit)];
+                let rest = [Quota::Number(to), Quota::User(ask.user.id), Quota::All(policy.daily_limit)];
                 network.into_iter().chain(rest).collect()
             }
         }
@@ -108,7 +103,7 @@ impl CodeKind {
         challenges::put(tx, place, &challenge)?;
         let via = match self.channel {
             Channel::Mail => Via::Mail,
-            Channel::Sms { .. } => Via::Sms,
+            Channel::Sms(_) => Via::Sms,
         };
         let minutes = u32::try_from(self.life.as_secs() / 60).unwrap_or(1).max(1);
         send(tx, ask.user, to, Body::Code { via, code, minutes }, challenge.expires_at)?;
@@ -124,7 +119,7 @@ impl Kind for CodeKind {
     fn method(&self) -> Method {
         match self.channel {
             Channel::Mail => Method::Email,
-            Channel::Sms { .. } => Method::Sms,
+            Channel::Sms(_) => Method::Sms,
         }
     }
 
@@ -134,7 +129,7 @@ impl Kind for CodeKind {
         let id = FactorId::new(tx.now(), tx.rng());
         let (name, kind) = match self.channel {
             Channel::Mail => ("Code by mail", FactorKind::Email { address: to.clone() }),
-            Channel::Sms { .. } => ("Code by SMS", FactorKind::Sms { number: to.clone() }),
+            Channel::Sms(_) => ("Code by SMS", FactorKind::Sms { number: to.clone() }),
         };
         let factor = Factor { id, name: name.to_owned(), created_at: tx.now(), confirmed: false, used_at: None, kind };
         credentials::put_factor(tx, ask.user.id, &factor)?;

@@ -39,7 +39,7 @@ async fn what_was_accepted_lets_in_during_an_outage_and_the_trail_says_so() {
     let (world, eve) = away(|_| {}).await;
     world.advance(Duration::from_secs(60));
     let token = granted(world.login("eve", "secret").await);
-    let (_, session) = world.auth.session(token.expose()).unwrap().unwrap();
+    let session = world.auth.session(token.expose()).unwrap().unwrap().1.clone();
     assert_eq!(session.authenticated_by.as_str(), "corp");
     let line = trail(&world, &eve).into_iter().find(|line| line.action == "login.succeeded").unwrap();
     let asked = backends(&line);

@@ -12,6 +12,7 @@ mod audit;
 mod conflict;
 mod group;
 mod plan;
+mod sms;
 mod source;
 mod token;
 mod user;
@@ -49,12 +50,18 @@ pub(super) enum Remote {
     Explain {
         /// Id or username
         user: String,
+        /// Also who would be asked for the password, and how the last tries went
+        #[arg(long)]
+        login: bool,
     },
     /// The audit trail, newest first, or exported oldest first
     Audit(audit::Audit),
     /// Background work and what came of it
     Tasks,
-    /// The key that stored secrets are sealed with
+    /// Codes to phones
+    #[command(subcommand)]
+    Sms(sms::Sms),
+    /// The key that stored secrets are sealed with, and those that sign tokens
     #[command(subcommand)]
     Key(Key),
 }
@@ -63,6 +70,12 @@ pub(super) enum Remote {
 pub(super) enum Key {
     /// Make a new key and seal every stored secret with it
     Rotate,
+    /// Let the next key sign tokens as soon as it has been told of for a day
+    RotateSigning {
+        /// Drop every other key at once, because somebody knows one: what they signed is refused
+        #[arg(long)]
+        at_once: bool,
+    },
 }
 
 /// Runs a command and prints what came of it.
@@ -73,16 +86,22 @@ pub(super) async fn run(remote: Remote, client: &Client, json: bool) -> anyhow::
         Remote::Source(source) => source::run(source, client, json).await,
         Remote::Plan(plan) => plan::run(plan, client, json).await,
         Remote::Conflict(conflict) => conflict::run(conflict, client, json).await,
+        Remote::Sms(sms) => sms::run(sms, client, json).await,
         Remote::Token(token) => token::run(token, client, json).await,
         Remote::Sweep { dry_run, at } => sweep(client, json, dry_run, at).await,
-        Remote::Explain { user } => {
+        Remote::Explain { user, login } => {
             let answer = client.get(&format!("/api/v1/users/{}/explain", encode(&user))).await?;
-            show(&answer, json, output::card)
+            show(&answer, json, |answer| explained(answer, login))
         }
         Remote::Audit(audit) => audit::run(audit, client, json).await,
         Remote::Key(Key::Rotate) => {
             let answer = client.post("/api/v1/key/rotate", json!({})).await?;
             show(&answer, json, rotated)
+        }
+        Remote::Key(Key::RotateSigning { at_once }) => {
+            let answer = client.post("/api/v1/key/rotate-signing", json!({"at_once": at_once})).await?;
+            let words = format!("the next key signs from {} on", output::text_at(&answer, "signs_from"));
+            done(&answer, json, &words)
         }
         Remote::Tasks => {
             let answer = client.get("/api/v1/tasks").await?;
@@ -126,6 +145,24 @@ async fn sweep(client: &Client, json: bool, dry_run: bool, at: Option<String>) -
             source::run_summary(answer);
         }
     })
+}
+
+/// What decides whether a user comes in; with `login`, also who would be asked, and how the last tries went.
+fn explained(answer: &Value, login: bool) {
+    let mut card = answer.clone();
+    let of_login = card.as_object_mut().and_then(|card| card.remove("login")).unwrap_or_default();
+    output::card(&card);
+    if login {
+        output::line("");
+        let backends = of_login.get("backends").unwrap_or(&Value::Null);
+        output::table(backends, &[("BACKEND", "id"), ("ASKED", "asked"), ("HEALTH", "health"), ("BECAUSE", "because")]);
+        output::line("");
+        let attempts = of_login.get("attempts").unwrap_or(&Value::Null);
+        output::table(
+            attempts,
+            &[("LAST TRIES", "at"), ("CAME TO", "outcome"), ("BECAUSE", "reason"), ("FROM", "address")],
+        );
+    }
 }
 
 fn tasks(answer: &Value) {

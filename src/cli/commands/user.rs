@@ -1,9 +1,11 @@
 //! `musterd user …`
 
+use std::fs::File;
 use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use hyper::Method;
 use serde_json::{Map, Value, json};
@@ -15,7 +17,7 @@ use crate::cli::output;
 
 #[derive(Subcommand)]
 pub(in crate::cli) enum User {
-    /// Make a local user; without --password-stdin the user sets a password by the link that is printed
+    /// Make a local user; without --password-stdin or --password-hash-file the user sets a password by the link that is printed
     Create(Create),
     /// List users
     List {
@@ -75,8 +77,16 @@ pub(in crate::cli) enum User {
     Unlock { user: String },
     /// Remove all second factors
     ResetMfa { user: String },
-    /// End all sessions
-    Logout { user: String },
+    /// List the sessions of a user
+    Sessions { user: String },
+    /// End everything that a user holds, or one session
+    #[command(visible_alias = "logout")]
+    EndSessions {
+        user: String,
+        /// Only this one, by the id that `sessions` shows
+        #[arg(long, value_name = "ID")]
+        session: Option<String>,
+    },
 }
 
 #[derive(Args)]
@@ -86,8 +96,12 @@ pub(in crate::cli) struct Create {
     /// Read the password from standard input
     #[arg(long)]
     password_stdin: bool,
+    /// Take the password's hash, from where the user comes from, from the first line of a file: argon2id, bcrypt, PBKDF2
+    /// as Django has it, or {SSHA}
+    #[arg(long, value_name = "FILE", conflicts_with = "password_stdin")]
+    password_hash_file: Option<PathBuf>,
     /// Make the user without password or link
-    #[arg(long, conflicts_with = "password_stdin")]
+    #[arg(long, conflicts_with_all = ["password_stdin", "password_hash_file"])]
     no_link: bool,
     #[command(flatten)]
     fields: Fields,
@@ -153,6 +167,8 @@ impl Create {
         body.insert("username".to_owned(), self.username.into());
         if self.password_stdin {
             body.insert("password".to_owned(), read_password()?.expose().into());
+        } else if let Some(file) = &self.password_hash_file {
+            body.insert("password_hash".to_owned(), read_hash(file)?.expose().into());
         } else {
             body.insert("password_link".to_owned(), (!self.no_link).into());
         }
@@ -172,6 +188,18 @@ pub(super) fn read_password() -> anyhow::Result<Secret> {
         bail!("no password came from standard input");
     }
     Ok(password)
+}
+
+/// The first line of a file, which never stands among the arguments either.
+fn read_hash(file: &Path) -> anyhow::Result<Secret> {
+    let mut text = String::new();
+    let opened = File::open(file).with_context(|| format!("cannot open {}", file.display()))?;
+    let read = opened.take(4_096).read_to_string(&mut text);
+    read.with_context(|| format!("cannot read {}", file.display()))?;
+    match text.lines().next().map(str::trim).filter(|line| !line.is_empty()) {
+        Some(line) => Ok(Secret::new(line)),
+        None => bail!("{} holds no hash in its first line", file.display()),
+    }
 }
 
 pub(super) async fn run(user: User, client: &Client, json: bool) -> anyhow::Result<ExitCode> {
@@ -232,9 +260,15 @@ pub(super) async fn run(user: User, client: &Client, json: bool) -> anyhow::Resu
             let answer = client.call(Method::DELETE, &path(&user, "/mfa"), None).await?;
             done(&answer, json, &format!("{} factors of {user} are removed", output::text_at(&answer, "removed")))
         }
-        User::Logout { user } => {
+        User::Sessions { user } => show(&client.get(&path(&user, "/sessions")).await?, json, sessions),
+        User::EndSessions { user, session: None } => {
             let answer = client.call(Method::DELETE, &path(&user, "/sessions"), None).await?;
             done(&answer, json, &format!("everything {user} held has ended"))
+        }
+        User::EndSessions { user, session: Some(id) } => {
+            let rest = format!("/sessions/{}", encode(&id));
+            let answer = client.call(Method::DELETE, &path(&user, &rest), None).await?;
+            done(&answer, json, &format!("the session {id} of {user} has ended"))
         }
     }
 }
@@ -244,6 +278,20 @@ fn made(answer: &Value) {
     if let Some(link) = answer.get("password_link").and_then(Value::as_str) {
         output::line(&format!("the password is set at {link}"));
     }
+}
+
+fn sessions(answer: &Value) {
+    let columns = [
+        ("ID", "id"),
+        ("BEGAN", "created_at"),
+        ("LAST USED", "last_used_at"),
+        ("ENDS", "expires_at"),
+        ("ADDRESS", "address"),
+        ("PROVED BY", "factors"),
+        ("APPLICATION", "client"),
+        ("AGENT", "agent"),
+    ];
+    output::table(items(answer), &columns);
 }
 
 fn list(answer: &Value) {

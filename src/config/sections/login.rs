@@ -1,7 +1,7 @@
 //! `[login]`, `[mfa]`, `[sessions]` and `[lockout]`: how somebody comes in, and for how long.
 
 use super::super::reader::Reader;
-use super::{DAY, HOUR, MINUTE, SECOND, passwords};
+use super::{DAY, HOUR, MINUTE, NETWORK, SECOND, passwords};
 use crate::auth::settings::{FactorSettings, Settings};
 use crate::directory::factor::Method;
 use crate::directory::policy::{LockoutPolicy, MfaMode, MfaRules, SessionPolicy, days};
@@ -51,6 +51,19 @@ fn read_factors(reader: &mut Reader, default: &Settings) -> (FactorSettings, Str
     (factors, section.text("issuer", &default.issuer))
 }
 
+/// What second factors need from other sections.
+pub(in super::super) fn check(reader: &mut Reader, settings: &crate::config::Settings) {
+    let section = &mut reader.section("mfa");
+    let has = |method| settings.auth.mfa.methods.contains(&method);
+    if has(Method::Email) && settings.mail.is_none() {
+        section.fault("methods", "names email, and there is no section [mail] by which codes could go");
+    }
+    if has(Method::Sms) && settings.sms.providers.is_empty() {
+        section
+            .fault("methods", "names sms, and no provider is configured that could send codes: see [[sms.providers]]");
+    }
+}
+
 fn read_sessions(reader: &mut Reader, default: &SessionPolicy) -> SessionPolicy {
     let section = &mut reader.section("sessions");
     let policy = SessionPolicy {
@@ -70,6 +83,11 @@ fn read_lockout(reader: &mut Reader, default: &LockoutPolicy) -> LockoutPolicy {
         password_attempts: section.integer("password_attempts", 1..=1000, default.password_attempts),
         code_attempts: section.integer("code_attempts", 1..=100, default.code_attempts),
         network_attempts: section.integer("network_attempts", 1..=1_000_000, default.network_attempts),
+        // NIST SP 800-63B-4 §3.2.2: no more than 100.
+        consecutive_attempts: section.integer("consecutive_attempts", 5..=100, default.consecutive_attempts),
         wait: section.duration("wait", SECOND..=DAY, default.wait),
+        allow_networks: section.list("allow_networks", NETWORK, default.allow_networks.clone()),
+        deny_networks: section.list("deny_networks", NETWORK, default.deny_networks.clone()),
+        trusted_networks: section.list("trusted_networks", NETWORK, default.trusted_networks.clone()),
     }
 }

@@ -3,6 +3,8 @@
 //! No default value of a module stands here: each comes from the `Default` of the module's settings.
 
 pub(super) mod face;
+pub(super) mod forward_auth;
+pub(super) mod jwt;
 pub(super) mod ldap;
 pub(super) mod log;
 pub(super) mod login;
@@ -11,6 +13,7 @@ pub(super) mod passwords;
 pub(super) mod scim;
 pub(super) mod scim_pull;
 pub(super) mod server;
+pub(super) mod sms;
 pub(super) mod sources;
 pub(super) mod store;
 pub(super) mod users;
@@ -34,6 +37,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 /// A day.
 const DAY: Duration = days(1);
+/// What an entry of a list of networks must be.
+const NETWORK: &str = "an address such as 127.0.0.1, or a network such as 10.0.0.0/8 (no bits behind its prefix)";
 /// Longer than anybody waits.
 const CENTURY: Duration = days(36_500);
 

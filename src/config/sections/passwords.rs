@@ -3,6 +3,7 @@
 use super::super::reader::Reader;
 use crate::auth::settings::Hashing;
 use crate::directory::policy::PasswordRules;
+use crate::directory::stored_hash::{ITERATIONS_MAX, LANES_MAX, MEMORY_MAX, WORK_MAX};
 
 /// Reads `[passwords]`.
 pub(in super::super) fn read(reader: &mut Reader) -> PasswordRules {
@@ -25,16 +26,25 @@ pub(in super::super) fn read(reader: &mut Reader) -> PasswordRules {
 pub(in super::super) fn read_hashing(reader: &mut Reader) -> Hashing {
     let default = Hashing::default();
     let section = &mut reader.section("hashing");
+    let queue = section.integer("queue", 1..=100_000, default.queue);
     let hashing = Hashing {
-        memory_kib: section.integer("memory_kib", 8..=1_048_576, default.memory_kib),
-        iterations: section.integer("iterations", 1..=100, default.iterations),
-        lanes: section.integer("lanes", 1..=64, default.lanes),
+        memory_kib: section.integer("memory_kib", 8..=MEMORY_MAX, default.memory_kib),
+        iterations: section.integer("iterations", 1..=ITERATIONS_MAX, default.iterations),
+        lanes: section.integer("lanes", 1..=LANES_MAX, default.lanes),
         threads: section.integer("threads", 0..=1024, default.threads),
-        queue: section.integer("queue", 1..=100_000, default.queue),
+        queue,
+        reserved: section.integer("reserved", 0..=10_000, default.reserved.min(queue / 4)),
     };
     // RFC 9106 §3.1.
     if hashing.memory_kib < hashing.lanes * 8 {
         section.fault("memory_kib", "must be at least 8 KiB for each of hashing.lanes");
+    }
+    // What is hashed must be verified again.
+    if u64::from(hashing.memory_kib).saturating_mul(u64::from(hashing.iterations)) > WORK_MAX {
+        section.fault("iterations", format!("times hashing.memory_kib must not be more than {WORK_MAX}"));
+    }
+    if hashing.reserved >= hashing.queue {
+        section.fault("reserved", "must be less than hashing.queue: somebody else must find a place too");
     }
     hashing
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::super::reader::Reader;
-use super::{HOUR, SECOND};
+use super::{HOUR, NETWORK, SECOND};
 use crate::http::settings::Settings;
 use crate::store;
 
@@ -41,10 +41,11 @@ pub(in super::super) fn read(reader: &mut Reader, store: &store::Settings) -> Se
         public_url,
         admin_socket,
         admin_uids: section.integers("admin_uids", 0..=u32::MAX, default.admin_uids),
-        trusted_proxies: section.list("trusted_proxies", "an IP address such as 127.0.0.1", default.trusted_proxies),
+        trusted_proxies: section.list("trusted_proxies", NETWORK, default.trusted_proxies),
         body_limit: usize::try_from(body_limit).unwrap_or(usize::MAX),
         request_timeout: section.duration("request_timeout", SECOND..=HOUR, default.request_timeout),
         drain: section.duration("drain", Duration::ZERO..=HOUR, default.drain),
+        forward_auth: default.forward_auth,
     }
 }
 

@@ -10,7 +10,7 @@ use super::super::{SourceKind, SourceSettings};
 use super::{CENTURY, DAY, HOUR, MINUTE, SECOND, budget, ldap, schedule, scim_pull};
 use crate::base::id::SourceId;
 use crate::directory::conflict::ConflictRule;
-use crate::directory::policy::days;
+use crate::directory::policy::{SourceLockout, days};
 use crate::directory::user::KeptAttribute;
 use crate::http::scim::settings::Push;
 use crate::sync::rules::Rules;
@@ -69,6 +69,7 @@ fn local() -> SourceSettings {
         schedule: None,
         rules: Rules::default(),
         outage_cache: None,
+        lockout: None,
         kind: SourceKind::Local,
     }
 }
@@ -99,6 +100,7 @@ fn read_one(section: &mut Section<'_>, now: Timestamp) -> Option<SourceSettings>
     let rules = if kind.is_read() { read_rules(section) } else { Rules::default() };
     let outage_cache =
         if kind == Kind::Ldap { section.optional_duration("outage_cache", HOUR..=days(30), None) } else { None };
+    let lockout = if kind == Kind::Ldap { read_lockout(section) } else { None };
     let kind = match kind {
         Kind::Local => SourceKind::Local,
         Kind::Ldap => SourceKind::Ldap(Box::new(ldap::read(section, id.as_ref()))),
@@ -108,7 +110,7 @@ fn read_one(section: &mut Section<'_>, now: Timestamp) -> Option<SourceSettings>
             verify_with: read_verifier(section),
         },
     };
-    Some(SourceSettings { id: id?, enabled, login, mfa, schedule, rules, outage_cache, kind })
+    Some(SourceSettings { id: id?, enabled, login, mfa, schedule, rules, outage_cache, lockout, kind })
 }
 
 /// The schedule, each run of which comes a little later than it says: not all sources of all daemons at once.
@@ -148,6 +150,13 @@ fn read_rules(section: &mut Section<'_>) -> Rules {
         grants,
         ..Rules::default()
     }
+}
+
+/// How often the directory is asked about one name. Directories lock accounts at five wrong passwords and more.
+fn read_lockout(section: &mut Section<'_>) -> Option<SourceLockout> {
+    let attempts = section.integer("lockout_attempts", 0..=1_000, 4);
+    let wait = section.duration("lockout_wait", MINUTE..=days(30), days(1) / 48);
+    (attempts > 0).then_some(SourceLockout { attempts, wait })
 }
 
 fn read_id(section: &mut Section<'_>) -> Option<SourceId> {

@@ -4,6 +4,22 @@ use super::*;
 
 const SAMPLE: &str = include_str!("../../../config/musterd.toml");
 
+/// The keys of secrets.
+const SECRETS: [&str; 8] = [
+    "password",
+    "bind_password",
+    "token",
+    "client_secret",
+    "auth_token",
+    "access_key_secret",
+    "secret_key",
+    "hmac_key",
+];
+
+fn is_secret_file(key: &str) -> bool {
+    key.strip_suffix("_file").is_some_and(|key| SECRETS.contains(&key))
+}
+
 /// The sample with every setting taken out of its comment, and with one of the two ways to give a secret. Files that
 /// it names are made in the folder.
 fn uncommented(desk: &Desk, secrets_in_files: bool) -> String {
@@ -18,15 +34,13 @@ fn uncommented(desk: &Desk, secrets_in_files: bool) -> String {
             _ => line,
         };
         let line = match line.split_once(" = ").map_or("", |(key, _)| key) {
-            "password" | "bind_password" | "token" | "client_secret" if secrets_in_files => String::new(),
+            key if SECRETS.contains(&key) && secrets_in_files => String::new(),
             // The only secret of the Active Directory example is in a file.
-            key @ "password_file" | key @ "bind_password_file" if secrets_in_files || line.contains("/ad-") => {
-                format!("{key} = {secret:?}")
-            }
-            key @ "token_file" | key @ "client_secret_file" if secrets_in_files => format!("{key} = {secret:?}"),
-            "password_file" | "bind_password_file" | "token_file" | "client_secret_file" => String::new(),
+            key @ "bind_password_file" if line.contains("/ad-") => format!("{key} = {secret:?}"),
+            key if is_secret_file(key) && secrets_in_files => format!("{key} = {secret:?}"),
+            key if is_secret_file(key) => String::new(),
             // Results of faces are known by a secret or by a public key.
-            "algorithm" if secrets_in_files => "algorithm = \"HS256\"".to_owned(),
+            "algorithm" if secrets_in_files && line.contains("EdDSA") => "algorithm = \"HS256\"".to_owned(),
             "key_file" if secrets_in_files => format!("key_file = {long:?}"),
             "public_key_file" if !secrets_in_files => format!("public_key_file = {key:?}"),
             "key_file" | "public_key_file" => String::new(),
@@ -50,6 +64,7 @@ fn the_sample_as_shipped_loads_to_the_defaults() {
     assert_eq!(loaded.effective, nothing.effective);
     assert_eq!(loaded.settings.sources.len(), 1);
     assert!(loaded.settings.mail.is_none());
+    assert!(loaded.settings.sms.providers.is_empty() && !loaded.settings.sms.policy.admits("+31612345600"));
 }
 
 #[test]
@@ -62,6 +77,8 @@ fn the_sample_loads_with_every_setting_taken_out_of_its_comment() {
         let ids: Vec<_> = loaded.settings.sources.iter().map(|source| source.id.as_str()).collect();
         assert_eq!(ids, ["local", "corp", "ad", "okta", "hr", "crm"]);
         assert!(loaded.settings.mail.is_some());
+        let providers: Vec<_> = loaded.settings.sms.providers.iter().map(|one| one.name.as_str()).collect();
+        assert_eq!(providers, ["twilio", "alibaba", "tencent", "carrier", "other"]);
         // What stands in the sample as a default is the default.
         let all = shown(&loaded);
         for pair in &nothing {
@@ -114,6 +131,12 @@ fn the_scim_example_says_the_defaults() {
     }
 }
 
+/// What every provider of texts has is told with the first; a bearer token, only in words.
+fn is_told_once(key: &str) -> bool {
+    let key = key.strip_prefix("sms.").and_then(|key| key.split_once('.')).map(|(_, key)| key);
+    key.is_some_and(|key| ["ca_file", "connect_timeout", "timeout", "token", "token_file"].contains(&key))
+}
+
 #[test]
 fn every_key_that_is_known_stands_in_the_sample() {
     let mut missing: Option<Vec<String>> = None;
@@ -131,6 +154,7 @@ fn every_key_that_is_known_stands_in_the_sample() {
             of_hr.is_some_and(|key| told_by_crm.contains(&key))
                 || of_crm.is_some_and(|key| !told_by_crm.contains(&key))
                 || key.starts_with("sources.ad.")
+                || is_told_once(key)
         };
         let unset: Vec<String> = unset.map(|effective| effective.key.clone()).filter(|key| !is_told(key)).collect();
         missing = Some(match missing {

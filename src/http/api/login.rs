@@ -145,6 +145,7 @@ pub async fn challenge(
     Body(choice): Body<Choice>,
 ) -> Result<Json<Value>, Problem> {
     let (method, shown, login) = app.auth.challenge(&transaction, choice.chosen()?, &caller.origin).await?;
+    app.send_soon();
     let status = match login.stage {
         Stage::Enrolment => "mfa_enrolment_required",
         Stage::Factor | Stage::PasswordChange(_) => "mfa_required",
@@ -185,6 +186,7 @@ pub async fn enrol(
 ) -> Result<Json<Value>, Problem> {
     let wish = Wish { method: wish.method.as_deref().map(method_of).transpose()?, consent: wish.consent };
     let (method, enrolment) = app.auth.enrol(&transaction, wish, &caller.origin).await?;
+    app.send_soon();
     let shown = enrolment.shown.with("method", method.name()).with("factor", json!(enrolment.factor));
     Ok(Json(Value::Object(shown.0)))
 }

@@ -13,11 +13,13 @@ mod events;
 pub mod groups;
 pub mod health;
 pub mod journal;
+pub mod jwks;
 pub mod login;
 pub mod me;
 pub mod organizations;
 pub mod plans;
 pub mod session;
+pub mod sms;
 pub mod sources;
 mod stream;
 pub mod sweep;
@@ -33,6 +35,8 @@ pub fn routes() -> Vec<Route> {
 
 fn login() -> Vec<Route> {
     let anonymous = Access::Anonymous;
+    let client = Access::Client(P::LoginIntrospect);
+    let user_or_client = Access::SessionOrClient(P::LoginIntrospect);
     vec![
         route(Method::POST, "/api/v1/authenticate", anonymous, login::authenticate),
         route(Method::POST, "/api/v1/authenticate/{transaction}/challenge", anonymous, login::challenge),
@@ -42,8 +46,13 @@ fn login() -> Vec<Route> {
         route(Method::POST, "/api/v1/password-link", anonymous, login::use_link),
         route(Method::GET, "/api/v1/session", Access::Session, session::show),
         route(Method::DELETE, "/api/v1/session", Access::Session, session::end),
-        route(Method::POST, "/api/v1/introspect", Access::Holder(P::LoginIntrospect), session::introspect),
-        route(Method::GET, "/api/v1/forward-auth", Access::Session, session::forward_auth),
+        route(Method::POST, "/api/v1/session/token", user_or_client, session::token::issue),
+        route(Method::POST, "/api/v1/session/cookie", Access::Session, session::cookie::set),
+        route(Method::DELETE, "/api/v1/session/cookie", anonymous, session::cookie::clear),
+        route(Method::POST, "/api/v1/introspect", client, session::introspect::introspect),
+        route(Method::POST, "/api/v1/revoke", user_or_client, session::revoke::revoke),
+        route(Method::GET, "/api/v1/forward-auth", Access::Visitor, session::forward_auth::forward_auth),
+        route(Method::GET, "/.well-known/jwks.json", anonymous, jwks::keys),
         route(Method::GET, "/healthz", anonymous, health::alive),
         route(Method::GET, "/readyz", anonymous, health::ready),
     ]
@@ -91,7 +100,13 @@ fn users() -> Vec<Route> {
         route(Method::POST, "/api/v1/users/{user}/unlock", holder(P::UsersState), users::access::unlock),
         route(Method::GET, "/api/v1/users/{user}/sessions", holder(P::UsersSessions), users::access::sessions),
         route(Method::DELETE, "/api/v1/users/{user}/sessions", holder(P::UsersSessions), users::access::end_sessions),
-        route(Method::GET, "/api/v1/users/{user}/explain", holder(P::UsersView), users::access::explain),
+        route(
+            Method::DELETE,
+            "/api/v1/users/{user}/sessions/{session}",
+            holder(P::UsersSessions),
+            users::access::end_session,
+        ),
+        route(Method::GET, "/api/v1/users/{user}/explain", holder(P::UsersView), users::explain::explain),
     ]
 }
 
@@ -157,7 +172,9 @@ fn running() -> Vec<Route> {
         route(Method::GET, "/api/v1/audit/export", holder(P::AuditView), audit::export),
         route(Method::GET, "/api/v1/backup", holder(P::StoreBackup), backup::backup),
         route(Method::GET, "/api/v1/export", holder(P::StoreBackup), backup::export),
+        route(Method::POST, "/api/v1/sms/test", holder(P::MessagesTest), sms::test),
         route(Method::POST, "/api/v1/key/rotate", holder(P::StoreKey), system::rotate_key),
+        route(Method::POST, "/api/v1/key/rotate-signing", holder(P::StoreKey), system::rotate_signing),
         route(Method::GET, "/api/v1/settings", holder(P::SettingsView), system::settings),
         route(Method::GET, "/api/v1/tasks", holder(P::SourcesView), system::tasks),
     ]

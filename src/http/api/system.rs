@@ -2,11 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::directory::role;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
+use crate::http::extract::Body;
 use crate::http::state::App;
 use crate::store::tx::Reads;
 use crate::store::{StoreError, rotate};
@@ -33,4 +35,23 @@ pub async fn rotate_key(State(app): State<App>, caller: Caller) -> Result<Json<V
     let rotated = rotation.await.map_err(|_| StoreError::Stopped)??;
     let fingerprint = app.store.view().sealer().fingerprint();
     Ok(Json(json!({"values": rotated.values, "old_key_file": rotated.old_key, "fingerprint": fingerprint})))
+}
+
+/// How fast.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Haste {
+    /// Drop every other key at once: one of them is known to somebody.
+    #[serde(default)]
+    at_once: bool,
+}
+
+/// Lets another key sign tokens.
+pub async fn rotate_signing(
+    State(app): State<App>,
+    caller: Caller,
+    Body(haste): Body<Haste>,
+) -> Result<Json<Value>, Problem> {
+    let signs_from = app.jwt.rotate(caller.author(), haste.at_once).await?;
+    Ok(Json(json!({"signs_from": signs_from})))
 }

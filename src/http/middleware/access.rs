@@ -1,19 +1,23 @@
 //! Who may use a route: finds the caller from the socket or the bearer token, and refuses before the handler runs.
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use data_encoding::BASE64;
 use jiff::SignedDuration;
+use percent_encoding::percent_decode_str;
+use zeroize::Zeroizing;
 
 use crate::auth::login::Origin;
 use crate::base::id::UserId;
-use crate::base::secret::{TokenKind, hash_token};
+use crate::base::secret::{Secret, TokenKind, hash_token};
 use crate::directory::audit::Actor;
 use crate::directory::permission::Permission;
 use crate::directory::role;
 use crate::directory::token::Grant;
 use crate::directory::user::User;
+use crate::http::api::session::cookie;
 use crate::http::caller::{Caller, Peer, Provider};
 use crate::http::error::Problem;
 use crate::http::state::App;
@@ -30,6 +34,13 @@ pub enum Access {
     Session,
     /// Whoever holds this permission.
     Holder(Permission),
+    /// The same, where an application may also show its token as RFC 6749 §2.3.1 has it: HTTP Basic, with the token's id
+    /// as the name.
+    Client(Permission),
+    /// The same, or a user with a session.
+    SessionOrClient(Permission),
+    /// Anybody: a user by the header or the cookie, or nobody. The handler refuses.
+    Visitor,
     /// The identity provider of a SCIM source.
     Scim,
     /// The same, or nobody at all: who shows a token must show a good one (RFC 7643 §5).
@@ -44,6 +55,11 @@ impl Access {
     pub fn is_scim(self) -> bool {
         matches!(self, Self::Scim | Self::ScimDiscovery | Self::ScimMe)
     }
+
+    /// May an application show its token by HTTP Basic?
+    fn takes_basic(self) -> bool {
+        matches!(self, Self::Client(_) | Self::SessionOrClient(_))
+    }
 }
 
 /// A token's use is noted this often.
@@ -52,7 +68,7 @@ const NOTE_EVERY: SignedDuration = SignedDuration::from_hours(1);
 /// Lets a request through to its handler, with its [`Caller`].
 pub async fn guard(State((app, access)): State<(App, Access)>, mut request: Request, next: Next) -> Response {
     let origin = request.extensions().get::<Origin>().cloned().unwrap_or_default();
-    let caller = match identify(&app, &request, origin) {
+    let caller = match identify(&app, access, &request, origin) {
         Ok(caller) => caller,
         Err(problem) => return refuse(access, problem),
     };
@@ -66,10 +82,15 @@ pub async fn guard(State((app, access)): State<(App, Access)>, mut request: Requ
 
 fn check(access: Access, caller: &Caller) -> Result<(), Problem> {
     let allowed = match access {
-        Access::Anonymous => true,
+        Access::Anonymous | Access::Visitor => true,
         Access::Session => caller.session.is_some(),
-        Access::Holder(permission) if !caller.is_anonymous() => return caller.must(permission),
-        Access::Holder(_) => false,
+        Access::SessionOrClient(_) if caller.session.is_some() => true,
+        Access::Holder(permission) | Access::Client(permission) | Access::SessionOrClient(permission)
+            if !caller.is_anonymous() =>
+        {
+            return caller.must(permission);
+        }
+        Access::Holder(_) | Access::Client(_) | Access::SessionOrClient(_) => false,
         Access::Scim | Access::ScimDiscovery | Access::ScimMe if caller.scim.is_some() => true,
         Access::ScimMe if caller.session.is_some() => true,
         Access::Scim | Access::ScimDiscovery | Access::ScimMe if !caller.is_anonymous() => {
@@ -82,10 +103,15 @@ fn check(access: Access, caller: &Caller) -> Result<(), Problem> {
 
 /// A refusal in the words of the endpoint: SCIM has an error format of its own (RFC 7644 §3.12).
 fn refuse(access: Access, problem: Problem) -> Response {
-    if !access.is_scim() {
-        return problem.into_response();
-    }
     let unauthenticated = problem.status == StatusCode::UNAUTHORIZED;
+    if !access.is_scim() {
+        let mut response = problem.into_response();
+        if unauthenticated && access.takes_basic() {
+            let basic = HeaderValue::from_static("Basic realm=\"musterd\"");
+            response.headers_mut().append(header::WWW_AUTHENTICATE, basic);
+        }
+        return response;
+    }
     let mut response =
         crate::http::scim::reply::Failure::from(ScimError::plain(problem.status.as_u16(), problem.detail))
             .into_response();
@@ -96,39 +122,70 @@ fn refuse(access: Access, problem: Problem) -> Response {
 }
 
 /// Who is calling. A token that opens nothing is as good as none.
-fn identify(app: &App, request: &Request, origin: Origin) -> Result<Caller, Problem> {
+fn identify(app: &App, access: Access, request: &Request, origin: Origin) -> Result<Caller, Problem> {
     if let Some(Peer::Socket { uid }) = request.extensions().get::<Peer>() {
         let permissions = Permission::ALL.iter().copied().collect();
         return Ok(Caller { actor: Actor::Socket { uid: *uid }, permissions, ..Caller::anonymous(origin) });
     }
-    let Some(token) = bearer(request) else { return Ok(Caller::anonymous(origin)) };
-    if let Some((user, session)) = app.auth.session(token)? {
-        let permissions = role::permissions_of(&app.auth.roles_of(&user)?);
+    if access == Access::Visitor {
+        return visitor(app, request.headers(), origin);
+    }
+    if access.takes_basic()
+        && let Some((id, secret)) = basic(request.headers())
+    {
+        let caller = api_token(app, secret.expose(), &origin)?;
+        let named = caller.filter(|caller| matches!(&caller.actor, Actor::Token { id: own } if own.to_string() == id));
+        return Ok(named.unwrap_or_else(|| Caller::anonymous(origin)));
+    }
+    let Some(token) = bearer(request.headers()) else { return Ok(Caller::anonymous(origin)) };
+    if let Some(session) = app.auth.session(token)? {
+        let user = &session.0;
+        let permissions = role::permissions_of(&app.auth.roles_of(user)?);
         let actor = Actor::User { id: user.id };
         let owner = Some((user.id, user.session_epoch));
-        return Ok(Caller {
-            actor,
-            permissions,
-            owner,
-            session: Some(Box::new((user, session))),
-            ..Caller::anonymous(origin)
-        });
+        return Ok(Caller { actor, permissions, owner, session: Some(session), ..Caller::anonymous(origin) });
     }
     Ok(api_token(app, token, &origin)?.unwrap_or_else(|| Caller::anonymous(origin)))
 }
 
 /// The token of an `Authorization: Bearer` header (RFC 6750 §2.1). Tokens in URLs or bodies are not looked for.
-fn bearer(request: &Request) -> Option<&str> {
-    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
+/// The name and secret of an `Authorization: Basic` header (RFC 7617), both form-encoded (RFC 6749 §2.3.1).
+fn basic(headers: &HeaderMap) -> Option<(String, Secret)> {
+    let (scheme, text) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let text = scheme.eq_ignore_ascii_case("basic").then(|| BASE64.decode(text.trim().as_bytes()).ok())??;
+    let text = Zeroizing::new(String::from_utf8(text).ok()?);
+    let (id, secret) = text.split_once(':')?;
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8().ok().map(String::from);
+    Some((decoded(id)?, Secret::new(decoded(secret)?)))
+}
+
+/// The user whom a request through a reverse proxy is from: by the header, or by the cookie. What they may do here is
+/// not asked.
+fn visitor(app: &App, headers: &HeaderMap, origin: Origin) -> Result<Caller, Problem> {
+    let mut found = match bearer(headers) {
+        Some(token) => app.auth.session(token)?,
+        None => None,
+    };
+    if found.is_none()
+        && let Some(token) = cookie::token(headers, &app.settings.forward_auth.cookie)
+    {
+        found = app.auth.session(token.expose())?;
+    }
+    let Some(session) = found else { return Ok(Caller::anonymous(origin)) };
+    let actor = Actor::User { id: session.0.id };
+    Ok(Caller { actor, session: Some(session), ..Caller::anonymous(origin) })
+}
+
 fn api_token(app: &App, text: &str, origin: &Origin) -> Result<Option<Caller>, StoreError> {
     let Some(hash) = hash_token(TokenKind::Api, text) else { return Ok(None) };
-    let view = app.store.view();
     let now = app.store.clock().now();
-    let Some(token) = tokens::get(&view, hash)?.filter(|token| token.is_live(now)) else { return Ok(None) };
+    let Some(token) = tokens::carried(&app.store, hash)?.filter(|token| token.is_live(now)) else { return Ok(None) };
     let owner = match token.owner {
         Some(id) => match current_owner(app, id, token.owner_epoch)? {
             Some(owner) => Some(owner),
@@ -142,10 +199,11 @@ fn api_token(app: &App, text: &str, origin: &Origin) -> Result<Option<Caller>, S
     let made_by = owner.as_ref().map(|owner| (owner.id, owner.session_epoch));
     let origin = Origin { client: Some(token.id), ..origin.clone() };
     let mut caller = Caller { actor: Actor::Token { id: token.id }, owner: made_by, ..Caller::anonymous(origin) };
-    match token.grant {
+    match &token.grant {
         Grant::Scim(source) => {
-            let is_on = app.source(&source).is_some_and(|source| source.enabled);
-            caller.scim = is_on.then_some(Provider { source, token: token.id, profile: token.profile });
+            let is_on = app.source(source).is_some_and(|source| source.enabled);
+            let provider = || Provider { source: source.clone(), token: token.id, profile: token.profile };
+            caller.scim = is_on.then(provider);
         }
         Grant::Scopes(scopes) => {
             caller.permissions = match &owner {
@@ -153,7 +211,7 @@ fn api_token(app: &App, text: &str, origin: &Origin) -> Result<Option<Caller>, S
                     let held = role::permissions_of(&app.auth.roles_of(owner)?);
                     scopes.intersection(&held).copied().collect()
                 }
-                None => scopes,
+                None => scopes.clone(),
             };
         }
     }

@@ -1,41 +1,72 @@
 //! Every request: an id, the client's address, one line in the log, and headers that keep answers private.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddrV4};
+use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use data_encoding::HEXLOWER;
 
 use crate::auth::login::Origin;
 use crate::base::clock::Stopwatch;
+use crate::base::rng::Names;
 use crate::http::caller::Peer;
+use crate::http::error::Problem;
 use crate::http::scim;
 use crate::http::state::App;
 
 /// Most proxies in a row that are looked through.
 const HOPS_MAX: usize = 32;
 
-/// Most characters of what a client calls itself.
+/// Most bytes of what a client calls itself. (What is looked at is visible ASCII.)
 const AGENT_MAX: usize = 200;
 
+/// Checks: they are told in the log where something is wrong, or at the level debug.
+const QUIET: &[&str] = &["/healthz", "/readyz", "/api/v1/introspect", "/api/v1/forward-auth"];
+
+/// What every request is wrapped in.
+#[derive(Clone)]
+pub struct Wrapping {
+    app: App,
+    names: Arc<Names>,
+}
+
+impl Wrapping {
+    /// For the requests of one daemon.
+    #[must_use]
+    pub fn new(app: App) -> Self {
+        let names = Arc::new(Names::new(app.store.rng()));
+        Self { app, names }
+    }
+}
+
 /// Wraps every request.
-pub async fn wrap(State(app): State<App>, mut request: Request, next: Next) -> Response {
+pub async fn wrap(State(Wrapping { app, names }): State<Wrapping>, mut request: Request, next: Next) -> Response {
     let watch = Stopwatch::start();
-    let id = HEXLOWER.encode(&app.store.rng().bytes::<8>());
+    let id = HEXLOWER.encode(&names.next());
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let route = request.extensions().get::<MatchedPath>().cloned();
     let peer = request.extensions().get::<Peer>().copied();
     let address = match peer {
-        Some(Peer::Network(address)) => Some(client(&app, &request, address)),
-        _ => None,
+        Some(Peer::Network(address)) => client(&app, &request, address).map(Some),
+        _ => Ok(None),
     };
     let agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    let agent = agent.map(|agent| agent.chars().take(AGENT_MAX).collect());
-    request.extensions_mut().insert(Origin { address, request: Some(id.clone()), client: None, agent });
+    let agent = agent.map(|agent| agent.get(..AGENT_MAX).unwrap_or(agent).to_owned());
     let is_scim = request.uri().path().starts_with("/scim/");
-    let mut response = next.run(request).await;
+    let mut response = match address {
+        Ok(address) => {
+            request.extensions_mut().insert(Origin { address, request: Some(id.clone()), client: None, agent });
+            next.run(request).await
+        }
+        Err(Unreadable) if is_scim => scim::reply::in_other_words(StatusCode::BAD_REQUEST).into_response(),
+        Err(Unreadable) => {
+            let detail = "the proxy's X-Forwarded-For holds something else than addresses, or too many of them";
+            Problem::bad_request("bad_forwarded_for", detail).into_response()
+        }
+    };
     // A timeout or a panic is answered by a layer that knows no SCIM.
     if is_scim && response.status().is_server_error() && !scim::reply::is_scim(&response) {
         response = scim::reply::in_other_words(response.status()).into_response();
@@ -48,9 +79,10 @@ pub async fn wrap(State(app): State<App>, mut request: Request, next: Next) -> R
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     let status = response.status().as_u16();
-    let route = route.as_deref().unwrap_or("no route");
-    if route == "/healthz" || route == "/readyz" {
-        tracing::debug!(http.route = route, http.status = status, "request");
+    let route = route.as_ref().map_or("no route", MatchedPath::as_str);
+    // What is asked before every request of others, and answered as ever, would fill the log.
+    if QUIET.contains(&route) && status < 400 {
+        tracing::debug!(request.id = id, http.route = route, http.status = status, "request");
     } else {
         tracing::info!(
             request.id = id, http.method = %method, http.route = route, http.status = status,
@@ -60,22 +92,41 @@ pub async fn wrap(State(app): State<App>, mut request: Request, next: Next) -> R
     response
 }
 
+/// Is it a proxy whose word on who asks is believed?
+#[must_use]
+pub fn is_trusted(app: &App, peer: Peer) -> bool {
+    matches!(peer, Peer::Network(address) if trusts(app, address))
+}
+
+fn trusts(app: &App, address: IpAddr) -> bool {
+    app.settings.trusted_proxies.iter().any(|proxy| proxy.contains(address))
+}
+
+/// A proxy that the settings trust says something of the client that cannot be read.
+struct Unreadable;
+
 /// The client's address: the peer's, or, behind proxies that the settings trust, the last one in
-/// `X-Forwarded-For` that is not such a proxy.
-fn client(app: &App, request: &Request, peer: IpAddr) -> IpAddr {
-    let trusted = |address: &IpAddr| app.settings.trusted_proxies.contains(&address.to_canonical());
-    if !trusted(&peer) {
-        return peer;
+/// `X-Forwarded-For` that is not such a proxy. What anybody else writes there is not looked at.
+fn client(app: &App, request: &Request, peer: IpAddr) -> Result<IpAddr, Unreadable> {
+    let trusted = |address: IpAddr| trusts(app, address);
+    if !trusted(peer) {
+        return Ok(peer);
     }
-    let values: Vec<&str> =
-        request.headers().get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).collect();
+    let values: Result<Vec<&str>, _> =
+        request.headers().get_all("x-forwarded-for").iter().map(|value| value.to_str()).collect();
+    let values = values.map_err(|_| Unreadable)?;
     let mut client = peer;
-    for hop in values.iter().rev().flat_map(|value| value.rsplit(',')).take(HOPS_MAX) {
-        let Ok(hop) = hop.trim().parse::<IpAddr>() else { return client };
-        client = hop;
-        if !trusted(&hop) {
-            return hop;
+    for (hops, hop) in values.iter().rev().flat_map(|value| value.rsplit(',')).enumerate() {
+        client = address(hop).filter(|_| hops < HOPS_MAX).ok_or(Unreadable)?;
+        if !trusted(client) {
+            break;
         }
     }
-    client
+    Ok(client)
+}
+
+/// An address; some proxies add the port.
+fn address(hop: &str) -> Option<IpAddr> {
+    let hop = hop.trim();
+    hop.parse().ok().or_else(|| hop.parse::<SocketAddrV4>().ok().map(|address| (*address.ip()).into()))
 }

@@ -176,6 +176,9 @@ pub fn is_scim(response: &Response) -> bool {
 pub fn in_other_words(status: StatusCode) -> Failure {
     let detail = match status {
         StatusCode::SERVICE_UNAVAILABLE => "this took too long; try again",
+        StatusCode::BAD_REQUEST => {
+            "the proxy's X-Forwarded-For holds something else than addresses, or too many of them"
+        }
         _ => "an internal fault; the daemon's log says more",
     };
     ScimError::plain(status.as_u16(), detail).into()

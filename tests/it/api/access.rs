@@ -36,6 +36,8 @@ fn every_route_but_login_health_set_up_and_scims_description_refuses_the_anonymo
             "/api/v1/authenticate/{transaction}/password",
             "/api/v1/authenticate/{transaction}/enrol",
             "/api/v1/password-link",
+            "/api/v1/session/cookie",
+            "/.well-known/jwks.json",
             "/healthz",
             "/readyz",
             "/scim/v2/ServiceProviderConfig",

@@ -1,5 +1,12 @@
-//! Logins on the running daemon.
+//! Logins, sessions and tokens on the running daemon.
 
 mod face;
+mod factors;
+mod forward_auth;
+mod jwt;
 mod login;
+mod out_means_out;
+mod proxies;
+mod requirements_p_t;
+mod sessions;
 mod totp;

@@ -262,6 +262,8 @@ impl Caller {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .allow_non_standard_methods(true)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
             .timeout_global(Some(Duration::from_secs(60)))
             .build();
         let mut response = ureq::Agent::new_with_config(agent).run(request)?;

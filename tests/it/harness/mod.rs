@@ -15,3 +15,4 @@ pub(crate) mod samba;
 pub(crate) mod scim_server;
 pub(crate) mod slapd;
 pub(crate) mod smtpd;
+pub(crate) mod web_server;

@@ -1,5 +1,6 @@
 //! The outbox and the mail channel against a real mail server.
 
+mod sms;
 mod tls;
 
 use std::collections::BTreeSet;

@@ -87,6 +87,7 @@ pub async fn enrol(
     let wanted = prove::Wish { method: wish.method.as_deref().map(method_of).transpose()?, consent: wish.consent };
     let proof = with_password(wish.proof, wish.current_password).proof()?;
     let (method, enrolment) = app.auth.enrol_factor(&me(&caller)?, wanted, &proof).await?;
+    app.send_soon();
     let shown = enrolment.shown.with("id", json!(enrolment.factor)).with("method", method.name());
     Ok((StatusCode::CREATED, Json(Value::Object(shown.0))))
 }
@@ -98,6 +99,7 @@ pub async fn challenge_enrolment(
     Segment(factor): Segment<FactorId>,
 ) -> Result<Json<Value>, Problem> {
     let (method, shown) = app.auth.challenge_enrolment(&me(&caller)?, factor).await?;
+    app.send_soon();
     Ok(Json(Value::Object(shown.with("method", method.name()).0)))
 }
 
@@ -108,6 +110,7 @@ pub async fn challenge(
     Body(choice): Body<Choice>,
 ) -> Result<Json<Value>, Problem> {
     let (method, shown) = app.auth.challenge_own(&me(&caller)?, choice.chosen()?).await?;
+    app.send_soon();
     Ok(Json(Value::Object(shown.with("method", method.name()).0)))
 }
 

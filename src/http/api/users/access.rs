@@ -8,15 +8,14 @@ use serde_json::{Value, json};
 
 use super::{find, find_to_change, not_oneself};
 use crate::auth::throttle::Key;
+use crate::base::id::SessionId;
 use crate::base::secret::Secret;
-use crate::directory::policy::FactorRule;
 use crate::directory::user::User;
 use crate::http::api::session::session_view;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, Segment};
 use crate::http::state::App;
-use crate::store::credentials;
 
 /// A password that an administrator sets.
 #[derive(Deserialize)]
@@ -72,10 +71,7 @@ pub async fn unlock(
     Segment(name): Segment<String>,
 ) -> Result<StatusCode, Problem> {
     let user = find_to_change(&app, &caller, &name)?;
-    app.auth.throttle.clear(Key::Password(user.id));
-    app.auth.throttle.clear(Key::Code(user.id));
-    app.auth.throttle.clear(Key::Face(user.id));
-    app.auth.note_unlock(caller.author(), &user).await?;
+    app.auth.unlock(caller.author(), &user).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -98,54 +94,16 @@ pub async fn end_sessions(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Could this user come in now, and if not, why?
-pub async fn explain(State(app): State<App>, Segment(name): Segment<String>) -> Result<Json<Value>, Problem> {
-    let user = find(&app, &name)?;
-    let now = app.store.clock().now();
-    let source = app.source(&user.source);
-    let at_source = match (source.and_then(|source| source.pulled.as_ref()), &user.external_id) {
-        (Some(follower), Some(id)) => Some(match follower.source.look_up(id).await {
-            Ok(Some(found)) => crate::http::api::sources::at_source(&found),
-            Ok(None) => json!({"absent": true}),
-            Err(why) => json!({"unknown": why.to_string()}),
-        }),
-        _ => None,
-    };
-    let reads = app.store.view();
-    let mut gates = Vec::new();
-    if !user.is_active() {
-        gates.push("account_disabled");
+/// Ends one session of a user.
+pub async fn end_session(
+    State(app): State<App>,
+    caller: Caller,
+    Segment((name, session)): Segment<(String, SessionId)>,
+) -> Result<StatusCode, Problem> {
+    let user = find_to_change(&app, &caller, &name)?;
+    if app.auth.end_session(caller.author(), user, session).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Problem::not_found("session"))
     }
-    if user.is_expired(now) {
-        gates.push("account_expired");
-    }
-    if !source.is_some_and(|source| source.enabled && source.login) {
-        gates.push("source_not_allowed");
-    }
-    let backends = app.auth.backends.iter().filter(|backend| backend.verifier.is_some());
-    let backends = backends.map(|backend| json!({"id": backend.id, "resting": backend.breaker.is_open()}));
-    let (rule, cause) = app.auth.factor_rule(&user)?;
-    let factor = match rule {
-        FactorRule::NotAsked => "not_asked",
-        FactorRule::IfEnrolled => "if_enrolled",
-        FactorRule::Required => "required",
-    };
-    Ok(Json(json!({
-        "username": user.username,
-        "state": user.state,
-        "expires_at": user.expires_at,
-        "source": user.source,
-        "may_come_in": gates.is_empty(),
-        "refused_by": gates,
-        "password_kept_here": credentials::get(&reads, user.id)?.is_some(),
-        "must_change_password": user.must_change_password,
-        "second_factor": factor,
-        "second_factor_by": cause.describe(),
-        "factors_enrolled": credentials::factors(&reads, user.id)?.iter().filter(|factor| factor.confirmed).count(),
-        "waits_until": app.auth.throttle.waits_until(Key::Password(user.id), now),
-        "remote_backends": backends.collect::<Vec<_>>(),
-        "only_from_source": app.auth.settings.only_from_source,
-        "at_source": at_source,
-        "quiet_since": user.quiet_since(),
-    })))
 }

@@ -30,6 +30,9 @@ pub struct Wish {
     source: Option<String>,
     #[serde(default)]
     password: Option<Secret>,
+    /// The hash of the password, from where the user comes from.
+    #[serde(default)]
+    password_hash: Option<Secret>,
     /// Make a link by which the user sets the password, and mail it.
     #[serde(default)]
     password_link: bool,
@@ -40,11 +43,11 @@ pub struct Wish {
 /// Makes a user.
 pub async fn create(State(app): State<App>, caller: Caller, Body(wish): Body<Wish>) -> Result<Response, Problem> {
     check_source(&app, wish.source.as_deref())?;
-    let Wish { password, password_link, fields, .. } = wish;
-    let fields = read_fields(fields)?;
+    let way = WayIn::of(&caller, &wish)?;
+    let fields = read_fields(wish.fields)?;
     require(&fields)?;
     let change = fields.parse(&app, &caller)?;
-    make(&app, caller, change, password, password_link).await
+    make(&app, caller, change, way).await
 }
 
 /// Makes a user with everything of another but name, username, email, password and factors.
@@ -58,14 +61,14 @@ pub async fn duplicate(
     if !role::may_manage(&caller.permissions, &app.auth.roles_of(&original)?) {
         return Err(Problem::forbidden("this user holds permissions that you do not: they are not yours to give"));
     }
-    let Wish { password, password_link, fields, .. } = wish;
-    let fields = read_fields(fields)?;
+    let way = WayIn::of(&caller, &wish)?;
+    let fields = read_fields(wish.fields)?;
     require(&fields)?;
     let own = fields.parse(&app, &caller)?;
     let groups = own.groups.or(Some(own_groups(&app, &original)?)).filter(|groups| !groups.is_empty());
     let change = AccountChange { user: copied(&original, own.user, app.store.clock().now()), groups };
     authorize(&caller, &change)?;
-    make(&app, caller, change, password, password_link).await
+    make(&app, caller, change, way).await
 }
 
 /// What the new one does not say is taken from the original.
@@ -127,26 +130,43 @@ fn require(fields: &Fields) -> Result<(), Problem> {
     if faults.is_empty() { Ok(()) } else { Err(Problem::fields(faults)) }
 }
 
-async fn make(
-    app: &App,
-    caller: Caller,
-    change: AccountChange,
+/// What lets the new user in.
+struct WayIn {
     password: Option<Secret>,
+    password_hash: Option<Secret>,
     link: bool,
-) -> Result<Response, Problem> {
-    if password.is_some() && link {
-        return Err(Problem::field("password_link", "one_of", "goes without password: the user sets it by the link"));
+}
+
+impl WayIn {
+    /// One of them at most, from somebody who may give it.
+    fn of(caller: &Caller, wish: &Wish) -> Result<Self, Problem> {
+        let Wish { password, password_hash, password_link: link, .. } = wish;
+        if password.is_some() && *link {
+            return Err(Problem::field(
+                "password_link",
+                "one_of",
+                "goes without password: the user sets it by the link",
+            ));
+        }
+        if password_hash.is_some() && (password.is_some() || *link) {
+            return Err(Problem::field("password_hash", "one_of", "goes without password and without password_link"));
+        }
+        if password.is_some() || password_hash.is_some() || *link {
+            caller.must(Permission::UsersPassword)?;
+        }
+        Ok(Self { password: password.clone(), password_hash: password_hash.clone(), link: *link })
     }
-    if password.is_some() || link {
-        caller.must(Permission::UsersPassword)?;
-    }
+}
+
+async fn make(app: &App, caller: Caller, change: AccountChange, way: WayIn) -> Result<Response, Problem> {
     let AccountChange { user: mut rest, groups } = change;
     let (Some(username), Some(name)) = (rest.username.take(), rest.name.take()) else {
         return Err(Problem::field("username", "missing", "must be given"));
     };
     let id = UserId::new(app.store.clock().now(), app.store.rng());
     let user = NewUser { id, username, name, source: SourceId::local(), rest, disabled: None };
-    let account = NewAccount { user, groups: groups.unwrap_or_default(), password, link };
+    let WayIn { password, password_hash, link } = way;
+    let account = NewAccount { user, groups: groups.unwrap_or_default(), password, password_hash, link };
     let made = app.auth.create_account(caller.author(), account, app.users.lifetime, &app.settings.public_url).await?;
     created(app, &made)
 }

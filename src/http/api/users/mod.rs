@@ -17,6 +17,7 @@ use crate::store::users;
 pub mod access;
 pub mod change;
 pub mod create;
+pub mod explain;
 pub mod fields;
 pub mod list;
 pub mod state;

@@ -15,6 +15,7 @@ use tower::ServiceExt;
 
 use crate::auth::breaker::Breaker;
 use crate::auth::hasher::Hasher;
+use crate::auth::jwt::Signer;
 use crate::auth::login::{Authenticator, Newcomers};
 use crate::auth::settings::{Hashing, Settings as LoginSettings};
 use crate::auth::throttle::Throttle;
@@ -113,7 +114,7 @@ pub(super) async fn world_with(change: impl FnOnce(&mut Setup)) -> World {
     let clock = Clock::manual(Timestamp::from_second(1_800_000_000).unwrap());
     let store = Arc::new(Store::in_memory(clock.clone(), Rng::seeded(1)).unwrap());
     let settings = Settings { public_url: "https://id.example.org".to_owned(), ..Settings::default() };
-    let hashing = Hashing { memory_kib: 64, iterations: 1, lanes: 1, threads: 1, queue: 64 };
+    let hashing = Hashing { memory_kib: 64, iterations: 1, lanes: 1, threads: 1, queue: 64, reserved: 8 };
     let login = LoginSettings { hashing, ..LoginSettings::default() };
     let mut setup = Setup {
         http: settings,
@@ -132,12 +133,13 @@ pub(super) async fn world_with(change: impl FnOnce(&mut Setup)) -> World {
         verify_with: verify_with.map(source),
         breaker: Breaker::default(),
         outage_cache: None,
+        lockout: None,
     };
     let auth = Authenticator {
         factors: crate::auth::factors::Factors::default(),
         beside: tokio_util::task::TaskTracker::new(),
         hasher: Hasher::start(&login.hashing, store.rng()).unwrap(),
-        throttle: Throttle::new(login.lockout.clone()),
+        throttle: Throttle::new(login.lockout.clone(), store.clone()),
         grants: std::sync::Arc::default(),
         newcomers: Arc::new(Nobody),
         store: store.clone(),
@@ -159,9 +161,11 @@ pub(super) async fn world_with(change: impl FnOnce(&mut Setup)) -> World {
         pages: Default::default(),
         scim,
         auth: Arc::new(auth),
+        jwt: Arc::new(Signer::new(store.clone(), Default::default(), String::new())),
         sources: kinds.map(info).into(),
         sweep: Arc::new(Sweep::new(store.clone(), sweep())),
         driver: Arc::new(Driver::new(Vec::new(), Arc::new(Nobody), clock.clone())),
+        texts: None,
         users: UserDefaults { lifetime, ..UserDefaults::default() },
         effective: Vec::new(),
         store,
