@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tokio_util::task::TaskTracker;
 

@@ -52,7 +52,7 @@ impl World {
     }
 
     async fn me(&self, name: &str, token: &Secret) -> Me {
-        let (user, session) = self.auth.session(token.expose()).unwrap().unwrap();
+        let (user, session) = (*self.auth.session(token.expose()).unwrap().unwrap()).clone();
         assert_eq!(user.username.as_str(), name);
         Me { user, session, origin: Origin::default() }
     }

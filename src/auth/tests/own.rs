@@ -16,7 +16,7 @@ impl World {
     }
 
     fn mine(&self, token: &Secret) -> Me {
-        let (user, session) = self.auth.session(token.expose()).unwrap().unwrap();
+        let (user, session) = (*self.auth.session(token.expose()).unwrap().unwrap()).clone();
         Me { user, session, origin: Origin::default() }
     }
 }
@@ -147,8 +147,8 @@ async fn a_trusted_device_is_spared_the_factor_until_something_changes() {
     world.auth.store.clock().advance(SignedDuration::from_hours(24 * 8));
     assert_eq!(asked(with(device).await).1, Stage::Factor, "a week is over");
     let device = trust().await;
-    let user = world.auth.session(granted(with(device.clone()).await).expose()).unwrap().unwrap().0;
-    assert_eq!(world.auth.forget_devices(Author::system("test"), &user, None).await.unwrap(), 2);
+    let (user, _) = &*world.auth.session(granted(with(device.clone()).await).expose()).unwrap().unwrap();
+    assert_eq!(world.auth.forget_devices(Author::system("test"), user, None).await.unwrap(), 2);
     asked(with(device).await);
     let device = trust().await;
     world.change(&ada, |user, _| user.end_sessions()).await;

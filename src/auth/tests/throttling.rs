@@ -12,7 +12,7 @@ fn from(address: &str) -> Origin {
 }
 
 async fn try_from(world: &World, address: &str, name: &str, password: &str) -> Result<Outcome, LoginError> {
-    world.auth.authenticate(name, &Secret::new(password), &from(address)).await
+    world.auth.authenticate(name, &Secret::new(password), None, &from(address)).await
 }
 
 fn is_held(outcome: &Result<Outcome, LoginError>) -> bool {

@@ -41,9 +41,9 @@ fn passwords() -> Figure {
 fn codes() -> Figure {
     let daemon = Daemon::start("[lockout]\ncode_attempts = 100\nnetwork_attempts = 1000000\n");
     add_users(&daemon, 1);
-    let mut client = Client::connect(&daemon.address);
-    let mut send = |request: Vec<u8>| -> Value {
-        let (status, body) = client.send(&request);
+    // A connection each: the daemon closes one that waits for a step.
+    let send = |request: Vec<u8>| -> Value {
+        let (status, body) = Client::connect(&daemon.address).send(&request);
         assert!(status < 300, "{status} {}", String::from_utf8_lossy(&body));
         serde_json::from_slice(&body).unwrap_or_default()
     };

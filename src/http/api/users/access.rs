@@ -7,7 +7,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{find, find_to_change, not_oneself};
-use crate::auth::throttle::Key;
 use crate::base::id::SessionId;
 use crate::base::secret::Secret;
 use crate::directory::user::User;
