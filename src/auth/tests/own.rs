@@ -87,7 +87,10 @@ async fn a_factor_counts_once_it_is_confirmed_and_then_asks_for_itself() {
     let nothing = world.auth.enrol_factor(&me, Wish::default(), &Proof::default()).await.err().unwrap();
     assert!(matches!(nothing, LoginError::ProofRequired(methods) if methods == [Method::Password]));
     let wrong = Proof { password: Some(Secret::new("wrong")), ..Proof::default() };
-    assert!(matches!(world.auth.enrol_factor(&me, Wish::default(), &wrong).await.err().unwrap(), LoginError::InvalidCredentials));
+    assert!(matches!(
+        world.auth.enrol_factor(&me, Wish::default(), &wrong).await.err().unwrap(),
+        LoginError::InvalidCredentials
+    ));
     let right = Proof { password: Some(Secret::new(PASSWORD)), ..Proof::default() };
     let (_, enrolment) = world.auth.enrol_factor(&me, Wish::default(), &right).await.unwrap();
     granted(world.login("ada", PASSWORD).await);
