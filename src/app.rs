@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::breaker::Breaker;
 use crate::auth::factors::code::{Channel as CodeChannel, CodeKind};
+use crate::auth::factors::face::Face;
 use crate::auth::factors::passkey::PasskeyKind;
 use crate::auth::factors::totp::TotpKind;
 use crate::auth::factors::{Factors, Kind};
@@ -51,9 +52,12 @@ use crate::sync::rules::Rules;
 use crate::sync::task::{Follower, SyncTask};
 use crate::tasks::{Driver, Journal, Task, Work};
 
+mod faces;
 pub mod first_start;
 pub mod logging;
 mod texts;
+
+use faces::Forgetting;
 
 /// A daemon whose doors are open, ready to run.
 pub struct Daemon {
@@ -74,7 +78,7 @@ impl Daemon {
     pub async fn build(loaded: Loaded, store: Store) -> Result<Self, String> {
         let effective = loaded.effective.iter().map(|one| serde_json::to_value(one).unwrap_or_default()).collect();
         let pinned_url = loaded.is_pinned("server.public_url");
-        let Settings { mut http, mut auth, jwt, lifecycle, sources, scim, mail, sms, .. } = loaded.settings;
+        let Settings { mut http, mut auth, jwt, lifecycle, sources, scim, face, mail, sms, .. } = loaded.settings;
 
         let listeners = Listeners::bind(&http).await?;
         http.listen = listeners.address().map_err(|error| error.to_string())?;
@@ -90,6 +94,7 @@ impl Daemon {
         let always_asked = sources.iter().filter(|source| source.mfa).map(|source| source.id.clone());
         auth.mfa.rules.sources = always_asked.collect();
         let passkeys = passkeys(&auth, &http.public_url)?;
+        let face = face.map(|face| Face::new(&face, auth.issuer.clone())).transpose()?;
         let auth = Arc::new(Authenticator {
             hasher: Hasher::start(&auth.hashing, store.rng())?,
             throttle: Throttle::new(auth.lockout.clone(), store.clone()),
@@ -97,7 +102,7 @@ impl Daemon {
             newcomers,
             beside: TaskTracker::new(),
             grants: grants(&sources).into(),
-            factors: factors(&auth, passkeys.as_ref(), sms.as_ref()),
+            factors: factors(&auth, passkeys.as_ref(), sms.as_ref(), face.as_ref()),
             passkeys,
             store: store.clone(),
             settings: auth,
@@ -105,8 +110,8 @@ impl Daemon {
         let jwt = Arc::new(Signer::new(store.clone(), jwt, http.public_url.clone()));
         jwt.keep_keys().await.map_err(|error| error.to_string())?;
         let sweep = Arc::new(Sweep::new(store.clone(), lifecycle));
-        let mut work: Vec<Arc<dyn Task>> =
-            vec![sweep.clone(), Arc::new(outbox(&store, mail.as_ref(), sms.clone(), product)?)];
+        let ways = (sms.clone(), face);
+        let mut work: Vec<Arc<dyn Task>> = vec![sweep.clone(), Arc::new(outbox(&store, mail.as_ref(), ways, product)?)];
         if jwt.settings.enabled {
             work.push(jwt.clone());
         }
@@ -191,7 +196,12 @@ fn passkeys(settings: &AuthSettings, public_url: &str) -> Result<Option<Arc<Pass
 }
 
 /// The second factors that the settings want.
-fn factors(settings: &AuthSettings, passkeys: Option<&Arc<Passkeys>>, sms: Option<&Arc<Sms>>) -> Factors {
+fn factors(
+    settings: &AuthSettings,
+    passkeys: Option<&Arc<Passkeys>>,
+    sms: Option<&Arc<Sms>>,
+    face: Option<&Arc<Face>>,
+) -> Factors {
     let wanted = |method| settings.mfa.methods.contains(&method);
     let code = |channel| -> Arc<dyn Kind> {
         let FactorSettings { code_life, resend_after, .. } = settings.mfa;
@@ -209,6 +219,9 @@ fn factors(settings: &AuthSettings, passkeys: Option<&Arc<Passkeys>>, sms: Optio
     }
     if let Some(sms) = sms.filter(|_| wanted(Method::Sms)) {
         kinds.push(code(CodeChannel::Sms(sms.policy().clone())));
+    }
+    if let Some(face) = face.filter(|_| wanted(Method::Face)) {
+        kinds.push(face.clone());
     }
     Factors::new(kinds)
 }
@@ -245,17 +258,19 @@ async fn watch_all(watched: Vec<Follower>, driver: &Arc<Driver>, stop: &Cancella
     while watching.join_next().await.is_some() {}
 }
 
-/// The outbox with its ways out; without settings for one, messages wait until they are of no use.
+/// The outbox with its ways out; without settings for one, messages wait until they are of no use. The provider of faces
+/// is told to forget people even where faces are asked for no more.
 fn outbox(
     store: &Arc<Store>,
     mail: Option<&MailSettings>,
-    sms: Option<Arc<Sms>>,
+    (sms, face): (Option<Arc<Sms>>, Option<Arc<Face>>),
     product: Product,
 ) -> Result<Outbox, String> {
     let mail = mail.map(Mail::new).transpose().map_err(|error| format!("mail: {error}"))?;
     let mail = mail.map(|mail| -> Arc<dyn Channel> { Arc::new(mail.of(product)) });
     let sms = sms.map(|sms| -> Arc<dyn Channel> { sms });
-    Ok(Outbox::new(store.clone(), mail).with_sms(sms))
+    let face = face.map(|face| -> Arc<dyn Channel> { Arc::new(Forgetting(face)) });
+    Ok(Outbox::new(store.clone(), mail).with_sms(sms).with_face(face))
 }
 
 fn build_sources(

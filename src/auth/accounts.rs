@@ -189,6 +189,7 @@ impl Authenticator {
         };
         let removed = self.store.write::<_, WriteError>(write).await?;
         self.throttle.clear(Key::Code(id));
+        self.throttle.clear(Key::Face(id));
         Ok(removed)
     }
 }

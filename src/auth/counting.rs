@@ -11,6 +11,7 @@ use super::login::{Authenticator, LoginError, Origin};
 use super::throttle::{Begins, Held, Key, Rows};
 use crate::base::id::UserId;
 use crate::directory::audit::{Actor, Author, Target};
+use crate::directory::factor::Method;
 use crate::directory::user::User;
 use crate::store::audit::{self, Entry};
 use crate::store::tx::Tx;
@@ -59,12 +60,14 @@ impl Authenticator {
         self.count_all(Some(account), user.map_or(Target::Unknown, users::target), origin, now).await
     }
 
-    /// Counts the try of a code, of whichever factor, before it is checked.
+    /// Counts the try of a second factor before it is checked. Who runs out of tries with their face can still use
+    /// another method (NIST SP 800-63B-4 §3.2.3); all others count together.
     ///
     /// # Errors
     /// [`LoginError::TooManyAttempts`], of the user over all logins, or of the network.
-    pub async fn count_code(&self, user: &User, origin: &Origin) -> Result<Counted, LoginError> {
-        self.count_all(Some(Key::Code(user.id)), users::target(user), origin, self.store.clock().now()).await
+    pub async fn count_try(&self, user: &User, method: Method, origin: &Origin) -> Result<Counted, LoginError> {
+        let key = if method == Method::Face { Key::Face(user.id) } else { Key::Code(user.id) };
+        self.count_all(Some(key), users::target(user), origin, self.store.clock().now()).await
     }
 
     /// Counts the try of a passkey that says itself whose it is: against the network alone, since no guess of one comes
@@ -188,7 +191,7 @@ impl Authenticator {
 
     fn keys_of(&self, user: &User) -> Vec<Key> {
         let at_sources = self.backends.iter().map(|backend| Key::at_source(&backend.id, user.username.as_str()));
-        [Key::Password(user.id), Key::Code(user.id)].into_iter().chain(at_sources).collect()
+        [Key::Password(user.id), Key::Code(user.id), Key::Face(user.id)].into_iter().chain(at_sources).collect()
     }
 
     /// What keeps a user waiting, for an administrator who asks.
@@ -198,6 +201,7 @@ impl Authenticator {
         json!({
             "passwords_until": self.throttle.waits_until(Key::Password(user), now),
             "codes_until": self.throttle.waits_until(Key::Code(user), now),
+            "faces_until": self.throttle.waits_until(Key::Face(user), now),
             "failures_since_success": consecutive,
             "needs_unlock": consecutive >= self.throttle.consecutive_limit(),
         })

@@ -4,7 +4,7 @@
 use super::factors::{Action, Ask, Enrolment, Response, Shown};
 use super::login::{Authenticator, LoginError, Origin, user};
 use super::passwords::tell;
-use super::prove::{self, Chosen, Prove};
+use super::prove::{self, Chosen, Prove, Wish};
 use crate::base::id::{FactorId, SessionId, UserId};
 use crate::base::secret::{Secret, TokenKind, hash_token, new_token};
 use crate::directory::audit::{Actor, Author};
@@ -41,6 +41,20 @@ pub struct Proof {
     pub chosen: Chosen,
     /// The answer for it.
     pub response: Response,
+}
+
+impl Proof {
+    /// Is there something to look at, for who has these factors?
+    fn must_be_for(&self, offered: &[Factor]) -> Result<(), LoginError> {
+        let answered = self.response.code.is_some() || self.response.credential.is_some();
+        match offered {
+            [] if self.password.is_none() => Err(LoginError::ProofRequired(vec![Method::Password])),
+            [_, ..] if !answered && self.chosen == Chosen::default() => {
+                Err(LoginError::ProofRequired(offered.iter().map(Factor::method).collect()))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The session that goes on after a change that ended all of them.
@@ -106,14 +120,11 @@ impl Authenticator {
     ///
     /// # Errors
     /// When the proof is wrong, or the method cannot be had.
-    pub async fn enrol_factor(
-        &self,
-        me: &Me,
-        method: Option<Method>,
-        proof: &Proof,
-    ) -> Result<(Method, Enrolment), LoginError> {
-        let method = self.to_enrol(method)?;
-        let kind = self.kind(method)?;
+    pub async fn enrol_factor(&self, me: &Me, wish: Wish, proof: &Proof) -> Result<(Method, Enrolment), LoginError> {
+        let kind = self.to_enrol(wish)?;
+        let method = kind.method();
+        // Nobody else is asked for anything before there is a proof to look at.
+        proof.must_be_for(&self.factors.offered(&self.store.view(), &me.user)?)?;
         let ahead = kind.ahead(&self.store, &me.ask(&me.user, Purpose::Enrol), Action::Enrol, &[]).await?;
         let who = me.clone();
         let act = move |tx: &mut Tx<'_>, user: &User| Ok(kind.enrol(tx, &who.ask(user, Purpose::Enrol), &ahead)?);
@@ -222,9 +233,9 @@ impl Authenticator {
         mut act: impl FnMut(&mut Tx<'_>, &User) -> Result<T, LoginError> + Send + 'static,
     ) -> Result<T, LoginError> {
         let offered = self.factors.offered(&self.store.view(), &me.user)?;
-        if offered.is_empty() {
-            let none = || LoginError::ProofRequired(vec![Method::Password]);
-            self.prove_password(&me.user, proof.password.as_ref().ok_or_else(none)?, &me.origin).await?;
+        proof.must_be_for(&offered)?;
+        if let (true, Some(password)) = (offered.is_empty(), &proof.password) {
+            self.prove_password(&me.user, password, &me.origin).await?;
             let (me, factors) = (me.clone(), self.factors.clone());
             let write = move |tx: &mut Tx<'_>| {
                 let user = me.now(tx)?;
@@ -234,9 +245,6 @@ impl Authenticator {
                 }
             };
             return self.store.write(write).await;
-        }
-        if proof.response.code.is_none() && proof.response.credential.is_none() && proof.chosen == Chosen::default() {
-            return Err(LoginError::ProofRequired(offered.iter().map(Factor::method).collect()));
         }
         let chosen = proof.chosen;
         let found = chosen.among(offered)?;
@@ -256,7 +264,7 @@ impl Authenticator {
         mut act: impl FnMut(&mut Tx<'_>, &User) -> Result<T, LoginError> + Send + 'static,
     ) -> Result<T, LoginError> {
         let kind = self.kind(method)?;
-        let counted = self.count_code(&me.user, &me.origin).await?;
+        let counted = self.count_try(&me.user, method, &me.origin).await?;
         let ahead = match kind.ahead(&self.store, &me.ask(&me.user, purpose), Action::Accept, &factors).await {
             Ok(ahead) => ahead,
             Err(error) => {
@@ -272,8 +280,8 @@ impl Authenticator {
             let ask = me.ask(&user, purpose);
             let prove = Prove { kind: &*kind, ask: &ask, factors: &factors, ahead: &ahead, author: &author };
             match prove.accept(tx, &response)? {
-                Some(_) => act(tx, &user).map(Ok),
-                None => {
+                true => act(tx, &user).map(Ok),
+                false => {
                     note(tx)?;
                     Ok(Err(LoginError::InvalidCredentials))
                 }

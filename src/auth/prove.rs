@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::counting::Counted;
-use super::factors::{Ahead, Ask, Kind, Response, recovery};
+use super::factors::{Ahead, Ask, Kind, MethodError, Response, Verdict, recovery};
 use super::login::{Authenticator, LoginError};
 use super::passwords::tell;
 use crate::base::id::FactorId;
@@ -37,12 +37,21 @@ impl Chosen {
             self.factor.is_none_or(|id| factor.id == id) && self.method.is_none_or(|method| factor.method() == method)
         };
         let mut factors: Vec<Factor> = factors.into_iter().filter(meant).collect();
-        let takes_a_code = |factor: &&Factor| factor.method() != Method::Passkey;
+        let takes_a_code = |factor: &&Factor| !matches!(factor.method(), Method::Passkey | Method::Face);
         let first = factors.iter().find(takes_a_code).or(factors.first()).ok_or(LoginError::NotOffered)?;
         let method = first.method();
         factors.retain(|factor| factor.method() == method);
         Ok((method, factors))
     }
+}
+
+/// What somebody wants to enrol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// A factor of this method; by default a one-time password, where the settings have it.
+    pub method: Option<Method>,
+    /// The person agrees to what the method keeps of them.
+    pub consent: bool,
 }
 
 /// What somebody gives to prove a factor.
@@ -65,29 +74,35 @@ pub(super) struct Prove<'a> {
 
 impl Prove<'_> {
     /// Is the answer right? Either way it leaves a line in the audit trail, where the line of a login does not say it.
-    pub(super) fn accept(&self, tx: &mut Tx<'_>, response: &Response) -> Result<Option<FactorId>, LoginError> {
-        let accepted = self.kind.accept(tx, self.ask, self.factors, response, self.ahead)?;
+    pub(super) fn accept(&self, tx: &mut Tx<'_>, response: &Response) -> Result<bool, LoginError> {
+        let verdict = self.kind.accept(tx, self.ask, self.factors, response, self.ahead)?;
         let (user, method) = (self.ask.user, self.kind.method());
-        let mut entry = match accepted {
-            None => Entry::new("factor.refused", users::target(user)),
-            Some(_) if method == Method::Recovery => Entry::new("recovery_code.used", users::target(user)),
-            Some(_) => return Ok(accepted),
+        let mut entry = match verdict {
+            Verdict::Wrong(why) => {
+                let mut entry = Entry::new("factor.refused", users::target(user));
+                entry.details.insert("reason".to_owned(), why.into());
+                entry
+            }
+            Verdict::Right(_) if method == Method::Recovery => Entry::new("recovery_code.used", users::target(user)),
+            Verdict::Right(_) => return Ok(true),
         };
         entry.details.insert("method".to_owned(), method.name().into());
-        match accepted {
-            Some(_) => {
+        match verdict {
+            Verdict::Right(_) => {
                 let left = recovery::left(tx, user.id)?.unwrap_or(0);
                 entry.details.insert("left".to_owned(), left.into());
                 tell(tx, user, Body::RecoveryCodeUsed { left: u32::try_from(left).unwrap_or(0) })?;
             }
             // Whoever logs in has proved the password: its owner must know that others have it.
-            None if self.ask.purpose == Purpose::Login && quotas::take(tx, &[Quota::Notice(user.id)])?.is_ok() => {
+            Verdict::Wrong(_)
+                if self.ask.purpose == Purpose::Login && quotas::take(tx, &[Quota::Notice(user.id)])?.is_ok() =>
+            {
                 tell(tx, user, Body::SecondFactorRefused)?;
             }
-            None => {}
+            Verdict::Wrong(_) => {}
         }
         audit::append(tx, self.author, entry)?;
-        Ok(accepted)
+        Ok(matches!(verdict, Verdict::Right(_)))
     }
 }
 
@@ -115,11 +130,16 @@ impl Authenticator {
         self.factors.kind(method).cloned().ok_or(LoginError::NotOffered)
     }
 
-    /// The method to enrol: by default a one-time password, where the settings have it.
-    pub(super) fn to_enrol(&self, wish: Option<Method>) -> Result<Method, LoginError> {
+    /// The method to enrol, once its owner agrees to what it keeps.
+    pub(super) fn to_enrol(&self, wish: Wish) -> Result<Arc<dyn Kind>, LoginError> {
         let can = self.factors.to_enrol();
         let usual = || can.iter().find(|method| **method == Method::Totp).or(can.first()).copied();
-        wish.or_else(usual).filter(|method| can.contains(method)).ok_or(LoginError::NotOffered)
+        let method = wish.method.or_else(usual).filter(|method| can.contains(method));
+        let kind = self.kind(method.ok_or(LoginError::NotOffered)?)?;
+        match kind.wants_consent() && !wish.consent {
+            true => Err(MethodError::ConsentRequired.into()),
+            false => Ok(kind),
+        }
     }
 
     /// After a try: a right answer ends the count, and one that could not be looked at was none.

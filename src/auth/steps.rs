@@ -4,7 +4,7 @@
 use super::factors::{Action, Ask, Enrolment, Factors, Shown};
 use super::flow::{self, Done, Step};
 use super::login::{Authenticator, LoginError, Origin, Outcome, user};
-use super::prove::{self, Chosen, Given, Prove};
+use super::prove::{self, Chosen, Given, Prove, Wish};
 use crate::base::secret::{Secret, TokenHash, TokenKind, hash_token};
 use crate::directory::audit::Actor;
 use crate::directory::factor::Method;
@@ -73,7 +73,7 @@ impl Authenticator {
         expect(&live.login, Step::Verify)?;
         let (method, factors) = chosen.among(self.asked(&self.store.view(), &live.login, &live.user)?)?;
         let kind = self.kind(method)?;
-        let counted = self.count_code(&live.user, origin).await?;
+        let counted = self.count_try(&live.user, method, origin).await?;
         let ask = live.ask(&live.user, origin);
         let ahead = match kind.ahead(&self.store, &ask, Action::Accept, &factors).await {
             Ok(ahead) => ahead,
@@ -91,7 +91,7 @@ impl Authenticator {
             let (_, factors) = chosen.among(this.asked(tx, &login, &user)?)?;
             let ask = live.ask(&user, &origin);
             let prove = Prove { kind: &*kind, ask: &ask, factors: &factors, ahead: &ahead, author: &author };
-            if prove.accept(tx, &given.response)?.is_none() {
+            if !prove.accept(tx, &given.response)? {
                 note(tx)?;
                 return Ok(Err(LoginError::InvalidCredentials));
             }
@@ -113,21 +113,20 @@ impl Authenticator {
     pub async fn enrol(
         &self,
         transaction: &Secret,
-        method: Option<Method>,
+        wish: Wish,
         origin: &Origin,
     ) -> Result<(Method, Enrolment), LoginError> {
         self.admit(origin).await?;
         let live = self.live(&self.store.view(), transaction, origin)?;
         expect(&live.login, Step::Enrol)?;
-        let method = self.to_enrol(method)?;
-        let kind = self.kind(method)?;
+        let kind = self.to_enrol(wish)?;
         let ahead = kind.ahead(&self.store, &live.ask(&live.user, origin), Action::Enrol, &[]).await?;
         let (this, origin) = (self.stepper(), origin.clone());
         let write = move |tx: &mut Tx<'_>| {
             let (login, user) = this.waiting(tx, live.hash, Step::Enrol)?;
             let enrolment = kind.enrol(tx, &live.ask(&user, &origin), &ahead)?;
             logins::put(tx, live.hash, &Login { enrolling: Some(enrolment.factor), ..login })?;
-            Ok::<_, LoginError>((method, enrolment))
+            Ok::<_, LoginError>((kind.method(), enrolment))
         };
         self.store.write(write).await
     }

@@ -28,7 +28,7 @@ use super::factors::{Enrolment, Factors, Kind, MethodError, Response};
 use super::flow::Refusal;
 use super::hasher::Hasher;
 use super::login::{Authenticator, LoginError, Newcomers, Origin, Outcome};
-use super::prove::{Chosen, Given};
+use super::prove::{Chosen, Given, Wish};
 use super::settings::{Hashing, Settings};
 use super::throttle::Throttle;
 use super::verify::Backend;
@@ -37,6 +37,7 @@ use crate::base::id::{ExternalId, RoleId, SourceId, UserId};
 use crate::base::rng::Rng;
 use crate::base::secret::Secret;
 use crate::directory::audit::{Actor, AuditLine, Author};
+use crate::directory::factor::Method;
 use crate::directory::field::{DisplayName, Email, Username};
 use crate::directory::login::Stage;
 use crate::directory::policy::MfaMode;
@@ -251,7 +252,7 @@ impl World {
 
     /// Begins to enrol a one-time password in a login.
     async fn enrol(&self, transaction: &Secret) -> Result<Enrolment, LoginError> {
-        self.auth.enrol(transaction, None, &Origin::default()).await.map(|(_, enrolment)| enrolment)
+        self.auth.enrol(transaction, Wish::default(), &Origin::default()).await.map(|(_, enrolment)| enrolment)
     }
 
     /// Answers a login with a code.
@@ -266,6 +267,11 @@ impl World {
         let totp = Builder::new().with_secret(TotpSecret::from(bytes)).with_account_name("x").build().unwrap();
         totp.generate(self.auth.store.clock().now().as_second().try_into().unwrap()).to_string()
     }
+}
+
+/// A factor of this method.
+fn wish(method: Method) -> Wish {
+    Wish { method: Some(method), ..Wish::default() }
 }
 
 /// A code and nothing else.

@@ -28,6 +28,8 @@ pub use rows::Rows;
 const COUNTERS_MAX: usize = 200_000;
 /// The longest wait.
 const WAIT_MAX: Duration = Duration::from_secs(86_400);
+/// Most failed comparisons of a face before it waits (NIST SP 800-63B-4 §3.2.3).
+const FACE_ATTEMPTS: u32 = 5;
 /// A counter that was raised so lately is not taken from memory: its row may not be written yet.
 const YOUNG: SignedDuration = SignedDuration::from_secs(60);
 
@@ -38,6 +40,8 @@ pub enum Key {
     Password(UserId),
     /// Wrong codes of one user, over all logins.
     Code(UserId),
+    /// Failed comparisons of one user's face, over all logins.
+    Face(UserId),
     /// Tries of a name that belongs to nobody: throttled as a user would be.
     Unknown([u8; 32]),
     /// All failures of one network.
@@ -78,6 +82,7 @@ impl Key {
         Some(match self {
             Self::Password(user) => locks::key(Owner::Password, user.as_bytes()),
             Self::Code(user) => locks::key(Owner::Code, user.as_bytes()),
+            Self::Face(user) => locks::key(Owner::Face, user.as_bytes()),
             Self::Unknown(digest) => locks::key(Owner::Unknown, &digest),
             Self::AtSource(digest) => locks::key(Owner::AtSource, &digest),
             Self::Network(IpAddr::V4(address)) => locks::key(Owner::Network, &address.octets()),
@@ -100,6 +105,7 @@ impl Key {
         match self {
             Self::Password(_) | Self::Unknown(_) => "password_attempts",
             Self::Code(_) => "code_attempts",
+            Self::Face(_) => "face_attempts",
             Self::Network(_) => "network_attempts",
             Self::AtSource(_) => "source_attempts",
             Self::Busy => "busy",
@@ -165,7 +171,7 @@ impl Throttle {
     pub fn begin(&self, key: Key, now: Timestamp) -> Result<(), Duration> {
         let begun = self.count(key, now);
         // Codes are proved by rules of their own, which know nothing of rows.
-        if matches!(key, Key::Code(_)) && begun.is_ok() {
+        if matches!(key, Key::Code(_) | Key::Face(_)) && begun.is_ok() {
             self.keep(key);
         }
         begun.map(drop).map_err(|held| held.wait)
@@ -312,6 +318,7 @@ impl Throttle {
         let (attempts, consecutive) = match key {
             Key::Password(_) | Key::Unknown(_) => (password_attempts, Some(consecutive_attempts)),
             Key::Code(_) => (code_attempts, Some(consecutive_attempts)),
+            Key::Face(_) => (code_attempts.min(FACE_ATTEMPTS), Some(consecutive_attempts)),
             Key::Network(_) | Key::AtSource(_) | Key::Busy => (network_attempts, None),
         };
         Limits { attempts, wait, doubles: true, forget: SignedDuration::from_hours(24), consecutive }

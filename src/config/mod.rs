@@ -48,6 +48,8 @@ pub struct Settings {
     pub lifecycle: lifecycle::settings::Settings,
     /// What identity providers find at the SCIM endpoint.
     pub scim: http::scim::settings::Settings,
+    /// Who compares faces; `None` where nobody does.
+    pub face: Option<auth::factors::face::Settings>,
     /// How mail leaves; `None` where none does.
     pub mail: Option<notify::settings::Settings>,
     /// How codes go to phones.
@@ -178,6 +180,7 @@ fn read(reader: &mut Reader, now: Timestamp) -> Settings {
         http: http::settings::Settings { forward_auth: sections::forward_auth::read(reader), ..http },
         log,
         store,
+        face: sections::face::read(reader, &auth.mfa.methods),
         auth,
         jwt: sections::jwt::read(reader),
         lifecycle: sections::users::read(reader, now),

@@ -24,6 +24,8 @@ pub(super) enum Raw {
     Words(String),
     /// A whole number.
     Integer(i64),
+    /// A number with a fraction.
+    Fraction(f64),
     /// `true` or `false`.
     Boolean(bool),
     /// A list of plain values.
@@ -39,6 +41,7 @@ impl Raw {
             ValueKind::String(text) if value.origin().is_some() => Self::Words(text.clone()),
             ValueKind::String(text) => Self::Text(text.clone()),
             ValueKind::I64(number) => Self::Integer(*number),
+            ValueKind::Float(number) => Self::Fraction(*number),
             ValueKind::Boolean(boolean) => Self::Boolean(*boolean),
             ValueKind::Array(items) => Self::List(items.iter().map(Self::read).collect()),
             _ => Self::Other,
@@ -76,6 +79,21 @@ impl Raw {
         let number = number.ok_or("must be a whole number, without quotes")?;
         let number = T::try_from(number).ok().filter(|number| range.contains(number));
         number.ok_or_else(|| format!("must be {} to {}", range.start(), range.end()))
+    }
+
+    /// A number in a range, with a fraction or without.
+    pub(super) fn number(&self, range: &RangeInclusive<f64>) -> Result<f64, String> {
+        let number = match self {
+            Self::Integer(number) => number.to_string().parse().ok(),
+            Self::Fraction(number) => Some(*number),
+            Self::Words(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        let number: f64 = number.ok_or("must be a number such as 0.9, without quotes")?;
+        match range.contains(&number) {
+            true => Ok(number),
+            false => Err(format!("must be {} to {}", range.start(), range.end())),
+        }
     }
 
     /// A duration in a range.
@@ -175,6 +193,12 @@ mod tests {
         assert!(text("5").integer(&(0..=9)).is_err());
         assert_eq!(words("5").integer(&(0_u8..=9)).unwrap(), 5);
         assert!(words("300").integer(&(0_u8..=255)).is_err());
+        assert!(text("0.5").number(&(0.0..=1.0)).is_err());
+        for half in [words("0.5"), Raw::Fraction(0.5)] {
+            assert!((half.number(&(0.0..=1.0)).unwrap() - 0.5).abs() < f64::EPSILON);
+        }
+        assert!(Raw::Integer(1).number(&(0.0..=1.0)).is_ok() && Raw::Integer(2).number(&(0.0..=1.0)).is_err());
+        assert!(words("NaN").number(&(0.0..=1.0)).is_err());
         assert!(text("true").boolean().is_err());
         assert!(words("true").boolean().unwrap());
         assert!(Raw::Integer(5).text().is_err());

@@ -93,6 +93,12 @@ impl<'r> Section<'r> {
         self.value(key, default, |raw| raw.integer(&range), T::to_string)
     }
 
+    /// A number, or nothing where the key is not there.
+    pub(super) fn optional_number(&mut self, key: &str, range: RangeInclusive<f64>) -> Option<f64> {
+        let show = |number: &Option<f64>| number.map_or_else(|| NOT_SET.to_owned(), |number| number.to_string());
+        self.value(key, None, |raw| raw.number(&range).map(Some), show)
+    }
+
     /// A text; the empty one only where it is the default.
     pub(super) fn text(&mut self, key: &str, default: &str) -> String {
         let read = |raw: &Raw| match raw.text()? {

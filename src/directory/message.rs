@@ -39,6 +39,7 @@ impl Message {
     pub fn via(&self) -> Via {
         match self.body {
             Body::Code { via, .. } => via,
+            Body::ForgetFace { .. } => Via::Face,
             _ => Via::Mail,
         }
     }
@@ -61,6 +62,8 @@ pub enum Via {
     Mail,
     /// By SMS, to a number in E.164.
     Sms,
+    /// To the provider that compares faces: to no person.
+    Face,
 }
 
 /// A code that is good for once. It cannot be printed; where it is stored, that is sealed.
@@ -151,6 +154,11 @@ pub enum Body {
         /// What was changed.
         what: Changed,
     },
+    /// The provider that compares faces forgets this one. No person reads it.
+    ForgetFace {
+        /// What the provider knows the person by.
+        subject: String,
+    },
 }
 
 /// What messages go to.
@@ -179,6 +187,7 @@ impl Body {
             Self::RecoveryCodeUsed { .. } => "recovery_code_used",
             Self::SecondFactorRefused => "second_factor_refused",
             Self::AddressChanged { .. } => "address_changed",
+            Self::ForgetFace { .. } => "forget_face",
         }
     }
 }
@@ -231,6 +240,7 @@ mod tests {
             Body::FactorEnrolled { method: Method::Totp },
             Body::RecoveryCodeUsed { left: 3 },
             Body::AddressChanged { what: Changed::Phone },
+            Body::ForgetFace { subject: "s".to_owned() },
         ];
         for body in all {
             let message = message(body);

@@ -44,6 +44,8 @@ pub enum Quota<'a> {
     MailUser(UserId),
     /// Notices to one user that somebody failed at their second factor.
     Notice(UserId),
+    /// Comparisons of one user's face that were asked for.
+    Face(UserId),
 }
 
 impl Quota<'_> {
@@ -57,6 +59,7 @@ impl Quota<'_> {
             Self::All(_) => "all",
             Self::MailUser(_) => "mail_user",
             Self::Notice(_) => "notice",
+            Self::Face(_) => "face",
         }
     }
 
@@ -70,6 +73,7 @@ impl Quota<'_> {
             Self::All(most) => vec![Cap::new(most, DAY)],
             Self::MailUser(_) => vec![Cap::new(1, MINUTE), Cap::new(5, HOUR)],
             Self::Notice(_) => vec![Cap::new(1, HOUR)],
+            Self::Face(_) => vec![Cap::new(10, 10 * MINUTE), Cap::new(100, DAY)],
         }
     }
 
@@ -83,7 +87,7 @@ impl Quota<'_> {
     pub fn subject(self) -> Vec<u8> {
         match self {
             Self::Number(number) => number.as_bytes().to_vec(),
-            Self::User(id) | Self::MailUser(id) | Self::Notice(id) => id.as_bytes().to_vec(),
+            Self::User(id) | Self::MailUser(id) | Self::Notice(id) | Self::Face(id) => id.as_bytes().to_vec(),
             Self::Network(IpAddr::V4(address)) => address.octets().to_vec(),
             Self::Network(IpAddr::V6(address)) => match address.to_ipv4_mapped() {
                 Some(address) => address.octets().to_vec(),

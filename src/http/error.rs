@@ -236,6 +236,10 @@ impl From<LoginError> for Problem {
             LoginError::Method(MethodError::Unavailable) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "method_unavailable", detail).retry(Duration::from_secs(10))
             }
+            LoginError::Method(MethodError::NotReady) => {
+                Self::new(StatusCode::CONFLICT, "not_ready", detail).retry(Duration::from_secs(2))
+            }
+            LoginError::Method(MethodError::ConsentRequired) => Self::bad_request("consent_required", detail),
             LoginError::Method(MethodError::Unusable(fault)) => Self::fields(vec![fault]),
             LoginError::Method(MethodError::Write(error)) => error.into(),
             LoginError::Password(errors) => Self { code: "password_rejected", ..Self::fields(errors) },

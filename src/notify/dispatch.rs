@@ -3,7 +3,8 @@
 //! A mail leaves at least once: it is taken out of the outbox only after the other side has accepted it. A text to a
 //! phone leaves at most once: it is taken out before, and put back only where it is certain that it was not sent; who
 //! misses a code asks for another. Neither is sent after its end, and a server that is down is asked less and less often.
-//! The two ways do not wait for each other. Nothing here writes an address, a code or a link to the log.
+//! The provider of faces is told as a mail is sent: at least once. The ways do not wait for each other. Nothing here
+//! writes an address, a code or a link to the log.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,11 +41,15 @@ pub struct Outbox {
     store: Arc<Store>,
     mail: Option<Arc<dyn Channel>>,
     sms: Option<Arc<dyn Channel>>,
+    /// To the provider that compares faces.
+    face: Option<Arc<dyn Channel>>,
     schedule: Schedule,
     /// Was it said already that there is no mail?
     told_no_mail: AtomicBool,
     /// Was it said already that there is no SMS?
     told_no_sms: AtomicBool,
+    /// Was it said already that no provider compares faces?
+    told_no_face: AtomicBool,
     /// Was it said already that some messages do not open?
     told_unreadable: AtomicBool,
 }
@@ -92,8 +97,9 @@ impl Outbox {
     #[must_use]
     pub fn new(store: Arc<Store>, mail: Option<Arc<dyn Channel>>) -> Self {
         let schedule = Schedule::every(PERIOD);
-        let (told_no_mail, told_no_sms, told_unreadable) = Default::default();
-        Self { store, mail, sms: None, schedule, told_no_mail, told_no_sms, told_unreadable }
+        let (told_no_mail, told_no_sms, told_no_face, told_unreadable) = Default::default();
+        let (sms, face) = (None, None);
+        Self { store, mail, sms, face, schedule, told_no_mail, told_no_sms, told_no_face, told_unreadable }
     }
 
     /// The same, with a way to phones.
@@ -102,13 +108,20 @@ impl Outbox {
         Self { sms, ..self }
     }
 
+    /// The same, with a way to the provider that compares faces.
+    #[must_use]
+    pub fn with_face(self, face: Option<Arc<dyn Channel>>) -> Self {
+        Self { face, ..self }
+    }
+
     /// Delivers what is due, oldest first.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn dispatch(&self) -> Result<Tally, StoreError> {
-        let (mail, sms) = tokio::join!(self.dispatch_by(Via::Mail), self.dispatch_by(Via::Sms));
-        Ok(mail?.plus(sms?))
+        let by = |via| self.dispatch_by(via);
+        let (mail, sms, face) = tokio::join!(by(Via::Mail), by(Via::Sms), by(Via::Face));
+        Ok(mail?.plus(sms?).plus(face?))
     }
 
     async fn dispatch_by(&self, via: Via) -> Result<Tally, StoreError> {
@@ -141,7 +154,11 @@ impl Outbox {
             tell(&message, "a message was dropped: its end came before it could be sent");
             return self.remove(id).await;
         }
-        let channel = if run.via == Via::Sms { &self.sms } else { &self.mail };
+        let channel = match run.via {
+            Via::Mail => &self.mail,
+            Via::Sms => &self.sms,
+            Via::Face => &self.face,
+        };
         let Some(channel) = channel else {
             run.tally.waiting += 1;
             self.tell_no_channel(run.via);
@@ -227,7 +244,11 @@ impl Outbox {
     }
 
     fn tell_no_channel(&self, via: Via) {
-        let (told, what) = if via == Via::Sms { (&self.told_no_sms, "SMS") } else { (&self.told_no_mail, "mail") };
+        let (told, what) = match via {
+            Via::Mail => (&self.told_no_mail, "mail"),
+            Via::Sms => (&self.told_no_sms, "SMS"),
+            Via::Face => (&self.told_no_face, "provider of faces"),
+        };
         if !told.swap(true, Ordering::Relaxed) {
             tracing::warn!("there are messages to send, but no {what} is configured: they wait until they expire");
         }

@@ -64,6 +64,7 @@ pub fn words(message: &Message, product: &Product) -> Words {
         Body::SecondFactorRefused => ("Somebody has your password", SECOND_FACTOR_REFUSED.to_owned()),
         Body::AddressChanged { what: Changed::Email } => ("Your email address was changed", EMAIL_CHANGED.to_owned()),
         Body::AddressChanged { what: Changed::Phone } => ("Your phone number was changed", PHONE_CHANGED.to_owned()),
+        Body::ForgetFace { .. } => ("Your face is no second factor any more", factor_removed(Method::Face)),
     };
     Words { subject, text: format!("Hello {},\n\n{said}", one_line(&message.name)) }
 }

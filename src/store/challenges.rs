@@ -30,7 +30,9 @@ impl Purpose {
     /// Every purpose.
     pub const ALL: [Self; 3] = [Self::Login, Self::Enrol, Self::Prove];
 
-    fn name(self) -> &'static str {
+    /// Its name, in keys and for who is asked to prove somebody.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::Login => "login",
             Self::Enrol => "enrol",

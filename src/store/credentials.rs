@@ -1,6 +1,7 @@
 //! Passwords and second factors: kept apart from the user record, read by nobody but the login.
 
 use std::fmt;
+use std::time::Duration;
 
 use data_encoding::BASE64;
 use jiff::Timestamp;
@@ -8,14 +9,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use crate::base::clock::plus;
 use crate::base::id::{FactorId, UserId};
 use crate::directory::factor::Method;
+use crate::directory::message::{Body, Message};
+use crate::directory::policy::days;
 use crate::directory::user::User;
 use crate::store::engine::{KeyRange, Order};
 use crate::store::keys::Space;
 use crate::store::tx::{Reads, Tx, get_record};
 use crate::store::users::WriteError;
-use crate::store::{StoreError, devices, index};
+use crate::store::{StoreError, devices, index, outbox};
+
+/// For so long the provider of a removed face is told to forget it, while it does not answer.
+const FORGET_WITHIN: Duration = days(30);
 
 /// A user's password as it is stored.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -79,6 +86,9 @@ pub enum FactorKind {
     Face {
         /// What the provider knows the user by; never a name.
         subject: String,
+        /// When its owner agreed to it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        consented_at: Option<Timestamp>,
     },
     /// Codes for the day on which all else is lost.
     Recovery {
@@ -122,6 +132,15 @@ impl Factor {
         match &self.kind {
             FactorKind::Email { address } => Some(address),
             FactorKind::Sms { number } => Some(number),
+            _ => None,
+        }
+    }
+
+    /// When its owner agreed to what it keeps, where it keeps something of them.
+    #[must_use]
+    pub fn consented_at(&self) -> Option<Timestamp> {
+        match self.kind {
+            FactorKind::Face { consented_at, .. } => consented_at,
             _ => None,
         }
     }
@@ -271,14 +290,28 @@ pub fn put_factor(tx: &mut Tx<'_>, user: UserId, new: &Factor) -> Result<(), Wri
     index::write(tx, factor_key(user, new.id), old.as_ref(), new)
 }
 
-/// Removes a second factor.
+/// Removes a second factor. Whoever keeps something of its owner for it is told to forget that.
 ///
 /// # Errors
 /// When the store cannot read.
 pub fn remove_factor(tx: &mut Tx<'_>, user: UserId, id: FactorId) -> Result<(), StoreError> {
-    match factor(tx, user, id)? {
-        Some(old) => index::remove(tx, factor_key(user, id), &old),
-        None => Ok(()),
+    let Some(old) = factor(tx, user, id)? else { return Ok(()) };
+    if let FactorKind::Face { subject, .. } = &old.kind {
+        outbox::push(tx, &forget_face(tx.now(), user, subject.clone()))?;
+    }
+    index::remove(tx, factor_key(user, id), &old)
+}
+
+fn forget_face(now: Timestamp, user: UserId, subject: String) -> Message {
+    Message {
+        created_at: now,
+        expires_at: plus(now, FORGET_WITHIN),
+        user,
+        to: String::new(),
+        name: String::new(),
+        body: Body::ForgetFace { subject },
+        attempts: 0,
+        due_at: now,
     }
 }
 

@@ -37,6 +37,8 @@ pub enum Owner {
     Password = b'p',
     /// Wrong codes of a user.
     Code = b'c',
+    /// Failed comparisons of a user's face.
+    Face = b'f',
     /// A name that belongs to nobody.
     Unknown = b'u',
     /// A network.
@@ -92,7 +94,8 @@ pub fn remove(tx: &mut Tx<'_>, key: &[u8]) -> Result<(), StoreError> {
 /// When the store cannot read.
 pub fn forget(tx: &mut Tx<'_>, user: UserId) -> Result<(), StoreError> {
     remove(tx, &key(Owner::Password, user.as_bytes()))?;
-    remove(tx, &key(Owner::Code, user.as_bytes()))
+    remove(tx, &key(Owner::Code, user.as_bytes()))?;
+    remove(tx, &key(Owner::Face, user.as_bytes()))
 }
 
 #[cfg(test)]
@@ -141,5 +144,6 @@ mod tests {
     fn the_bytes_of_a_key_are_for_ever() {
         assert_eq!(key(Owner::AtSource, &[7]), [0x35, b's', 7]);
         assert_eq!(key(Owner::Unknown, &[7]), [0x35, b'u', 7]);
+        assert_eq!(key(Owner::Face, &[7]), [0x35, b'f', 7]);
     }
 }

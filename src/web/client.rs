@@ -9,7 +9,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{DATE, ETAG, HOST, HeaderMap, HeaderName, LOCATION, RETRY_AFTER, USER_AGENT};
+use hyper::header::{CONTENT_TYPE, DATE, ETAG, HOST, HeaderMap, HeaderName, LOCATION, RETRY_AFTER, USER_AGENT};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
@@ -83,6 +83,11 @@ impl Answer {
     /// When the server sent it, by the server's clock.
     pub(crate) fn date(&self) -> Option<&str> {
         self.header(DATE)
+    }
+
+    /// The media type, without its parameters.
+    pub(crate) fn media_type(&self) -> Option<&str> {
+        self.header(CONTENT_TYPE).and_then(|text| text.split(';').next()).map(str::trim)
     }
 
     pub(crate) fn etag(&self) -> Option<&str> {

@@ -7,7 +7,7 @@ use data_encoding::BASE64;
 use serde_json::{Value, json};
 
 use super::totp::plain_digits;
-use super::{Ahead, Ask, Enrolment, Kind, MethodError, Response, Shown, forget_unconfirmed};
+use super::{Ahead, Ask, Enrolment, Kind, MethodError, Response, Shown, Verdict, forget_unconfirmed};
 use crate::auth::passwords::send;
 use crate::base::clock::plus;
 use crate::base::id::FactorId;
@@ -149,7 +149,7 @@ impl Kind for CodeKind {
         factors: &[Factor],
         response: &Response,
         _: &Ahead,
-    ) -> Result<Option<FactorId>, MethodError> {
+    ) -> Result<Verdict, MethodError> {
         let place = ask.place(self.method());
         let sent = challenges::get(tx, &place, tx.now())?.filter(|sent| sent.user == Some(ask.user.id));
         let sent = sent.ok_or(MethodError::NoChallenge)?;
@@ -160,12 +160,12 @@ impl Kind for CodeKind {
         let typed = plain_digits(response.code.as_ref().map_or("", |code| code.expose()));
         if !same_secret(&sha256(typed.as_bytes()), &opened(tx, &place, &sent)?) {
             challenges::put(tx, place, &Challenge { tries: sent.tries.saturating_sub(1), ..sent })?;
-            return Ok(None);
+            return Ok(Verdict::Wrong("code"));
         }
         challenges::remove(tx, &place);
         let proved = Factor { confirmed: true, used_at: Some(tx.now()), ..factor.clone() };
         credentials::put_factor(tx, ask.user.id, &proved)?;
-        Ok(Some(factor.id))
+        Ok(Verdict::Right(factor.id))
     }
 }
 

@@ -24,6 +24,7 @@ use crate::store::users::WriteError;
 use crate::store::{Store, StoreError};
 
 pub mod code;
+pub mod face;
 pub mod passkey;
 pub mod recovery;
 pub mod totp;
@@ -90,6 +91,12 @@ pub enum MethodError {
     /// Who has to be asked does not answer.
     #[error("what is needed for this method does not answer")]
     Unavailable,
+    /// The person was not there yet.
+    #[error("nothing was done there yet: finish it, and ask again")]
+    NotReady,
+    /// It may be enrolled only by who agrees to what it keeps of them.
+    #[error("this method keeps something of the person: send consent: true once they have agreed to it")]
+    ConsentRequired,
     /// The user cannot have it, or the answer has the wrong form.
     #[error("{0}")]
     Unusable(FieldError),
@@ -121,6 +128,15 @@ pub enum Action {
     Accept,
 }
 
+/// What an answer was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Right, for this factor.
+    Right(FactorId),
+    /// Wrong, and why: for the audit trail. Whoever gave the answer learns no more than that.
+    Wrong(&'static str),
+}
+
 /// What a method learned from others before the commit; each knows its own.
 pub type Ahead = Value;
 
@@ -132,7 +148,13 @@ pub trait Kind: Send + Sync {
     /// Which it is.
     fn method(&self) -> Method;
 
-    /// Asks others for what an action needs. Nothing is written, and nothing has been decided yet.
+    /// Does it keep something of the person that they have to agree to?
+    fn wants_consent(&self) -> bool {
+        false
+    }
+
+    /// Asks others for what an action needs. Nothing is written but how often they are asked, and nothing has been
+    /// decided yet.
     fn ahead<'a>(
         &'a self,
         _store: &'a Store,
@@ -164,7 +186,7 @@ pub trait Kind: Send + Sync {
     }
 
     /// Is this the right answer for one of these factors? Then it is used up, the factor is confirmed, and both are
-    /// written. `None`: it is wrong, which may be written too.
+    /// written. That it is wrong may be written too.
     ///
     /// # Errors
     /// When it cannot be said.
@@ -175,7 +197,7 @@ pub trait Kind: Send + Sync {
         factors: &[Factor],
         response: &Response,
         ahead: &Ahead,
-    ) -> Result<Option<FactorId>, MethodError>;
+    ) -> Result<Verdict, MethodError>;
 }
 
 /// The methods that there are. Its clones share them.

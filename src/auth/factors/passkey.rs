@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Ahead, Ask, Enrolment, Kind, MethodError, Response, Shown, forget_unconfirmed};
+use super::{Ahead, Ask, Enrolment, Kind, MethodError, Response, Shown, Verdict, forget_unconfirmed};
 use crate::auth::passkeys::{Assertion, Begun, Passkeys, Pending, Rejected};
 use crate::base::id::FactorId;
 use crate::directory::audit::{Actor, Author};
@@ -65,8 +65,8 @@ impl Kind for PasskeyKind {
         factors: &[Factor],
         response: &Response,
         _: &Ahead,
-    ) -> Result<Option<FactorId>, MethodError> {
-        let Some(given) = &response.credential else { return Ok(None) };
+    ) -> Result<Verdict, MethodError> {
+        let Some(given) = &response.credential else { return Ok(Verdict::Wrong("no_credential")) };
         let place = ask.place(Method::Passkey);
         let asked = challenges::get(tx, &place, tx.now())?.ok_or(MethodError::NoChallenge)?;
         challenges::remove(tx, &place);
@@ -86,10 +86,10 @@ impl Kind for PasskeyKind {
             }
         };
         match outcome {
-            Ok(factor) => Ok(Some(factor)),
+            Ok(factor) => Ok(Verdict::Right(factor)),
             Err(rejected) => {
                 tracing::info!(user.id = %ask.user.id, reason = rejected.name(), "a passkey was refused: {rejected}");
-                Ok(None)
+                Ok(Verdict::Wrong(rejected.name()))
             }
         }
     }

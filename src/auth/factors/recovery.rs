@@ -4,7 +4,7 @@
 use data_encoding::BASE32_NOPAD;
 use serde_json::json;
 
-use super::{Ahead, Ask, Enrolment, Kind, MethodError, Response, Shown};
+use super::{Ahead, Ask, Enrolment, Kind, MethodError, Response, Shown, Verdict};
 use crate::base::id::FactorId;
 use crate::base::secret::{Secret, same_secret, sha256};
 use crate::directory::factor::Method;
@@ -53,8 +53,8 @@ impl Kind for Recovery {
         factors: &[Factor],
         response: &Response,
         _: &Ahead,
-    ) -> Result<Option<FactorId>, MethodError> {
-        let Some(code) = &response.code else { return Ok(None) };
+    ) -> Result<Verdict, MethodError> {
+        let Some(code) = &response.code else { return Ok(Verdict::Wrong("no_code")) };
         let typed = hash(code.expose());
         for factor in factors {
             let mut hashes = credentials::open(tx, ask.user.id, factor)?;
@@ -67,10 +67,10 @@ impl Kind for Recovery {
                 let kind = FactorKind::Recovery { sealed_hashes, left: count };
                 let used = Factor { kind, used_at: Some(tx.now()), ..factor.clone() };
                 credentials::put_factor(tx, ask.user.id, &used)?;
-                return Ok(Some(factor.id));
+                return Ok(Verdict::Right(factor.id));
             }
         }
-        Ok(None)
+        Ok(Verdict::Wrong("code"))
     }
 }
 

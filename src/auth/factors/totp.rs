@@ -8,7 +8,7 @@ use totp_rs::{Builder, Secret as TotpSecret, Totp};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-use super::{Ahead, Ask, Enrolment, Kind, MethodError, Response, Shown, forget_unconfirmed};
+use super::{Ahead, Ask, Enrolment, Kind, MethodError, Response, Shown, Verdict, forget_unconfirmed};
 use crate::base::id::{FactorId, UserId};
 use crate::directory::factor::Method;
 use crate::store::StoreError;
@@ -65,14 +65,14 @@ impl Kind for TotpKind {
         factors: &[Factor],
         response: &Response,
         _: &Ahead,
-    ) -> Result<Option<FactorId>, MethodError> {
-        let Some(code) = &response.code else { return Ok(None) };
+    ) -> Result<Verdict, MethodError> {
+        let Some(code) = &response.code else { return Ok(Verdict::Wrong("no_code")) };
         for factor in factors {
             if accept(tx, ask.user.id, factor, code.expose())? {
-                return Ok(Some(factor.id));
+                return Ok(Verdict::Right(factor.id));
             }
         }
-        Ok(None)
+        Ok(Verdict::Wrong("code"))
     }
 }
 

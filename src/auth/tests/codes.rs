@@ -6,7 +6,6 @@ use super::*;
 use crate::auth::own::{Me, Proof};
 use crate::auth::prove::Chosen;
 use crate::base::id::FactorId;
-use crate::directory::factor::Method;
 use crate::directory::message::Body;
 use crate::store::{credentials, outbox};
 
@@ -38,7 +37,7 @@ impl World {
     async fn enrol_mail(&self, name: &str) -> FactorId {
         let (transaction, stage) = asked(self.login(name, PASSWORD).await);
         assert_eq!(stage, Stage::Enrolment);
-        let enrolled = self.auth.enrol(&transaction, Some(Method::Email), &Origin::default()).await.unwrap().1;
+        let enrolled = self.auth.enrol(&transaction, wish(Method::Email), &Origin::default()).await.unwrap().1;
         granted(self.verify(&transaction, &self.last_code()).await);
         enrolled.factor
     }
@@ -132,7 +131,7 @@ async fn o_10_a_code_is_worth_nothing_in_another_login_or_for_another_purpose() 
     assert!(matches!(foreign, Err(LoginError::Method(MethodError::NoChallenge))));
     let response = code_given(&of_proof).response;
     let proof = Proof { response: response.clone(), ..Proof::default() };
-    let (_, enrolment) = world.auth.enrol_factor(&me, Some(Method::Totp), &proof).await.unwrap();
+    let (_, enrolment) = world.auth.enrol_factor(&me, wish(Method::Totp), &proof).await.unwrap();
     let foreign = world.auth.confirm_factor(&me, enrolment.factor, response).await;
     assert!(matches!(foreign, Err(LoginError::InvalidCredentials)));
 }
@@ -173,7 +172,7 @@ async fn o_13_an_address_that_changed_is_no_factor_until_it_is_proved_again() {
     let (transaction, stage) = asked(world.login("ada", PASSWORD).await);
     assert_eq!(stage, Stage::Enrolment, "O-15: not let in without one");
     world.minutes_pass(2);
-    world.auth.enrol(&transaction, Some(Method::Email), &Origin::default()).await.unwrap();
+    world.auth.enrol(&transaction, wish(Method::Email), &Origin::default()).await.unwrap();
     assert_eq!(world.sent().pop().unwrap().0, "eve@example.org");
 }
 
@@ -183,9 +182,9 @@ async fn nobody_without_an_address_enrols_codes_by_mail() {
     let ada = world.with_password("ada", "local").await;
     world.change(&ada, |user, _| User { email: Some(Email::parse("ada@x.invalid").unwrap()), ..user }).await;
     let (transaction, _) = asked(world.login("ada", PASSWORD).await);
-    let refused = world.auth.enrol(&transaction, Some(Method::Email), &Origin::default()).await;
+    let refused = world.auth.enrol(&transaction, wish(Method::Email), &Origin::default()).await;
     assert!(matches!(refused, Err(LoginError::Method(MethodError::Unusable(_)))));
-    let unknown = world.auth.enrol(&transaction, Some(Method::Sms), &Origin::default()).await;
+    let unknown = world.auth.enrol(&transaction, wish(Method::Sms), &Origin::default()).await;
     assert!(matches!(unknown, Err(LoginError::NotOffered)), "the settings have no SMS");
     assert!(credentials::factors(&world.auth.store.view(), ada.id).unwrap().is_empty());
 }

@@ -3,7 +3,6 @@
 use super::*;
 use crate::auth::own::{Me, Proof};
 use crate::base::id::TokenId;
-use crate::directory::factor::Method;
 use crate::store::credentials;
 
 impl World {
@@ -67,7 +66,7 @@ async fn o_15_the_last_factor_stays_where_policy_wants_one() {
     let refused = world.auth.remove_factor(&me, totp.factor, &proof(&world.code(&totp))).await.err().unwrap();
     assert!(matches!(refused, LoginError::Write(_)), "{refused:?}");
     let proof = proof(&world.code(&totp));
-    let (_, second) = world.auth.enrol_factor(&me, None, &proof).await.unwrap();
+    let (_, second) = world.auth.enrol_factor(&me, Wish::default(), &proof).await.unwrap();
     world.auth.store.clock().advance(SignedDuration::from_secs(30));
     let response = code_given(&world.code(&second)).response;
     let renewed = world.auth.confirm_factor(&me, second.factor, response).await.unwrap();
@@ -85,12 +84,15 @@ async fn a_factor_counts_once_it_is_confirmed_and_then_asks_for_itself() {
     world.with_password("ada", "local").await;
     let token = granted(world.login("ada", PASSWORD).await);
     let me = world.mine(&token);
-    let nothing = world.auth.enrol_factor(&me, None, &Proof::default()).await.err().unwrap();
+    let nothing = world.auth.enrol_factor(&me, Wish::default(), &Proof::default()).await.err().unwrap();
     assert!(matches!(nothing, LoginError::ProofRequired(methods) if methods == [Method::Password]));
     let wrong = Proof { password: Some(Secret::new("wrong")), ..Proof::default() };
-    assert!(matches!(world.auth.enrol_factor(&me, None, &wrong).await.err().unwrap(), LoginError::InvalidCredentials));
+    assert!(matches!(
+        world.auth.enrol_factor(&me, Wish::default(), &wrong).await.err().unwrap(),
+        LoginError::InvalidCredentials
+    ));
     let right = Proof { password: Some(Secret::new(PASSWORD)), ..Proof::default() };
-    let (_, enrolment) = world.auth.enrol_factor(&me, None, &right).await.unwrap();
+    let (_, enrolment) = world.auth.enrol_factor(&me, Wish::default(), &right).await.unwrap();
     granted(world.login("ada", PASSWORD).await);
     let response = code_given(&world.code(&enrolment)).response;
     world.auth.confirm_factor(&me, enrolment.factor, response).await.unwrap();

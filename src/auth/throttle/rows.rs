@@ -36,7 +36,7 @@ impl Rows {
             if now.is_clear() {
                 locks::remove(tx, &row)?;
             } else {
-                locks::put(tx, &row, &now.lock(matches!(key, Key::Password(_) | Key::Code(_))))?;
+                locks::put(tx, &row, &now.lock(matches!(key, Key::Password(_) | Key::Code(_) | Key::Face(_))))?;
             }
         }
         Ok(())

@@ -2,6 +2,7 @@
 //!
 //! No default value of a module stands here: each comes from the `Default` of the module's settings.
 
+pub(super) mod face;
 pub(super) mod forward_auth;
 pub(super) mod jwt;
 pub(super) mod ldap;

@@ -24,6 +24,8 @@ fn is_secret_file(key: &str) -> bool {
 /// it names are made in the folder.
 fn uncommented(desk: &Desk, secrets_in_files: bool) -> String {
     let secret = desk.write("secret", "x", 0o600);
+    let long = desk.write("long", &"x".repeat(32), 0o600);
+    let key = desk.write("key.pem", super::face::PUBLIC, 0o644);
     let pem = desk.write("ca.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", 0o644);
     let mut text = String::new();
     for line in SAMPLE.lines() {
@@ -37,6 +39,11 @@ fn uncommented(desk: &Desk, secrets_in_files: bool) -> String {
             key @ "bind_password_file" if line.contains("/ad-") => format!("{key} = {secret:?}"),
             key if is_secret_file(key) && secrets_in_files => format!("{key} = {secret:?}"),
             key if is_secret_file(key) => String::new(),
+            // Results of faces are known by a secret or by a public key.
+            "algorithm" if secrets_in_files && line.contains("EdDSA") => "algorithm = \"HS256\"".to_owned(),
+            "key_file" if secrets_in_files => format!("key_file = {long:?}"),
+            "public_key_file" if !secrets_in_files => format!("public_key_file = {key:?}"),
+            "key_file" | "public_key_file" => String::new(),
             "ca_file" => format!("ca_file = {pem:?}"),
             _ => line.to_owned(),
         };

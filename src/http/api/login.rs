@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::auth::factors::Response;
 use crate::auth::login::Outcome;
-use crate::auth::prove::{Chosen, Given};
+use crate::auth::prove::{Chosen, Given, Wish};
 use crate::base::id::FactorId;
 use crate::base::secret::Secret;
 use crate::base::text;
@@ -42,6 +42,15 @@ pub struct Credentials {
 pub struct Choice {
     method: Option<String>,
     factor: Option<FactorId>,
+}
+
+/// Which second factor to enrol.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct Enrolling {
+    method: Option<String>,
+    /// The person agrees to what the method keeps of them.
+    consent: bool,
 }
 
 /// The answer for a second factor.
@@ -173,9 +182,9 @@ pub async fn enrol(
     State(app): State<App>,
     Segment(transaction): Segment<Secret>,
     caller: Caller,
-    Body(choice): Body<Choice>,
+    Body(wish): Body<Enrolling>,
 ) -> Result<Json<Value>, Problem> {
-    let wish = choice.chosen()?.method;
+    let wish = Wish { method: wish.method.as_deref().map(method_of).transpose()?, consent: wish.consent };
     let (method, enrolment) = app.auth.enrol(&transaction, wish, &caller.origin).await?;
     app.send_soon();
     let shown = enrolment.shown.with("method", method.name()).with("factor", json!(enrolment.factor));

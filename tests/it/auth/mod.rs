@@ -1,5 +1,6 @@
 //! Logins, sessions and tokens on the running daemon.
 
+mod face;
 mod factors;
 mod forward_auth;
 mod jwt;

@@ -10,7 +10,7 @@ use crate::harness::daemon::TestDaemon;
 const PASSWORD: &str = "correct horse battery";
 
 /// The code that oathtool computes for the daemon's time.
-fn oathtool(daemon: &TestDaemon, secret: &str) -> String {
+pub(super) fn oathtool(daemon: &TestDaemon, secret: &str) -> String {
     let now = daemon.clock.now().as_second();
     let output = Command::new("oathtool")
         .args(["--totp", "--base32", "--now", &format!("@{now}"), secret])

@@ -317,7 +317,8 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
     }
 }
 
-fn next_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Asked> {
+/// The next request that comes, whatever it came by.
+pub(crate) fn next_request(stream: &mut impl Read, buffer: &mut Vec<u8>) -> Option<Asked> {
     let mut chunk = [0; 4096];
     loop {
         let text = String::from_utf8_lossy(buffer).into_owned();

@@ -5,6 +5,7 @@ pub(crate) mod certificates;
 pub(crate) mod daemon;
 pub(crate) mod dice;
 pub(crate) mod ds389;
+pub(crate) mod face_provider;
 pub(crate) mod fake_ldap;
 pub(crate) mod fake_scim;
 pub(crate) mod fault_proxy;

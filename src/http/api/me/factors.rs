@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::profile::with_password;
 use super::{Proving, me, renewed};
 use crate::auth::factors::{Shown, recovery};
+use crate::auth::prove;
 use crate::base::id::FactorId;
 use crate::base::secret::Secret;
 use crate::base::text;
@@ -28,6 +29,8 @@ use crate::store::credentials::{self, Factor};
 pub struct Wish {
     /// The method; a one-time password unless told.
     method: Option<String>,
+    /// The person agrees to what the method keeps of them.
+    consent: bool,
     current_password: Option<Secret>,
     proof: Option<Proving>,
 }
@@ -58,6 +61,7 @@ pub fn factor_view(factor: &Factor, user: &User) -> Value {
         "used_at": factor.used_at,
         "sent_to": factor.destination().map(text::masked),
         "usable": factor.stands_for(user),
+        "consented_at": factor.consented_at(),
     })
 }
 
@@ -87,9 +91,9 @@ pub async fn enrol(
     caller: Caller,
     Body(wish): Body<Wish>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let method = wish.method.as_deref().map(method_of).transpose()?;
+    let wanted = prove::Wish { method: wish.method.as_deref().map(method_of).transpose()?, consent: wish.consent };
     let proof = with_password(wish.proof, wish.current_password).proof()?;
-    let (method, enrolment) = app.auth.enrol_factor(&me(&caller)?, method, &proof).await?;
+    let (method, enrolment) = app.auth.enrol_factor(&me(&caller)?, wanted, &proof).await?;
     app.send_soon();
     let shown = enrolment.shown.with("id", json!(enrolment.factor)).with("method", method.name());
     Ok((StatusCode::CREATED, Json(Value::Object(shown.0))))
@@ -126,7 +130,7 @@ pub async fn confirm(
 ) -> Result<Json<Value>, Problem> {
     let me = me(&caller)?;
     let method = credentials::factor(&app.store.view(), me.user.id, factor)?.map(|factor| factor.method());
-    let chosen = crate::auth::prove::Chosen { method, factor: Some(factor) };
+    let chosen = prove::Chosen { method, factor: Some(factor) };
     let response = response_of(chosen, first.code, first.credential)?;
     app.auth.confirm_factor(&me, factor, response).await.map(|session| Json(renewed(&session))).map_err(Into::into)
 }
