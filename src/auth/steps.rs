@@ -40,6 +40,7 @@ impl Authenticator {
         chosen: Chosen,
         origin: &Origin,
     ) -> Result<(Method, Shown, Login), LoginError> {
+        self.admit(origin).await?;
         let live = self.live(&self.store.view(), transaction, origin)?;
         expect(&live.login, Step::Challenge)?;
         let (method, factors) = chosen.among(self.asked(&self.store.view(), &live.login, &live.user)?)?;
@@ -67,6 +68,7 @@ impl Authenticator {
         given: Given,
         origin: &Origin,
     ) -> Result<Outcome, LoginError> {
+        self.admit(origin).await?;
         let live = self.live(&self.store.view(), transaction, origin)?;
         expect(&live.login, Step::Verify)?;
         let (method, factors) = chosen.among(self.asked(&self.store.view(), &live.login, &live.user)?)?;
@@ -114,6 +116,7 @@ impl Authenticator {
         wish: Wish,
         origin: &Origin,
     ) -> Result<(Method, Enrolment), LoginError> {
+        self.admit(origin).await?;
         let live = self.live(&self.store.view(), transaction, origin)?;
         expect(&live.login, Step::Enrol)?;
         let kind = self.to_enrol(wish)?;
@@ -138,6 +141,7 @@ impl Authenticator {
         new: &Secret,
         origin: &Origin,
     ) -> Result<Outcome, LoginError> {
+        self.admit(origin).await?;
         let Live { hash, login, user } = self.live(&self.store.view(), transaction, origin)?;
         expect(&login, Step::Password)?;
         let prepared = self.prepare_password(&user, new).await?;

@@ -160,6 +160,11 @@ impl Wire {
         }
     }
 
+    /// Asks once, and never again: for what must not be done twice.
+    pub(crate) async fn send_at_most_once(&mut self, ask: &Ask<'_>) -> Result<Answer, WireError> {
+        self.send_once(ask).await.map_err(|(error, _)| error)
+    }
+
     /// With an error also whether any time was waited for an answer.
     async fn send_once(&mut self, ask: &Ask<'_>) -> Result<Answer, (WireError, bool)> {
         let mut open = match self.open.take() {

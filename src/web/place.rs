@@ -14,8 +14,8 @@ const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove
 /// A host, how it is reached, and a path there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// As it is shown: `https`, say.
-    scheme: &'static str,
+    /// SMPP is spoken there, and not HTTP.
+    smpp: bool,
     /// TLS from the first byte; without it, only this very host is reached.
     pub(crate) tls: bool,
     /// A host name or an address, without brackets.
@@ -57,7 +57,7 @@ impl Place {
             ));
         }
         Ok(Self {
-            scheme: if tls { "https" } else { "http" },
+            smpp: false,
             tls,
             host: host.to_owned(),
             port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }),
@@ -81,8 +81,7 @@ impl Place {
                     .to_owned(),
             );
         }
-        let scheme = if tls { "smpps" } else { "smpp" };
-        Ok(Self { scheme, tls, host: host.to_owned(), port, path: String::new() })
+        Ok(Self { smpp: true, tls, host: host.to_owned(), port, path: String::new() })
     }
 
     /// What goes into the header `Host`.
@@ -101,7 +100,13 @@ impl Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}{}", self.scheme, self.authority(), self.path)
+        let scheme = match (self.smpp, self.tls) {
+            (false, false) => "http",
+            (false, true) => "https",
+            (true, false) => "smpp",
+            (true, true) => "smpps",
+        };
+        write!(f, "{scheme}://{}{}", self.authority(), self.path)
     }
 }
 

@@ -68,6 +68,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("lber", &["sources/ldap"]),
     ("sled", &["store/engine/sled", "store/engine/sled.rs"]),
     ("lettre", &["notify/mail.rs"]),
+    ("rusmpp", &["notify/sms/smpp.rs"]),
     ("tokio_cron_scheduler", &["tasks"]),
 ];
 

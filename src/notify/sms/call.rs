@@ -64,7 +64,7 @@ impl Caller {
         let left = self.limits.request.saturating_sub(watch.elapsed());
         let late =
             || SendError::unsure(format!("{}: no answer within {:?} (timeout)", self.place, self.limits.request));
-        match timeout(left, wire.send(ask)).await {
+        match timeout(left, wire.send_at_most_once(ask)).await {
             Err(_) => Err(late()),
             Ok(outcome) => outcome.map_err(|error: WireError| SendError::unsure(error.to_string())),
         }

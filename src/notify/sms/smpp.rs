@@ -9,7 +9,7 @@ use rusmpp::extra::concatenation::SubmitSmMultipartExt;
 use rusmpp::extra::encoding::ucs2::Ucs2;
 use rusmpp::pdus::{BindTransmitter, SubmitSm};
 use rusmpp::tokio_codec::CommandCodec;
-use rusmpp::values::{InterfaceVersion, Npi, Ton};
+use rusmpp::values::{EsmClass, InterfaceVersion, Npi, Ton};
 use rusmpp::{Command, CommandId, CommandStatus, Pdu};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
@@ -177,6 +177,8 @@ impl Smpp {
         let unusable = |_| "the sender or the number cannot stand in a submit_sm".to_owned();
         let (from, ton, npi) = sender(&self.smpp.from);
         let empty = SubmitSm::builder()
+            // The library's own default says that it is an acknowledgement (SMPP 3.4 §5.2.12).
+            .esm_class(EsmClass::from(0))
             .source_addr_ton(ton)
             .source_addr_npi(npi)
             .source_addr(from.parse().map_err(unusable)?)

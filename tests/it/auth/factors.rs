@@ -250,3 +250,29 @@ fn a_source_and_a_group_can_ask_everybody_and_explain_says_who_does() {
     let short = String::from_utf8(daemon.musterd(&["explain", "ada"]).stdout).unwrap();
     assert!(!short.contains("LAST TRIES"), "{short}");
 }
+
+#[test]
+fn o_01_s_01_j_01_no_secret_stands_in_what_is_stored() {
+    let daemon = TestDaemon::start("[mfa]\npolicy = \"all\"\ntrusted_device = \"7d\"\n");
+    daemon.local_user("ada", PASSWORD);
+    let (secret, ada) = enrolled(&daemon, "ada");
+    let codes = ada.post("/api/v1/me/recovery-codes", &json!({"code": oathtool(&daemon, &secret)}));
+    daemon.advance(SignedDuration::from_secs(30));
+    let asked = daemon.login("ada", PASSWORD);
+    let path = format!("/api/v1/authenticate/{}/verify", asked.text("/transaction"));
+    let waiting = daemon.login("ada", PASSWORD).text("/transaction");
+    let done = daemon.anonymous().post(&path, &json!({"code": oathtool(&daemon, &secret), "trust_device": true}));
+    let api = daemon.token(&["--scope", "admin"]);
+    let link = daemon.admin().post("/api/v1/users/ada/password-link", &json!({})).text("/password_link");
+    let link = link.split('#').next_back().unwrap().to_owned();
+    let tokens = [done.text("/session/token"), done.text("/device/token"), waiting, api, link];
+    let prefixes = ["mst_s_", "mst_d_", "mst_t_", "mst_a_", "mst_l_"];
+    assert!(tokens.iter().zip(prefixes).all(|(token, prefix)| token.starts_with(prefix) && token.len() == 57));
+    // The lines of an export are what is stored, taken out of its compression.
+    let stored = daemon.with_token(&tokens[3]).get("/api/v1/export").json.to_string();
+    assert!(stored.contains("\\\"space\\\":\\\"factor\\\"") && stored.contains("\\\"space\\\":\\\"device\\\""));
+    let recovery = codes.json["codes"].as_array().unwrap().iter().map(|code| code.as_str().unwrap().to_owned());
+    for text in tokens.into_iter().chain(recovery).chain([secret, PASSWORD.to_owned()]) {
+        assert!(!stored.contains(&text), "{} stands in the export", &text[..6]);
+    }
+}

@@ -8,13 +8,14 @@ use serde_json::{Value, json};
 
 use super::profile::with_password;
 use super::{Proving, me, renewed};
-use crate::auth::factors::recovery;
+use crate::auth::factors::{Shown, recovery};
 use crate::auth::prove;
 use crate::base::id::FactorId;
 use crate::base::secret::Secret;
 use crate::base::text;
 use crate::directory::factor::Method;
 use crate::directory::field::DisplayName;
+use crate::directory::user::User;
 use crate::http::api::login::{Choice, method_of, response_of};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
@@ -51,7 +52,7 @@ pub struct Name {
 
 /// A factor as its owner and administrators see it.
 #[must_use]
-pub fn factor_view(factor: &Factor, user: &crate::directory::user::User) -> Value {
+pub fn factor_view(factor: &Factor, user: &User) -> Value {
     json!({
         "id": factor.id,
         "kind": factor.method().name(),
@@ -64,18 +65,24 @@ pub fn factor_view(factor: &Factor, user: &crate::directory::user::User) -> Valu
     })
 }
 
-/// The second factors.
-pub async fn list(State(app): State<App>, caller: Caller) -> Result<Json<Value>, Problem> {
-    let (user, _) = caller.user()?;
+/// A user's second factors, and what stands in for one.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn factors_view(app: &App, user: &User) -> Result<Shown, Problem> {
     let view = app.store.view();
     let factors = credentials::factors(&view, user.id)?;
     let shown = factors.iter().filter(|factor| factor.confirmed && factor.method() != Method::Recovery);
+    let items: Vec<Value> = shown.map(|factor| factor_view(factor, user)).collect();
+    let left = recovery::left(&view, user.id)?;
+    Ok(Shown::default().with("items", items).with("recovery_codes_left", json!(left)))
+}
+
+/// The second factors.
+pub async fn list(State(app): State<App>, caller: Caller) -> Result<Json<Value>, Problem> {
     let can: Vec<&str> = app.auth.factors.to_enrol().into_iter().map(Method::name).collect();
-    Ok(Json(json!({
-        "items": shown.map(|factor| factor_view(factor, user)).collect::<Vec<_>>(),
-        "recovery_codes_left": recovery::left(&view, user.id)?,
-        "can_enrol": can,
-    })))
+    let shown = factors_view(&app, &caller.user()?.0)?.with("can_enrol", can);
+    Ok(Json(Value::Object(shown.0)))
 }
 
 /// Begins to enrol a factor; it counts once its first answer has confirmed it.

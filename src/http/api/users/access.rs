@@ -6,10 +6,11 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{find, find_to_change, not_oneself};
+use super::{find, find_to_change, not_oneself, view};
 use crate::base::id::SessionId;
 use crate::base::secret::Secret;
 use crate::directory::user::User;
+use crate::http::api::me::factors::factors_view;
 use crate::http::api::session::session_view;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
@@ -49,6 +50,31 @@ pub async fn send_link(
     not_oneself(&caller, &user)?;
     let link = app.auth.send_link(caller.author(), &user, &app.settings.public_url).await?;
     Ok((StatusCode::CREATED, Json(json!({"password_link": link.expose()}))))
+}
+
+/// The second factors, and what asks for one.
+pub async fn factors(State(app): State<App>, Segment(name): Segment<String>) -> Result<Json<Value>, Problem> {
+    let user = find(&app, &name)?;
+    let (_, cause) = app.auth.factor_rule(&user)?;
+    let shown = factors_view(&app, &user)?.with("policy", json!(user.mfa)).with("asked_by", cause.describe());
+    Ok(Json(Value::Object(shown.0)))
+}
+
+/// The devices that stand in for a user's second factor.
+pub async fn devices(State(app): State<App>, Segment(name): Segment<String>) -> Result<Json<Value>, Problem> {
+    let devices = app.auth.devices_of(&find(&app, &name)?)?;
+    Ok(Json(json!({"items": devices.iter().map(view::device).collect::<Vec<_>>()})))
+}
+
+/// Trusts none of a user's devices any more.
+pub async fn forget_devices(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(name): Segment<String>,
+) -> Result<Json<Value>, Problem> {
+    let user = find_to_change(&app, &caller, &name)?;
+    let forgotten = app.auth.forget_devices(caller.author(), &user, None).await?;
+    Ok(Json(json!({"forgotten": forgotten})))
 }
 
 /// Removes all second factors.

@@ -121,12 +121,15 @@ async fn alibaba_gets_what_its_own_program_sends_and_signs() {
     assert_eq!(asked.header("authorization"), theirs["signed"].as_str().unwrap());
 }
 
+/// A vendor, its status and answer, and what comes of it: was it sent, may it be tried again, and a word of the error.
+type Case = (fn(&str) -> Kind, &'static str, Value, Sent, bool, &'static str);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_vendor_refuses_is_told_by_its_code_alone() {
     let failed = |code: &str| json!({"Response": {"Error": {"Code": code, "Message": "to +31612345600"}}});
     let status = |code: &str| json!({"Response": {"SendStatusSet": [{"Code": code}]}});
     let code = |code: &str| json!({"Code": code, "Message": "918273"});
-    let cases: [(fn(&str) -> Kind, &str, Value, Sent, bool, &str); 11] = [
+    let cases: [Case; 11] = [
         (twilio, "400 Bad Request", json!({"code": 21211}), Sent::No, false, "21211"),
         (twilio, "429 Too Many Requests", json!({"code": 20429}), Sent::No, true, "20429"),
         (twilio, "500 Internal Server Error", json!({}), Sent::Maybe, false, "500"),
