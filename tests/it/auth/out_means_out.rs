@@ -206,10 +206,14 @@ fn whoever_has_gone_quiet_holds_nothing_after_the_sweep() {
     held.retain(|one| !matches!(one, Held::Transaction(_) | Held::Signed(_)));
     desk.daemon.advance(SignedDuration::from_hours(23));
     assert!(held.iter().any(|one| matches!(one, Held::Link(_)) && desk.opens(one)), "not before");
+    // Somebody else keeps the last way in open, whoever else goes.
+    desk.daemon.local_user("boss", PASSWORD);
+    let roles = desk.admin.patch("/api/v1/users/boss", &json!({"roles": ["system-admin"]}));
+    assert_eq!(roles.status, 200, "{roles:?}");
     desk.daemon.advance(SignedDuration::from_hours(1));
     let swept = desk.admin.post("/api/v1/sweep", &json!({}));
     assert_eq!(swept.status, 200, "{swept:?}");
-    assert_eq!(desk.admin.get("/api/v1/users/ada").json["state"], "disabled");
+    assert_eq!(desk.admin.get("/api/v1/users/ada").json["state"], "disabled", "{swept:?}");
     desk.all_refused("inactivity", &held);
 }
 
