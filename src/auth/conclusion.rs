@@ -52,7 +52,6 @@ impl Conclusion {
         tx: &mut Tx<'_>,
         mut login: Login,
         transaction: &Secret,
-        too_weak: bool,
     ) -> Result<Outcome, LoginError> {
         let now = tx.now();
         let user = users::get(tx, login.user)?.ok_or(LoginError::InvalidCredentials)?;
@@ -61,7 +60,7 @@ impl Conclusion {
             return Err(LoginError::NoSuchTransaction);
         }
         let author = self.origin.author(Actor::User { id: user.id });
-        match flow::next(&self.facts(tx, &user, too_weak, now)?, &login) {
+        match flow::next(&self.facts(tx, &user, login.too_weak, now)?, &login) {
             Next::Refuse(refusal) => {
                 logins::remove(tx, hash);
                 let entry =
@@ -90,7 +89,7 @@ impl Conclusion {
         let (source_allowed, keeps_password) = self.sources.get(&user.source).copied().unwrap_or((false, false));
         let factors = credentials::factors(reads, user.id)?;
         let confirmed = |factor: &Factor| factor.confirmed && factor.method() != Method::Recovery;
-        let enrolled = match self.factors.usable(user, &factors).is_empty() {
+        let enrolled = match self.factors.offered(reads, user)?.is_empty() {
             false => Enrolled::Usable,
             true if factors.iter().any(confirmed) => Enrolled::Unusable,
             true => Enrolled::None,

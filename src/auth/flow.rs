@@ -84,6 +84,12 @@ pub fn next(facts: &Facts, login: &Login) -> Next {
     if !facts.source_allowed {
         return Next::Refuse(Refusal::SourceNotAllowed);
     }
+    let proved = login.methods.iter().any(|method| *method != Method::Password);
+    let asked = facts.factor_rule != FactorRule::NotAsked && !proved;
+    // Before the password: whoever has guessed that must not be able to put another in its place.
+    if asked && facts.factors == Enrolled::Usable {
+        return Next::Ask(Stage::Factor);
+    }
     if facts.keeps_password && login.methods.contains(&Method::Password) && !login.password_changed {
         if facts.must_change {
             return Next::Ask(Stage::PasswordChange(PasswordReason::MustChange));
@@ -92,15 +98,11 @@ pub fn next(facts: &Facts, login: &Login) -> Next {
             return Next::Ask(Stage::PasswordChange(PasswordReason::TooWeak));
         }
     }
-    let proved = login.methods.iter().any(|method| *method != Method::Password);
     match (facts.factor_rule, facts.factors) {
-        (FactorRule::NotAsked, _) => Next::Grant,
-        (FactorRule::IfEnrolled | FactorRule::Required, _) if proved => Next::Grant,
-        (FactorRule::IfEnrolled | FactorRule::Required, Enrolled::Usable) => Next::Ask(Stage::Factor),
+        _ if !asked => Next::Grant,
         // Who had a factor is not let in without one because it cannot be asked for.
-        (FactorRule::IfEnrolled | FactorRule::Required, Enrolled::Unusable)
-        | (FactorRule::Required, Enrolled::None) => Next::Ask(Stage::Enrolment),
-        (FactorRule::IfEnrolled, Enrolled::None) => Next::Grant,
+        (_, Enrolled::Unusable) | (FactorRule::Required, _) => Next::Ask(Stage::Enrolment),
+        (FactorRule::IfEnrolled | FactorRule::NotAsked, _) => Next::Grant,
     }
 }
 
@@ -169,6 +171,7 @@ mod tests {
             address: None,
             client: None,
             methods: methods.iter().copied().collect(),
+            too_weak: false,
             password_changed: false,
             enrolling: None,
             asked: Vec::new(),
@@ -197,18 +200,20 @@ mod tests {
     const ENROLLED: [Enrolled; 3] = [Enrolled::None, Enrolled::Unusable, Enrolled::Usable];
 
     #[test]
-    fn the_gates_come_first_then_the_password_then_the_factor() {
+    fn the_gates_come_first_then_a_factor_that_is_there_then_the_password_then_an_enrolment() {
         let plain = login(Stage::Factor, &[PASSWORD]);
         let required = facts(FactorRule::Required, Enrolled::Usable);
         let all = Facts { active: false, expired: true, must_change: true, ..required };
         assert_eq!(next(&all, &plain), Next::Refuse(Refusal::Disabled));
         assert_eq!(next(&Facts { active: true, ..all }, &plain), Next::Refuse(Refusal::Expired));
         let fresh = Facts { active: true, expired: false, ..all };
-        assert_eq!(next(&fresh, &plain), Next::Ask(Stage::PasswordChange(PasswordReason::MustChange)));
-        let changed = after(plain, Done::PasswordChanged(1));
-        assert_eq!(next(&fresh, &changed), Next::Ask(Stage::Factor));
-        assert_eq!(next(&Facts { factors: Enrolled::None, ..fresh }, &changed), Next::Ask(Stage::Enrolment));
-        assert_eq!(next(&fresh, &after(changed, Done::Proved(Method::Totp))), Next::Grant);
+        assert_eq!(next(&fresh, &plain), Next::Ask(Stage::Factor), "who guessed the password sets no other");
+        let proved = after(plain.clone(), Done::Proved(Method::Totp));
+        assert_eq!(next(&fresh, &proved), Next::Ask(Stage::PasswordChange(PasswordReason::MustChange)));
+        assert_eq!(next(&fresh, &after(proved, Done::PasswordChanged(1))), Next::Grant);
+        let none = Facts { factors: Enrolled::None, ..fresh };
+        assert_eq!(next(&none, &plain), Next::Ask(Stage::PasswordChange(PasswordReason::MustChange)));
+        assert_eq!(next(&none, &after(plain, Done::PasswordChanged(1))), Next::Ask(Stage::Enrolment));
     }
 
     #[test]

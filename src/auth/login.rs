@@ -286,6 +286,7 @@ impl Authenticator {
             address: origin.address,
             client: origin.client,
             methods: [Method::Password].into(),
+            too_weak,
             password_changed: false,
             enrolling: None,
             asked,
@@ -301,7 +302,7 @@ impl Authenticator {
             {
                 login = flow::after(login, Done::Proved(Method::Device));
             }
-            Ok::<_, LoginError>(plan.conclude(tx, login, &token, too_weak))
+            Ok::<_, LoginError>(not_begun(plan.conclude(tx, login, &token)))
         };
         self.store.write(write).await?
     }
@@ -318,6 +319,14 @@ impl Authenticator {
             origin: origin.clone(),
             trust: false,
         }
+    }
+}
+
+/// Who moved on while they logged in has given a name and a password of before.
+fn not_begun(outcome: Result<Outcome, LoginError>) -> Result<Outcome, LoginError> {
+    match outcome {
+        Err(LoginError::NoSuchTransaction) => Err(LoginError::InvalidCredentials),
+        outcome => outcome,
     }
 }
 

@@ -85,7 +85,7 @@ impl Authenticator {
                 }
             };
             let login = begun_by(&user, &origin, tx.now(), plus(tx.now(), lifetime));
-            Ok(conclusion.conclude(tx, login, &token, false))
+            Ok(conclusion.conclude(tx, login, &token))
         };
         let outcome = self.store.write(write).await;
         let wrong = matches!(outcome, Ok(Err(LoginError::InvalidCredentials)) | Err(LoginError::NoSuchTransaction));
@@ -171,6 +171,7 @@ fn begun_by(user: &User, origin: &Origin, now: Timestamp, expires_at: Timestamp)
         address: origin.address,
         client: origin.client,
         methods: [Method::Passkey].into(),
+        too_weak: false,
         password_changed: false,
         enrolling: None,
         asked: Vec::new(),

@@ -1,7 +1,7 @@
 //! The steps after the password: prove a factor, enrol one, set a new password. Each takes the login's token,
 //! is taken only when the login waits for it, and ends in the flow's next decision.
 
-use super::factors::{Action, Ask, Enrolment, Factors, Shown};
+use super::factors::{Action, Ask, Enrolment, Factors, Shown, has_room};
 use super::flow::{self, Done, Step};
 use super::login::{Authenticator, LoginError, Origin, Outcome, user};
 use super::prove::{self, Chosen, Given, Prove, Wish};
@@ -23,6 +23,14 @@ struct Live {
 }
 
 impl Live {
+    /// Where a step comes from. An application named its client's address when it began: its own is not the client's.
+    fn origin(&self, origin: &Origin) -> Origin {
+        match origin.client {
+            Some(_) => Origin { address: self.login.address, ..origin.clone() },
+            None => origin.clone(),
+        }
+    }
+
     fn ask<'a>(&self, user: &'a User, origin: &Origin) -> Ask<'a> {
         let purpose = if self.login.stage == Stage::Enrolment { Purpose::Enrol } else { Purpose::Login };
         Ask { user, flow: Flow::Login(self.hash), purpose, network: origin.address }
@@ -40,8 +48,9 @@ impl Authenticator {
         chosen: Chosen,
         origin: &Origin,
     ) -> Result<(Method, Shown, Login), LoginError> {
-        self.admit(origin).await?;
         let live = self.live(&self.store.view(), transaction, origin)?;
+        let origin = &live.origin(origin);
+        self.admit(origin).await?;
         expect(&live.login, Step::Challenge)?;
         let (method, factors) = chosen.among(self.asked(&self.store.view(), &live.login, &live.user)?)?;
         let kind = self.kind(method)?;
@@ -68,8 +77,9 @@ impl Authenticator {
         given: Given,
         origin: &Origin,
     ) -> Result<Outcome, LoginError> {
-        self.admit(origin).await?;
         let live = self.live(&self.store.view(), transaction, origin)?;
+        let origin = &live.origin(origin);
+        self.admit(origin).await?;
         expect(&live.login, Step::Verify)?;
         let (method, factors) = chosen.among(self.asked(&self.store.view(), &live.login, &live.user)?)?;
         let kind = self.kind(method)?;
@@ -99,7 +109,7 @@ impl Authenticator {
                 Stage::Enrolment => Done::Enrolled(method, prove::added(tx, &author, &user, method)?.session_epoch),
                 Stage::Factor | Stage::PasswordChange(_) => Done::Proved(method),
             };
-            Ok(conclusion.conclude(tx, flow::after(login, done), &transaction, false))
+            Ok(conclusion.conclude(tx, flow::after(login, done), &transaction))
         };
         let outcome = self.store.write(write).await;
         self.settle(&counted, &outcome);
@@ -116,14 +126,16 @@ impl Authenticator {
         wish: Wish,
         origin: &Origin,
     ) -> Result<(Method, Enrolment), LoginError> {
-        self.admit(origin).await?;
         let live = self.live(&self.store.view(), transaction, origin)?;
+        let origin = &live.origin(origin);
+        self.admit(origin).await?;
         expect(&live.login, Step::Enrol)?;
         let kind = self.to_enrol(wish)?;
         let ahead = kind.ahead(&self.store, &live.ask(&live.user, origin), Action::Enrol, &[]).await?;
         let (this, origin) = (self.stepper(), origin.clone());
         let write = move |tx: &mut Tx<'_>| {
             let (login, user) = this.waiting(tx, live.hash, Step::Enrol)?;
+            has_room(tx, &user)?;
             let enrolment = kind.enrol(tx, &live.ask(&user, &origin), &ahead)?;
             logins::put(tx, live.hash, &Login { enrolling: Some(enrolment.factor), ..login })?;
             Ok::<_, LoginError>((kind.method(), enrolment))
@@ -141,8 +153,10 @@ impl Authenticator {
         new: &Secret,
         origin: &Origin,
     ) -> Result<Outcome, LoginError> {
+        let live = self.live(&self.store.view(), transaction, origin)?;
+        let origin = &live.origin(origin);
         self.admit(origin).await?;
-        let Live { hash, login, user } = self.live(&self.store.view(), transaction, origin)?;
+        let Live { hash, login, user } = live;
         expect(&login, Step::Password)?;
         let prepared = self.prepare_password(&user, new).await?;
         let (conclusion, this) = (self.conclusion(origin), self.stepper());
@@ -152,7 +166,7 @@ impl Authenticator {
             let (login, _) = this.waiting(tx, hash, Step::Password)?;
             // Everything else that the user held ends; this login goes on.
             let epoch = prepared.commit(tx, &author, false)?.session_epoch;
-            Ok(conclusion.conclude(tx, flow::after(login, Done::PasswordChanged(epoch)), &transaction, false))
+            Ok(conclusion.conclude(tx, flow::after(login, Done::PasswordChanged(epoch)), &transaction))
         };
         self.store.write(write).await?
     }

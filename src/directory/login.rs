@@ -32,6 +32,9 @@ pub struct Login {
     pub client: Option<TokenId>,
     /// What has been proved.
     pub methods: BTreeSet<Method>,
+    /// The password that was proved breaks the rules that held then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub too_weak: bool,
     /// The password was changed during this login.
     #[serde(default)]
     pub password_changed: bool,

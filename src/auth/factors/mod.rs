@@ -240,12 +240,27 @@ impl Factors {
     pub fn offered(&self, reads: &dyn Reads, user: &User) -> Result<Vec<Factor>, StoreError> {
         let all = credentials::factors(reads, user.id)?;
         let mut offered = self.usable(user, &all);
-        if !offered.is_empty() {
+        // Also for factors that cannot be asked for any more: that is a day on which they are needed.
+        if all.iter().any(|factor| factor.confirmed && factor.method() != Method::Recovery) {
             offered.extend(all.into_iter().filter(recovery::has_any));
         }
         let strength = |factor: &Factor| Method::FACTORS.iter().position(|(_, method)| *method == factor.method());
         offered.sort_by_key(strength);
         Ok(offered)
+    }
+}
+
+/// Most factors of one user.
+const FACTORS_MAX: usize = 40;
+
+/// Refuses one factor more than anybody needs.
+///
+/// # Errors
+/// [`MethodError::Unusable`] saying so.
+pub(super) fn has_room(reads: &dyn Reads, user: &User) -> Result<(), MethodError> {
+    match credentials::factors(reads, user.id)?.len() < FACTORS_MAX {
+        true => Ok(()),
+        false => Err(MethodError::Unusable(FieldError::new("method", "too_many", "must wait: remove a factor first"))),
     }
 }
 

@@ -120,6 +120,23 @@ async fn a_login_goes_on_for_the_client_that_began_it_alone() {
 }
 
 #[tokio::test]
+async fn o_15_recovery_codes_are_asked_for_where_the_factor_cannot_be_any_more() {
+    let mut world = world(all);
+    world.with_password("ada", "local").await;
+    let (totp, token) = world.with_totp("ada").await;
+    let me = world.mine(&token);
+    let made = world.auth.new_recovery_codes(&me, &proof(&world.code(&totp))).await.unwrap();
+    let codes: Vec<String> = serde_json::from_value(made.shown.0["codes"].clone()).unwrap();
+    // The settings have no one-time passwords any more.
+    let mail =
+        CodeKind { channel: Channel::Mail, life: Duration::from_secs(300), resend_after: Duration::from_secs(60) };
+    world.auth.factors = Factors::new([Arc::new(mail) as Arc<dyn Kind>]);
+    let (transaction, stage) = asked(world.login("ada", PASSWORD).await);
+    assert_eq!(stage, Stage::Factor, "whoever has just the password enrols nothing");
+    granted(world.verify(&transaction, &codes[0]).await);
+}
+
+#[tokio::test]
 async fn a_trusted_device_is_spared_the_factor_until_something_changes() {
     let world = world(|settings| {
         all(settings);

@@ -65,7 +65,7 @@ fn s_10_no_step_is_taken_by_an_empty_null_or_foreign_body() {
         &deep,
     ];
     for answer in &begun {
-        for step in ["verify", "password"] {
+        for step in ["verify", "password", "challenge", "enrol"] {
             for body in strange {
                 let path = format!("/api/v1/authenticate/{}/{step}", answer.text("/transaction"));
                 let refused = daemon.anonymous().call("POST", &path, Some(body.to_owned()), &[]);
@@ -130,9 +130,9 @@ fn a_code_by_mail_comes_through_a_real_server_and_in_no_answer_or_audit_line() {
     let step = |what: &str, body| {
         daemon.anonymous().post(&format!("/api/v1/authenticate/{}/{what}", asked.text("/transaction")), &body)
     };
-    let enrolment = step("enrol", json!({}));
+    let enrolment = step("enrol", json!({"method": "email"}));
     assert_eq!(enrolment.json["sent_to"], "a***@example.org", "{enrolment:?}");
-    assert_eq!(step("challenge", json!({})).code(), "too_many_codes", "one a minute");
+    assert_eq!(step("challenge", json!({"method": "email"})).code(), "too_many_codes", "one a minute");
     let code = mailed_code(&smtpd, 1);
     assert!(!enrolment.json.to_string().contains(&code));
     let wrong = if code == "123456" { "654321" } else { "123456" };
@@ -275,4 +275,45 @@ fn o_01_s_01_j_01_no_secret_stands_in_what_is_stored() {
     for text in tokens.into_iter().chain(recovery).chain([secret, PASSWORD.to_owned()]) {
         assert!(!stored.contains(&text), "{} stands in the export", &text[..6]);
     }
+}
+
+#[test]
+fn a_factor_that_is_there_comes_before_a_new_password() {
+    let daemon = TestDaemon::start("[mfa]\npolicy = \"all\"\n");
+    daemon.local_user("ada", PASSWORD);
+    let (secret, ada) = enrolled(&daemon, "ada");
+    let both = json!({"current_password": PASSWORD, "password": "another long password"});
+    assert_eq!(ada.post("/api/v1/me/password", &both).code(), "proof_required", "S-07: a password is not enough");
+    daemon.admin().patch("/api/v1/users/ada", &json!({"must_change_password": true}));
+    let asked = daemon.login("ada", PASSWORD);
+    assert_eq!(asked.json["status"], "mfa_required", "who guessed the password puts no other in its place");
+    let step = |what: &str, body| {
+        daemon.anonymous().post(&format!("/api/v1/authenticate/{}/{what}", asked.text("/transaction")), &body)
+    };
+    assert_eq!(step("password", json!({"password": "another long password"})).code(), "wrong_step");
+    let next = step("verify", json!({"code": oathtool(&daemon, &secret)}));
+    assert_eq!(next.json["status"], "password_change_required", "{next:?}");
+    let done = step("password", json!({"password": "another long password"}));
+    assert_eq!((&done.json["status"], &done.json["acr"]), (&json!("authenticated"), &json!("aal2")), "{done:?}");
+}
+
+#[test]
+fn the_steps_of_an_applications_login_count_for_its_client_and_not_for_itself() {
+    let daemon = TestDaemon::start("[mfa]\npolicy = \"all\"\n[lockout]\nnetwork_attempts = 4\ncode_attempts = 50\n");
+    daemon.local_user("ada", PASSWORD);
+    let (secret, _) = enrolled(&daemon, "ada");
+    let application = daemon.with_token(&daemon.token(&["--scope", "login.authenticate"]));
+    let begin = |address: &str| {
+        let body = json!({"username": "ada", "password": PASSWORD, "client_ip": address});
+        application.post("/api/v1/authenticate", &body).text("/transaction")
+    };
+    let verify = |transaction: &str, code: &str| {
+        application.post(&format!("/api/v1/authenticate/{transaction}/verify"), &json!({"code": code}))
+    };
+    let guessed = begin("192.0.2.1");
+    let codes: Vec<String> = (0..6).map(|_| verify(&guessed, "000000").code().to_owned()).collect();
+    assert!(codes.iter().any(|code| code == "too_many_attempts"), "{codes:?}");
+    let own = begin("198.51.100.7");
+    let done = verify(&own, &oathtool(&daemon, &secret));
+    assert_eq!(done.json["status"], "authenticated", "another client of the same application: {done:?}");
 }
