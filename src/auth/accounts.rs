@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::login::{Authenticator, LoginError};
+use super::own::tell_the_old_address;
 use super::passwords::{LinkFor, Prepared, tell};
 use super::throttle::Key;
 use crate::base::id::{GroupId, UserId};
@@ -97,7 +98,11 @@ impl Authenticator {
         let write = move |tx: &mut Tx<'_>| {
             users::expect_revision(tx, id, revision)?;
             let wished = change.user.clone();
+            let before = users::get(tx, id)?;
             let user = users::update(tx, &author, id, "user.changed", |user, _| Ok(wished.apply(user)))?;
+            if let Some(before) = before {
+                tell_the_old_address(tx, &before, &user)?;
+            }
             if let Some(wanted) = &change.groups {
                 set_groups(tx, &author, id, wanted)?;
             }
@@ -140,7 +145,7 @@ impl Authenticator {
         let prepared: Prepared = self.prepare_password(user, password).await?;
         let id = user.id;
         let set = self.store.write(move |tx: &mut Tx<'_>| prepared.commit(tx, &author, must_change)).await?;
-        self.throttle.clear(Key::Password(id));
+        self.forgive_user(id);
         Ok(set)
     }
 

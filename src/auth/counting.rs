@@ -189,6 +189,11 @@ impl Authenticator {
         self.store.write(write).await
     }
 
+    /// Forgets what kept a user waiting, once they have a new password.
+    pub(super) fn forgive_user(&self, user: UserId) {
+        [Key::Password(user), Key::Code(user)].into_iter().for_each(|key| self.throttle.clear(key));
+    }
+
     fn keys_of(&self, user: &User) -> Vec<Key> {
         let at_sources = self.backends.iter().map(|backend| Key::at_source(&backend.id, user.username.as_str()));
         [Key::Password(user.id), Key::Code(user.id), Key::Face(user.id)].into_iter().chain(at_sources).collect()

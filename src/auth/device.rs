@@ -17,8 +17,8 @@ use crate::store::audit::{self, Entry};
 use crate::store::tx::Tx;
 use crate::store::{StoreError, devices, users};
 
-/// Trusts the device on which this session began, if a second factor was proved there: one that was spared it because it
-/// is trusted already is not trusted for longer.
+/// Trusts the device on which this session began, if something that one has was proved there: a code by mail makes no
+/// such device, and one that was spared the factor because it is trusted already is not trusted for longer.
 pub(super) fn trust(
     tx: &mut Tx<'_>,
     settings: &FactorSettings,
@@ -26,7 +26,7 @@ pub(super) fn trust(
     session: &Session,
     user: &User,
 ) -> Result<Option<(Secret, Timestamp)>, StoreError> {
-    let proved = |method: &Method| !matches!(method, Method::Password | Method::Device);
+    let proved = |method: &Method| method.is_possession() && *method != Method::Device;
     let Some(life) = settings.trusted_device.filter(|_| session.methods.iter().any(proved)) else { return Ok(None) };
     let now = tx.now();
     let token = new_token(TokenKind::Device, tx.rng());

@@ -1,10 +1,16 @@
 //! What a user changes of their own credentials, with a fresh proof each time: a stolen session is not enough. The proof is
 //! a second factor where they have one, else the password (ASVS 7.5.1).
 
+use std::time::Duration;
+
+use jiff::Timestamp;
+
 use super::factors::{Action, Ask, Enrolment, Response, Shown};
+use super::factors::{has_room, recovery};
 use super::login::{Authenticator, LoginError, Origin, user};
 use super::passwords::tell;
 use super::prove::{self, Chosen, Prove, Wish};
+use crate::base::clock::plus;
 use crate::base::id::{FactorId, SessionId, UserId};
 use crate::base::secret::{Secret, TokenKind, hash_token, new_token};
 use crate::directory::audit::{Actor, Author};
@@ -20,6 +26,9 @@ use crate::store::credentials::{self, Factor};
 use crate::store::tx::{Reads, Tx};
 use crate::store::users::{self, WriteError};
 use crate::store::{StoreError, sessions};
+
+/// An enrolment that was begun is to be confirmed within this time: what proved who began it is older then.
+const ENROLMENT: Duration = Duration::from_secs(900);
 
 /// Somebody with a session, who changes something of their own.
 #[derive(Clone)]
@@ -75,9 +84,10 @@ impl Me {
     }
 
     /// The user as they are now, if this session still counts.
-    fn now(&self, reads: &dyn Reads) -> Result<User, LoginError> {
-        let user = user(reads, self.user.id)?;
-        if user.session_epoch == self.session.epoch { Ok(user) } else { Err(LoginError::NoSuchTransaction) }
+    fn now(&self, tx: &Tx<'_>) -> Result<User, LoginError> {
+        let user = user(tx, self.user.id)?;
+        let holds = user.session_epoch == self.session.epoch && user.is_valid(tx.now());
+        if holds { Ok(user) } else { Err(LoginError::NoSuchTransaction) }
     }
 }
 
@@ -96,7 +106,7 @@ impl Authenticator {
     /// # Errors
     /// When there is none, or it cannot be asked for now.
     pub async fn challenge_enrolment(&self, me: &Me, factor: FactorId) -> Result<(Method, Shown), LoginError> {
-        let factor = unconfirmed(&self.store.view(), me.user.id, factor)?;
+        let factor = unconfirmed(&self.store.view(), me.user.id, factor, self.store.clock().now())?;
         self.ask_own(me, Purpose::Enrol, (factor.method(), vec![factor])).await
     }
 
@@ -127,7 +137,10 @@ impl Authenticator {
         proof.must_be_for(&self.factors.offered(&self.store.view(), &me.user)?)?;
         let ahead = kind.ahead(&self.store, &me.ask(&me.user, Purpose::Enrol), Action::Enrol, &[]).await?;
         let who = me.clone();
-        let act = move |tx: &mut Tx<'_>, user: &User| Ok(kind.enrol(tx, &who.ask(user, Purpose::Enrol), &ahead)?);
+        let act = move |tx: &mut Tx<'_>, user: &User| {
+            has_room(tx, user)?;
+            Ok(kind.enrol(tx, &who.ask(user, Purpose::Enrol), &ahead)?)
+        };
         Ok((method, self.with_proof(me, proof, act).await?))
     }
 
@@ -137,14 +150,15 @@ impl Authenticator {
     /// # Errors
     /// When the answer is wrong, or there is no such factor to confirm.
     pub async fn confirm_factor(&self, me: &Me, id: FactorId, response: Response) -> Result<Renewed, LoginError> {
-        let factors = vec![unconfirmed(&self.store.view(), me.user.id, id)?];
+        let now = self.store.clock().now();
+        let factors = vec![unconfirmed(&self.store.view(), me.user.id, id, now)?];
         let method = factors.first().map_or(Method::Totp, Factor::method);
         let who = me.clone();
         let act = move |tx: &mut Tx<'_>, user: &User| {
             let user = prove::added(tx, &who.author(), user, method)?;
             Ok(renew(tx, &who.session, &user, Some(method))?)
         };
-        let read = move |reads: &dyn Reads, user: &User| Ok(vec![unconfirmed(reads, user.id, id)?]);
+        let read = move |reads: &dyn Reads, user: &User| Ok(vec![unconfirmed(reads, user.id, id, now)?]);
         self.answered(me, Purpose::Enrol, (method, factors), response, read, act).await
     }
 
@@ -158,6 +172,10 @@ impl Authenticator {
             let gone = credentials::factor(tx, user.id, id)?.ok_or(WriteError::NotFound("factor"))?;
             credentials::remove_factor(tx, user.id, id)?;
             let left = factors.usable(user, &credentials::factors(tx, user.id)?);
+            if !credentials::factors(tx, user.id)?.iter().any(is_second) {
+                // What stood in for it would open the next one too.
+                recovery::forget(tx, user.id)?;
+            }
             if gone.stands_for(user) && left.is_empty() && policy.rule_for(tx, user)?.0 == FactorRule::Required {
                 return Err(refused("is the last one, and your directory asks for one: enrol another first"));
             }
@@ -199,6 +217,7 @@ impl Authenticator {
             }
             let made = kind.enrol(tx, &who.ask(user, Purpose::Enrol), &serde_json::Value::Null)?;
             audit::append(tx, &who.author(), Entry::new("recovery_codes.made", users::target(user)))?;
+            tell(tx, user, Body::FactorEnrolled { method: Method::Recovery })?;
             Ok(made)
         };
         self.with_proof(me, proof, act).await
@@ -209,8 +228,11 @@ impl Authenticator {
     /// # Errors
     /// When the proof is wrong, or a value is taken.
     pub async fn change_own(&self, me: &Me, change: UserChange, proof: Option<&Proof>) -> Result<User, LoginError> {
-        let who = me.clone();
+        let (who, policy) = (me.clone(), self.policy());
         let act = move |tx: &mut Tx<'_>, user: &User| {
+            if change.mfa.is_some() && policy.rule_for(tx, user)?.0 == FactorRule::Required {
+                return Err(refused("is asked of you: you cannot change that"));
+            }
             let (wished, before) = (change.clone(), user);
             let changed = users::update(tx, &who.author(), user.id, "user.changed", |user, _| Ok(wished.apply(user)))?;
             tell_the_old_address(tx, before, &changed)?;
@@ -223,6 +245,30 @@ impl Authenticator {
                 self.store.write(move |tx: &mut Tx<'_>| act(tx, &me.now(tx)?)).await
             }
         }
+    }
+
+    /// Changes the password: with the old one, and where there is a second factor a proof of that too.
+    ///
+    /// # Errors
+    /// When a proof is missing or wrong, or the new password breaks rules.
+    pub async fn change_own_password(
+        &self,
+        me: &Me,
+        current: &Secret,
+        new: &Secret,
+        proof: &Proof,
+    ) -> Result<(), LoginError> {
+        let offered = self.factors.offered(&self.store.view(), &me.user)?;
+        let proof = Proof { password: Some(current.clone()), ..proof.clone() };
+        proof.must_be_for(&offered)?;
+        if !offered.is_empty() {
+            self.prove_password(&me.user, current, &me.origin).await?;
+        }
+        let (prepared, author) = (self.prepare_password(&me.user, new).await?, me.author());
+        let act = move |tx: &mut Tx<'_>, _: &User| prepared.commit(tx, &author, false).map_err(LoginError::from);
+        self.with_proof(me, &proof, act).await?;
+        self.forgive_user(me.user.id);
+        Ok(())
     }
 
     /// Does something once the user has proved who they are, in the commit of the proof.
@@ -314,7 +360,7 @@ fn renew(tx: &mut Tx<'_>, old: &Session, user: &User, proved: Option<Method>) ->
 }
 
 /// Who took a session over and changes where codes and links go does not do so unseen.
-fn tell_the_old_address(tx: &mut Tx<'_>, before: &User, after: &User) -> Result<(), StoreError> {
+pub(super) fn tell_the_old_address(tx: &mut Tx<'_>, before: &User, after: &User) -> Result<(), StoreError> {
     let folded = |user: &User| user.email.as_ref().map(|email| email.folded());
     let changed = [
         (Changed::Email, folded(before) != folded(after)),
@@ -329,9 +375,15 @@ fn tell_the_old_address(tx: &mut Tx<'_>, before: &User, after: &User) -> Result<
     Ok(())
 }
 
+/// Is it a second factor, and nothing that only stands in for one?
+fn is_second(factor: &Factor) -> bool {
+    factor.confirmed && factor.method() != Method::Recovery
+}
+
 /// A factor that is under enrolment.
-fn unconfirmed(reads: &dyn Reads, user: UserId, id: FactorId) -> Result<Factor, LoginError> {
-    let found = credentials::factor(reads, user, id)?.filter(|factor| !factor.confirmed);
+fn unconfirmed(reads: &dyn Reads, user: UserId, id: FactorId, now: Timestamp) -> Result<Factor, LoginError> {
+    let is_open = |factor: &Factor| !factor.confirmed && now < plus(factor.created_at, ENROLMENT);
+    let found = credentials::factor(reads, user, id)?.filter(is_open);
     found.ok_or(LoginError::Write(WriteError::NotFound("factor to confirm")))
 }
 

@@ -3,8 +3,8 @@
 
 use jiff::Timestamp;
 
+use super::hasher::HashError;
 use super::login::{Authenticator, LoginError, Origin};
-use super::throttle::Key;
 use crate::base::clock::plus;
 use crate::base::id::UserId;
 use crate::base::secret::{Secret, TokenKind, hash_token, new_token};
@@ -135,7 +135,7 @@ impl Authenticator {
         let history = self.settings.passwords.history;
         if let Some(credential) = credentials::get(&self.store.view(), user.id)? {
             for earlier in std::iter::once(&credential.hash).chain(&credential.history).take(history) {
-                if let Ok(true) = self.hasher.verify(password, earlier).await {
+                if self.was_used(password, earlier).await? {
                     let text = format!("must not be one of the last {history} passwords");
                     return Err(LoginError::Password(vec![FieldError::new("password", "used_before", text)]));
                 }
@@ -143,6 +143,14 @@ impl Authenticator {
         }
         let hash = self.hasher.hash(password).await?;
         Ok(Prepared { user: user.id, hash, history: history.saturating_sub(1) })
+    }
+
+    /// Is it the password of this hash? One that cannot be told is not.
+    async fn was_used(&self, password: &Secret, earlier: &str) -> Result<bool, LoginError> {
+        match self.hasher.verify(password, earlier).await {
+            Err(HashError::Unusable) => Ok(false),
+            verdict => Ok(verdict?),
+        }
     }
 
     /// Takes a hash that comes along with a user. Whether its password keeps the rules shows at the next login, which
@@ -216,7 +224,7 @@ impl Authenticator {
             Ok(prepared.commit(tx, &author, false)?)
         };
         let user = self.store.write(write).await?;
-        self.throttle.clear(Key::Password(user.id));
+        self.forgive_user(user.id);
         Ok(user)
     }
 }

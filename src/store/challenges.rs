@@ -12,7 +12,7 @@ use crate::base::secret::{TokenHash, sha256};
 use crate::directory::factor::Method;
 use crate::store::StoreError;
 use crate::store::keys::Space;
-use crate::store::sessions::remember_end;
+use crate::store::sessions::{forget_end, remember_end};
 use crate::store::tx::{Reads, Tx, get_record};
 
 /// What a factor is proved for. What was given for one is worth nothing for another.
@@ -94,11 +94,20 @@ pub fn get(reads: &dyn Reads, place: &[u8], now: Timestamp) -> Result<Option<Cha
 /// # Errors
 /// When the record cannot be encoded.
 pub fn put(tx: &mut Tx<'_>, place: Vec<u8>, challenge: &Challenge) -> Result<(), StoreError> {
+    // A later one at the same place must not be dropped at the end of this one.
+    remove(tx, &place)?;
     remember_end(tx, challenge.expires_at, &place);
     tx.put_record(place, challenge)
 }
 
 /// Ends a challenge.
-pub fn remove(tx: &mut Tx<'_>, place: &[u8]) {
-    tx.remove(place.to_vec());
+///
+/// # Errors
+/// When the store cannot read.
+pub fn remove(tx: &mut Tx<'_>, place: &[u8]) -> Result<(), StoreError> {
+    if let Some(before) = get_record::<Challenge>(tx, place)? {
+        forget_end(tx, before.expires_at, place);
+        tx.remove(place.to_vec());
+    }
+    Ok(())
 }

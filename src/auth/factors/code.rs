@@ -162,7 +162,7 @@ impl Kind for CodeKind {
             challenges::put(tx, place, &Challenge { tries: sent.tries.saturating_sub(1), ..sent })?;
             return Ok(Verdict::Wrong("code"));
         }
-        challenges::remove(tx, &place);
+        challenges::remove(tx, &place)?;
         let proved = Factor { confirmed: true, used_at: Some(tx.now()), ..factor.clone() };
         credentials::put_factor(tx, ask.user.id, &proved)?;
         Ok(Verdict::Right(factor.id))

@@ -69,7 +69,7 @@ impl Kind for PasskeyKind {
         let Some(given) = &response.credential else { return Ok(Verdict::Wrong("no_credential")) };
         let place = ask.place(Method::Passkey);
         let asked = challenges::get(tx, &place, tx.now())?.ok_or(MethodError::NoChallenge)?;
-        challenges::remove(tx, &place);
+        challenges::remove(tx, &place)?;
         let pending = serde_json::from_value(asked.state).map_err(unreadable)?;
         let given = given.to_string();
         let outcome = match ask.purpose {

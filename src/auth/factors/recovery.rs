@@ -5,7 +5,7 @@ use data_encoding::BASE32_NOPAD;
 use serde_json::json;
 
 use super::{Ahead, Ask, Enrolment, Kind, MethodError, Response, Shown, Verdict};
-use crate::base::id::FactorId;
+use crate::base::id::{FactorId, UserId};
 use crate::base::secret::{Secret, same_secret, sha256};
 use crate::directory::factor::Method;
 use crate::store::StoreError;
@@ -30,11 +30,7 @@ impl Kind for Recovery {
     /// They need no confirmation: their owner has seen them, and no login asks for them by themselves.
     fn enrol(&self, tx: &mut Tx<'_>, ask: &Ask<'_>, _: &Ahead) -> Result<Enrolment, MethodError> {
         let user = ask.user.id;
-        for earlier in credentials::factors(tx, user)? {
-            if earlier.method() == Method::Recovery {
-                credentials::remove_factor(tx, user, earlier.id)?;
-            }
-        }
+        forget(tx, user)?;
         let codes: Vec<Secret> = (0..CODES).map(|_| new_code(tx)).collect();
         let hashes: Vec<u8> = codes.iter().flat_map(|code| hash(code.expose())).collect();
         let id = FactorId::new(tx.now(), tx.rng());
@@ -80,11 +76,24 @@ pub fn has_any(factor: &Factor) -> bool {
     matches!(factor.kind, FactorKind::Recovery { left, .. } if left > 0)
 }
 
+/// Ends every code of a user.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn forget(tx: &mut Tx<'_>, user: UserId) -> Result<(), StoreError> {
+    for factor in credentials::factors(tx, user)? {
+        if factor.method() == Method::Recovery {
+            credentials::remove_factor(tx, user, factor.id)?;
+        }
+    }
+    Ok(())
+}
+
 /// How many codes a user has left; `None` where none were made.
 ///
 /// # Errors
 /// When the store cannot read.
-pub fn left(reads: &dyn Reads, user: crate::base::id::UserId) -> Result<Option<usize>, StoreError> {
+pub fn left(reads: &dyn Reads, user: UserId) -> Result<Option<usize>, StoreError> {
     let factors = credentials::factors(reads, user)?;
     Ok(factors.iter().find_map(|factor| match factor.kind {
         FactorKind::Recovery { left, .. } => Some(left),

@@ -214,7 +214,7 @@ impl Kind for Face {
             min_score: self.min_score,
             life: LIFE,
         };
-        challenges::remove(tx, &place);
+        challenges::remove(tx, &place)?;
         if let Err(why) = result::judge(&self.key, &signed, &expected, tx.now()) {
             tracing::warn!(user.id = %ask.user.id, face.reason = why.name(), "a face was refused: {why}");
             return Ok(Verdict::Wrong(why.name()));

@@ -116,7 +116,7 @@ pub async fn challenge(
     caller: Caller,
     Body(choice): Body<Choice>,
 ) -> Result<Json<Value>, Problem> {
-    let (method, shown) = app.auth.challenge_own(&me(&caller)?, choice.chosen()?).await?;
+    let (method, shown) = app.auth.challenge_own(&me(&caller)?, choice.named()?).await?;
     app.send_soon();
     Ok(Json(Value::Object(shown.with("method", method.name()).0)))
 }

@@ -27,6 +27,9 @@ pub mod profile;
 pub struct PasswordChange {
     current_password: Secret,
     password: Secret,
+    /// Of the second factor, where there is one.
+    #[serde(default)]
+    proof: Option<Proving>,
 }
 
 /// A fresh proof of who asks: the password, or where there is a second factor, that.
@@ -77,15 +80,15 @@ pub async fn show(State(app): State<App>, caller: Caller) -> Result<Json<Value>,
     view::user(&app, &caller.user()?.0).map(Json)
 }
 
-/// Changes the password; the old one is the proof, and a wrong one counts as a failed login.
+/// Changes the password; the old one is the proof, and of who has a second factor that too. A wrong one counts as a
+/// failed login.
 pub async fn password(
     State(app): State<App>,
     caller: Caller,
     Body(body): Body<PasswordChange>,
 ) -> Result<StatusCode, Problem> {
-    let (user, _) = caller.user()?;
-    app.auth.prove_password(user, &body.current_password, &caller.origin).await?;
-    app.auth.set_password(caller.author(), user, &body.password, false).await?;
+    let proof = body.proof.unwrap_or_default().proof()?;
+    app.auth.change_own_password(&me(&caller)?, &body.current_password, &body.password, &proof).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

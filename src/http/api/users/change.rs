@@ -31,7 +31,8 @@ pub async fn change(
         ));
     }
     owned(&app, &user, &fields)?;
-    if fields.roles.is_some() || fields.expires_at.is_some() || fields.mfa.is_some() {
+    let address = fields.email.is_some() || fields.phone.is_some();
+    if address || fields.roles.is_some() || fields.expires_at.is_some() || fields.mfa.is_some() {
         not_oneself(&caller, &user)?;
     }
     let change = fields.parse(&app, &caller)?;

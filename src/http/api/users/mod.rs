@@ -54,8 +54,9 @@ pub fn find_to_change(app: &App, caller: &Caller, name: &str) -> Result<User, Pr
 /// # Errors
 /// 403.
 pub fn not_oneself(caller: &Caller, user: &User) -> Result<(), Problem> {
-    match &caller.session {
-        Some(session) if session.0.id == user.id => {
+    // A token that somebody made with their session is theirs too.
+    match caller.owner {
+        Some((id, _)) if id == user.id => {
             Err(Problem::forbidden("nobody does this to themselves: use /api/v1/me, or ask another administrator"))
         }
         _ => Ok(()),
