@@ -135,11 +135,16 @@ impl Hasher {
         verdict.await.unwrap_or(Err(HashError::Unusable)).map(drop)
     }
 
-    /// Was this hash made with other parameters than those of the settings, or by something else than argon2id?
+    /// Was this hash made with less than the settings want, or by something else than argon2id? A stronger one stays.
     #[must_use]
     pub fn is_outdated(&self, hash: &str) -> bool {
-        let Hashing { memory_kib, iterations, lanes, .. } = &self.settings;
-        !hash.starts_with(&format!("$argon2id$v=19$m={memory_kib},t={iterations},p={lanes}$"))
+        let cost = || {
+            let (cost, _) = hash.strip_prefix("$argon2id$v=19$")?.split_once('$')?;
+            let mut numbers = cost.split(',').map_while(|part| part.get(2..)?.parse::<u32>().ok());
+            Some((numbers.next()?, numbers.next()?))
+        };
+        let Hashing { memory_kib, iterations, .. } = &self.settings;
+        cost().is_none_or(|(memory, passes)| memory < *memory_kib || passes < *iterations)
     }
 
     /// Has every thread enough to do? Then nobody should ask for what can be left undone.

@@ -9,6 +9,9 @@ use crate::base::id::{SessionId, SourceId, TokenId, UserId};
 use crate::directory::factor::Method;
 use crate::directory::user::User;
 
+/// Clocks are put right by seconds, now and then.
+const CLOCK_SLACK: std::time::Duration = std::time::Duration::from_secs(60);
+
 /// A session: who logged in, how, and until when. Kept under the hash of its token.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Session {
@@ -46,10 +49,13 @@ impl Session {
     #[must_use]
     pub fn is_valid(&self, user: &User, now: Timestamp, idle: std::time::Duration) -> bool {
         let idle_end = crate::base::clock::plus(self.last_used_at, idle);
+        // Used in the future: the clock went back, and nothing can be said of how long it was idle.
+        let later = crate::base::clock::plus(now, CLOCK_SLACK);
         self.user == user.id
             && self.epoch == user.session_epoch
             && now < self.expires_at
             && now < idle_end
+            && self.last_used_at <= later
             && user.is_valid(now)
     }
 }

@@ -61,6 +61,9 @@ pub async fn read_body(request: Request, app: &App) -> Result<Bytes, Problem> {
 /// What is wrong, and where.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let bytes = if bytes.is_empty() { b"{}" } else { bytes };
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+        return Err(Problem::bad_request("wrong_type", "the body must be an object"));
+    }
     serde_json::from_slice(bytes).map_err(|error| {
         // serde's texts name members and types of the request, never values of secrets: those have no Debug.
         let text = error.to_string();

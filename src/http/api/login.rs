@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::auth::factors::Response;
-use crate::auth::login::Outcome;
+use crate::auth::login::{LoginError, Outcome};
 use crate::auth::prove::{Chosen, Given, Wish};
 use crate::base::id::FactorId;
 use crate::base::secret::Secret;
@@ -20,6 +20,7 @@ use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, Segment};
 use crate::http::state::App;
+use crate::store::StoreError;
 use crate::store::credentials::Factor;
 
 /// A name and a password.
@@ -68,6 +69,17 @@ pub struct Answer {
 }
 
 impl Choice {
+    /// Parses it; one of both must be there, so that an empty body does nothing.
+    ///
+    /// # Errors
+    /// 400 for an unknown method, or none.
+    pub fn named(&self) -> Result<Chosen, Problem> {
+        match self.chosen()? {
+            chosen if chosen == Chosen::default() => Err(no_method()),
+            chosen => Ok(chosen),
+        }
+    }
+
     /// Parses it.
     ///
     /// # Errors
@@ -95,6 +107,10 @@ pub fn response_of(chosen: Chosen, code: Option<Secret>, credential: Option<Valu
         return Err(Problem::field("code", "missing", "must be sent: the code, or what the authenticator gave"));
     }
     Ok(Response { code, credential })
+}
+
+fn no_method() -> Problem {
+    Problem::field("method", "missing", "must be sent: one of methods")
 }
 
 /// The second factor of that name.
@@ -133,7 +149,12 @@ pub async fn authenticate(
         caller.must(Permission::LoginAuthenticate)?;
         origin.address = Some(address);
     }
-    let outcome = app.auth.authenticate(&body.username, &body.password, body.device.as_ref(), &origin).await?;
+    let auth = app.auth.clone();
+    let outcome =
+        to_its_end(
+            async move { auth.authenticate(&body.username, &body.password, body.device.as_ref(), &origin).await },
+        )
+        .await?;
     answer(&app, outcome).map(Json)
 }
 
@@ -144,7 +165,8 @@ pub async fn challenge(
     caller: Caller,
     Body(choice): Body<Choice>,
 ) -> Result<Json<Value>, Problem> {
-    let (method, shown, login) = app.auth.challenge(&transaction, choice.chosen()?, &caller.origin).await?;
+    let chosen = choice.named()?;
+    let (method, shown, login) = app.auth.challenge(&transaction, chosen, &caller.origin).await?;
     app.send_soon();
     let status = match login.stage {
         Stage::Enrolment => "mfa_enrolment_required",
@@ -162,7 +184,9 @@ pub async fn verify(
     Body(answered): Body<Answer>,
 ) -> Result<Json<Value>, Problem> {
     let (chosen, given) = answered.parse()?;
-    let outcome = app.auth.verify_factor(&transaction, chosen, given, &caller.origin).await?;
+    let (auth, origin) = (app.auth.clone(), caller.origin);
+    let step = async move { auth.verify_factor(&transaction, chosen, given, &origin).await };
+    let outcome = to_its_end(step).await?;
     answer(&app, outcome).map(Json)
 }
 
@@ -184,7 +208,8 @@ pub async fn enrol(
     caller: Caller,
     Body(wish): Body<Enrolling>,
 ) -> Result<Json<Value>, Problem> {
-    let wish = Wish { method: wish.method.as_deref().map(method_of).transpose()?, consent: wish.consent };
+    let method = method_of(wish.method.as_deref().ok_or_else(no_method)?)?;
+    let wish = Wish { method: Some(method), consent: wish.consent };
     let (method, enrolment) = app.auth.enrol(&transaction, wish, &caller.origin).await?;
     app.send_soon();
     let shown = enrolment.shown.with("method", method.name()).with("factor", json!(enrolment.factor));
@@ -199,6 +224,19 @@ pub async fn use_link(
 ) -> Result<StatusCode, Problem> {
     app.auth.use_link(body.token.expose(), &body.password, &caller.origin).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Runs to its end, though the caller hangs up: what was counted is settled, and a backend that did not answer is noted.
+///
+/// # Errors
+/// Those of the work.
+pub(super) async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, LoginError>> + Send + 'static,
+) -> Result<T, Problem> {
+    match tokio::spawn(work).await {
+        Ok(outcome) => Ok(outcome?),
+        Err(_) => Err(LoginError::Store(StoreError::Stopped).into()),
+    }
 }
 
 /// What a login has come to, in the contract's words.

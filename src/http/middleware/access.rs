@@ -222,5 +222,6 @@ fn api_token(app: &App, text: &str, origin: &Origin) -> Result<Option<Caller>, S
 fn current_owner(app: &App, id: UserId, epoch: u64) -> Result<Option<User>, StoreError> {
     let now = app.store.clock().now();
     let owner = users::get(&app.store.view(), id)?;
-    Ok(owner.filter(|owner| owner.is_valid(now) && owner.session_epoch == epoch))
+    let allowed = |owner: &User| app.source(&owner.source).is_some_and(|source| source.login);
+    Ok(owner.filter(|owner| owner.is_valid(now) && owner.session_epoch == epoch && allowed(owner)))
 }

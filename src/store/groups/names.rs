@@ -28,7 +28,7 @@ pub(in crate::store) fn are_in(writes: &Writes) -> bool {
 }
 
 /// The names of the groups that a user belongs to; those of a source with the source in front, so that none passes for
-/// a local one. They are looked up again when any group, or membership, has changed.
+/// a local one, and local ones that look like one of a source too. They are looked up again when any group, or membership, has changed.
 ///
 /// # Errors
 /// When the store cannot read.
@@ -40,6 +40,7 @@ pub fn names_of(store: &Store, user: UserId) -> Result<Arc<[String]>, StoreError
         return Ok(known.names.clone());
     }
     let name = |group: Group| match group.source.is_local() {
+        true if group.name.as_str().contains(':') => format!("{}:{}", group.source, group.name),
         true => group.name.as_str().to_owned(),
         false => format!("{}:{}", group.source, group.name),
     };

@@ -103,7 +103,7 @@ impl Desk {
                 (anonymous.call("GET", "/api/v1/forward-auth", None, &headers).status, 401)
             }
             Held::Transaction(token) => {
-                (anonymous.post(&format!("/api/v1/authenticate/{token}/enrol"), &json!({})).status, 404)
+                (anonymous.post(&format!("/api/v1/authenticate/{token}/enrol"), &json!({"method": "totp"})).status, 404)
             }
             // Too short for the rules: a link that is good says so, and stays.
             Held::Link(token) => {

@@ -45,9 +45,9 @@ fn a_factor_is_enrolled_by_its_owner_and_asked_for_from_then_on() {
     let step = |what: &str, body| {
         daemon.anonymous().post(&format!("/api/v1/authenticate/{}/{what}", asked.text("/transaction")), &body)
     };
-    assert_eq!(step("challenge", json!({})).status, 200);
+    assert_eq!(step("challenge", json!({"method": "totp"})).status, 200);
     assert_eq!(step("password", json!({"password": "another long password"})).code(), "wrong_step");
-    assert_eq!(step("enrol", json!({})).code(), "wrong_step");
+    assert_eq!(step("enrol", json!({"method": "totp"})).code(), "wrong_step");
     for body in [json!({}), json!(null), json!([]), json!({"code": null})] {
         assert_eq!(step("verify", body).status, 400);
     }

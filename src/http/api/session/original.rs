@@ -65,7 +65,14 @@ impl Original {
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let url = Url::parse(text).map_err(|_| fault())?;
         let is_bare = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
-        if !is_bare || authority.contains('@') || authority.is_empty() || url.host_str().is_none_or(str::is_empty) {
+        // With a dot at its end a host is the same, and would be another to the rules.
+        let has_dot = url.host_str().is_some_and(|host| host.ends_with('.'));
+        if !is_bare
+            || has_dot
+            || authority.contains('@')
+            || authority.is_empty()
+            || url.host_str().is_none_or(str::is_empty)
+        {
             return Err(fault());
         }
         let method = Method::from_bytes(method.as_bytes()).map_err(|_| "the original method is none".to_owned())?;
