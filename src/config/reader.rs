@@ -118,6 +118,13 @@ impl Reader {
         self.effective.push(Effective { key, value, origin, secret });
     }
 
+    /// Shows a key as a secret from now on, if somebody gave it: its text may hold one.
+    pub(super) fn mask(&mut self, path: &str) {
+        let key = self.shown(path);
+        let given = self.effective.iter_mut().filter(|one| one.key == key && one.is_pinned());
+        given.for_each(|one| (one.value, one.secret) = (MASK.to_owned(), true));
+    }
+
     /// Notes a fault of a key, at the place where it or else its section stands.
     pub(super) fn fault(&mut self, path: &str, problem: String) {
         let mut place = path;

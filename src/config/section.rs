@@ -196,6 +196,12 @@ impl<'r> Section<'r> {
         self.value(key, default, |raw| raw.bytes(&range), |bytes| format!("{:?}", show_bytes(*bytes)))
     }
 
+    /// Does not show what was given for a key: a secret may stand in it.
+    pub(super) fn hide(&mut self, key: &str) {
+        let path = self.path(key);
+        self.reader.mask(&path);
+    }
+
     /// The path of a file or folder.
     pub(super) fn file(&mut self, key: &str, default: &Path) -> PathBuf {
         PathBuf::from(self.text(key, &default.to_string_lossy()))

@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_password_needs_fifteen_characters_and_eight_with_a_factor() {
+    fn p_01_a_lone_password_needs_fifteen_characters_and_eight_with_a_factor() {
         assert_eq!(codes("fourteen chars", false), ["too_short"]);
         assert!(codes("fifteen chars !", false).is_empty());
         assert_eq!(codes("7 chars", true), ["too_short"]);

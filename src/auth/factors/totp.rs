@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_vectors_of_rfc_6238_hold() {
+    fn o_05_the_vectors_of_rfc_6238_hold() {
         // Appendix B, SHA-1, cut to six digits.
         let totp = totp(b"12345678901234567890", "musterd", "ada").unwrap();
         for (second, code) in
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn one_step_of_slack_and_no_more() {
+    fn o_02_one_step_of_slack_and_no_more() {
         let totp = totp(b"12345678901234567890", "musterd", "ada").unwrap();
         let at = |second| Timestamp::from_second(second).unwrap();
         assert!(matching_step(&totp, "081804", at(1_111_111_109 + 30)).is_some());
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_the_same_however_it_is_typed() {
+    fn o_04_a_code_is_the_same_however_it_is_typed() {
         for typed in ["081804", " 081 804 ", "081-804", "０８１８０４"] {
             assert_eq!(plain_digits(typed), "081804");
         }

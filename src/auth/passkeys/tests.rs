@@ -70,7 +70,7 @@ fn desk() -> Desk {
 }
 
 #[test]
-fn what_is_asked_says_what_is_wanted() {
+fn w_19_what_is_asked_says_what_is_wanted() {
     let desk = desk();
     let begun = desk.ask_for_new(&[]);
     let options = &begun.options;
@@ -148,7 +148,7 @@ const BOTH: &[Case] = &[
 ];
 
 #[test]
-fn an_answer_that_breaks_one_rule_is_rejected() {
+fn w_01_to_w_11_an_answer_that_breaks_one_rule_is_rejected() {
     let desk = desk();
     let passkey = desk.passkey();
     for (name, edit, outcome) in BOTH {
@@ -161,7 +161,7 @@ fn an_answer_that_breaks_one_rule_is_rejected() {
 }
 
 #[test]
-fn a_registration_is_of_the_kind_that_was_asked_for() {
+fn w_09_to_w_11_a_registration_is_of_the_kind_that_was_asked_for() {
     let desk = desk();
     let cases: [Case; 8] = [
         // W-09: EdDSA, ES256K-like and ES512 were not offered.
@@ -182,7 +182,7 @@ fn a_registration_is_of_the_kind_that_was_asked_for() {
 }
 
 #[test]
-fn what_is_said_of_copies_stays_as_it_was() {
+fn w_08_what_is_said_of_copies_stays_as_it_was() {
     let desk = desk();
     let bound = desk.passkey();
     let synced = desk.register(|draft| draft.flags |= ELIGIBLE | BACKED_UP).unwrap();
@@ -195,7 +195,7 @@ fn what_is_said_of_copies_stays_as_it_was() {
 }
 
 #[test]
-fn a_passkey_that_counts_backwards_is_refused_or_noted() {
+fn w_16_a_passkey_that_counts_backwards_is_refused_or_noted() {
     let (strict, noting) = (desk(), Desk::new(SignCount::Log));
     let at = |count: u32| move |draft: &mut Draft| draft.counter = count;
     let passkey = strict.register(at(5)).unwrap();
@@ -218,7 +218,7 @@ fn a_passkey_that_counts_backwards_is_refused_or_noted() {
 }
 
 #[test]
-fn a_passkey_proves_its_owner_alone() {
+fn w_13_a_passkey_proves_its_owner_alone() {
     let desk = desk();
     let passkey = desk.passkey();
     let there = std::slice::from_ref(&passkey);
@@ -252,7 +252,7 @@ fn a_passkey_proves_its_owner_alone() {
 }
 
 #[test]
-fn an_answer_is_to_its_own_question_and_comes_in_time() {
+fn w_02_an_answer_is_to_its_own_question_and_comes_in_time() {
     let desk = desk();
     let passkey = desk.passkey();
     let there = std::slice::from_ref(&passkey);
@@ -284,7 +284,7 @@ fn an_answer_is_to_its_own_question_and_comes_in_time() {
 }
 
 #[test]
-fn what_was_signed_cannot_be_changed_by_a_single_bit() {
+fn w_14_what_was_signed_cannot_be_changed_by_a_single_bit() {
     let desk = desk();
     let passkey = desk.passkey();
     let there = std::slice::from_ref(&passkey);
@@ -309,7 +309,7 @@ fn what_was_signed_cannot_be_changed_by_a_single_bit() {
 }
 
 #[test]
-fn extensions_that_nobody_asked_for_change_nothing() {
+fn w_18_extensions_that_nobody_asked_for_change_nothing() {
     let desk = desk();
     let passkey = desk.passkey();
     let more = |draft: &mut Draft| {
@@ -326,7 +326,7 @@ fn extensions_that_nobody_asked_for_change_nothing() {
 }
 
 #[test]
-fn what_is_no_answer_of_a_browser_is_not_read() {
+fn w_15_what_is_no_answer_of_a_browser_is_not_read() {
     let desk = desk();
     let passkey = desk.passkey();
     let there = std::slice::from_ref(&passkey);

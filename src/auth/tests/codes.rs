@@ -80,7 +80,7 @@ async fn o_09_a_code_by_mail_lets_its_owner_in_once() {
 }
 
 #[tokio::test]
-async fn o_09_five_wrong_answers_end_a_code_and_its_time_does() {
+async fn o_09_t_08_five_wrong_answers_end_a_code_and_its_time_does() {
     let world = world(|settings| {
         settings.mfa.rules.mode = MfaMode::All;
         settings.lockout.code_attempts = 100;

@@ -33,7 +33,7 @@ async fn a_forced_factor_is_enrolled_at_login_and_asked_for_from_then_on() {
 }
 
 #[tokio::test]
-async fn fifty_parallel_submissions_of_one_code_let_one_in() {
+async fn o_03_fifty_parallel_submissions_of_one_code_let_one_in() {
     let world = Arc::new(world(|settings| {
         settings.mfa.rules.mode = MfaMode::All;
         settings.lockout.code_attempts = 1_000;
@@ -58,7 +58,7 @@ async fn fifty_parallel_submissions_of_one_code_let_one_in() {
 }
 
 #[tokio::test]
-async fn codes_are_throttled_over_all_logins_of_a_user() {
+async fn t_05_codes_are_throttled_over_all_logins_of_a_user() {
     let world = world(|settings| settings.mfa.rules.mode = MfaMode::All);
     world.with_password("ada", "local").await;
     let (transaction, _) = asked(world.login("ada", PASSWORD).await);

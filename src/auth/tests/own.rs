@@ -79,7 +79,7 @@ async fn o_15_the_last_factor_stays_where_policy_wants_one() {
 }
 
 #[tokio::test]
-async fn a_factor_counts_once_it_is_confirmed_and_then_asks_for_itself() {
+async fn o_06_a_factor_counts_once_it_is_confirmed_and_then_asks_for_itself() {
     let world = world(|_| {});
     world.with_password("ada", "local").await;
     let token = granted(world.login("ada", PASSWORD).await);
@@ -130,7 +130,8 @@ async fn o_15_recovery_codes_are_asked_for_where_the_factor_cannot_be_any_more()
     // The settings have no one-time passwords any more.
     let mail =
         CodeKind { channel: Channel::Mail, life: Duration::from_secs(300), resend_after: Duration::from_secs(60) };
-    world.auth.factors = Factors::new([Arc::new(mail) as Arc<dyn Kind>]);
+    let kinds: [Arc<dyn Kind>; 1] = [Arc::new(mail)];
+    world.auth.factors = Factors::new(kinds);
     let (transaction, stage) = asked(world.login("ada", PASSWORD).await);
     assert_eq!(stage, Stage::Factor, "whoever has just the password enrols nothing");
     granted(world.verify(&transaction, &codes[0]).await);

@@ -150,9 +150,12 @@ async fn sweep(client: &Client, json: bool, dry_run: bool, at: Option<String>) -
 /// What decides whether a user comes in; with `login`, also who would be asked, and how the last tries went.
 fn explained(answer: &Value, login: bool) {
     let mut card = answer.clone();
-    let of_login = card.as_object_mut().and_then(|card| card.remove("login")).unwrap_or_default();
+    let mut part = |name: &str| card.as_object_mut().and_then(|card| card.remove(name)).unwrap_or_default();
+    let (of_login, waiting) = (part("login"), part("waiting"));
     output::card(&card);
     if login {
+        output::line("");
+        output::card(&waiting);
         output::line("");
         let backends = of_login.get("backends").unwrap_or(&Value::Null);
         output::table(backends, &[("BACKEND", "id"), ("ASKED", "asked"), ("HEALTH", "health"), ("BECAUSE", "because")]);

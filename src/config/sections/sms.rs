@@ -102,7 +102,7 @@ fn required(section: &mut Section<'_>, key: &str, example: &str) -> String {
 fn read_http(section: &mut Section<'_>) -> Http {
     let statuses = 100..=599_u16;
     let any = "a text";
-    Http {
+    let http = Http {
         url: required(section, "url", "https://sms.example.org/v1/send"),
         method: section.choice("method", HttpMethod::ALL, HttpMethod::Post),
         query: section.list("query", any, Vec::new()),
@@ -115,7 +115,10 @@ fn read_http(section: &mut Section<'_>) -> Http {
         success_pointer: section.optional_text("success_pointer", None),
         success_value: section.optional_text("success_value", None).unwrap_or_default(),
         retry_status: section.integers("retry_status", statuses, vec![429]),
-    }
+    };
+    // Many services want their key in one of these.
+    ["query", "headers", "body"].into_iter().for_each(|key| section.hide(key));
+    http
 }
 
 /// A name and a password, or a token, or neither.

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::base::id::{SourceId, TokenId};
 use crate::base::secret::{TokenKind, hash_token, new_token};
 use crate::base::text;
+use crate::directory::audit::Actor;
 use crate::directory::field::FieldError;
 use crate::directory::permission::Permission;
 use crate::directory::token::{ApiToken, Grant, Profile};
@@ -106,7 +107,7 @@ pub async fn create(
         created_at: now,
         owner: owner.map(|(id, _)| id),
         owner_epoch: owner.map(|(_, epoch)| epoch).unwrap_or_default(),
-        expires_at: wish.expires_at,
+        expires_at: end(&app, &caller, wish.expires_at)?,
         last_used_at: None,
     };
     let shown = view(&token, now);
@@ -124,6 +125,17 @@ pub async fn create(
         }
     }
     Ok((StatusCode::CREATED, Json(answer)))
+}
+
+/// When the new token ends: what a token makes does not outlive it.
+fn end(app: &App, caller: &Caller, wish: Option<Timestamp>) -> Result<Option<Timestamp>, StoreError> {
+    let Actor::Token { id } = &caller.actor else { return Ok(wish) };
+    let all = tokens::list(&app.store.view())?;
+    let own = all.iter().find(|token| token.id == *id).and_then(|token| token.expires_at);
+    Ok(match (wish, own) {
+        (Some(wish), Some(own)) => Some(wish.min(own)),
+        (wish, own) => wish.or(own),
+    })
 }
 
 fn profile(wish: &Wish) -> Result<Profile, Problem> {

@@ -67,3 +67,18 @@ fn a_wish_for_a_token_that_makes_no_sense_is_refused() {
     let answer = little.post("/api/v1/tokens", &json!({"name": "x", "scopes": ["users.view"]}));
     assert_eq!(answer.json["errors"][0]["code"], "not_held");
 }
+
+#[test]
+fn what_a_token_makes_does_not_outlive_it() {
+    let daemon = TestDaemon::start("");
+    let wish =
+        json!({"name": "short", "scopes": ["tokens.manage", "tokens.view"], "expires_at": "2026-11-24T00:00:00Z"});
+    let parent = daemon.admin().post("/api/v1/tokens", &wish);
+    assert_eq!(parent.status, 201, "{parent:?}");
+    let short = daemon.with_token(&parent.text("/token"));
+    for end in [json!(null), json!("2030-01-01T00:00:00Z")] {
+        let child =
+            short.post("/api/v1/tokens", &json!({"name": "child", "scopes": ["tokens.view"], "expires_at": end}));
+        assert_eq!(child.json["expires_at"], "2026-11-24T00:00:00Z", "{child:?}");
+    }
+}

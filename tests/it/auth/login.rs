@@ -115,7 +115,7 @@ fn a_session_is_shown_introspected_and_ended() {
 }
 
 #[test]
-fn the_own_password_is_changed_with_the_old_one() {
+fn p_07_the_own_password_is_changed_with_the_old_one() {
     let daemon = TestDaemon::start("");
     daemon.local_user("ada", PASSWORD);
     let session = daemon.session("ada", PASSWORD);

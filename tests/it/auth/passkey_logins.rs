@@ -123,7 +123,7 @@ fn a_passkey_is_enrolled_in_the_login_that_asks_for_a_factor() {
 }
 
 #[test]
-fn a_passkey_alone_lets_its_owner_in_as_long_as_they_may() {
+fn w_17_w_20_a_passkey_alone_lets_its_owner_in_as_long_as_they_may() {
     let mut site = Site::new("");
     site.browser.add(BUILT_IN);
     let ada = site.user("ada");
@@ -193,7 +193,7 @@ fn two_passkeys_have_names_and_each_lets_in_until_it_is_removed() {
 }
 
 #[test]
-fn another_users_passkey_is_refused() {
+fn w_13_another_users_passkey_is_refused() {
     let mut site = Site::new("");
     let (ada, bob) = (site.user("ada"), site.user("bob"));
     let device = site.browser.add(BUILT_IN);

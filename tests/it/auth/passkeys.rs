@@ -102,7 +102,7 @@ fn an_authenticator_makes_no_second_passkey_for_a_user_that_it_knows() {
 }
 
 #[test]
-fn an_authenticator_that_does_not_verify_its_user_is_not_enough() {
+fn w_07_an_authenticator_that_does_not_verify_its_user_is_not_enough() {
     let mut bench = Bench::new();
     bench.browser.add(WITHOUT_PIN);
     let mut begun = bench.ask_for_new(&[]);
@@ -117,7 +117,7 @@ fn an_authenticator_that_does_not_verify_its_user_is_not_enough() {
 }
 
 #[test]
-fn what_a_browser_signed_cannot_be_changed_by_a_single_bit() {
+fn w_14_what_a_browser_signed_cannot_be_changed_by_a_single_bit() {
     let mut bench = Bench::new();
     bench.browser.add(BUILT_IN);
     let passkey = bench.register(&[]);
@@ -177,7 +177,7 @@ fn what_the_browsers_own_key_signed_is_refused_where_it_breaks_one_rule() {
 }
 
 #[test]
-fn a_copy_of_a_passkey_is_found_out_by_its_count() {
+fn w_16_a_copy_of_a_passkey_is_found_out_by_its_count() {
     let mut bench = Bench::new();
     let device = bench.browser.add(BUILT_IN);
     let passkey = bench.register(&[]);

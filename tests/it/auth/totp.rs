@@ -21,7 +21,7 @@ pub(super) fn oathtool(daemon: &TestDaemon, secret: &str) -> String {
 }
 
 #[test]
-fn a_factor_is_enrolled_by_its_owner_and_asked_for_from_then_on() {
+fn o_03_o_07_a_factor_is_enrolled_by_its_owner_and_each_step_of_it_counts_once() {
     let daemon = TestDaemon::start("");
     daemon.local_user("ada", PASSWORD);
     let ada = daemon.with_token(&daemon.session("ada", PASSWORD));
