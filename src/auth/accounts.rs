@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::login::{Authenticator, LoginError};
-use super::own::tell_the_old_address;
 use super::passwords::{LinkFor, Prepared, tell};
+use super::profile::tell_the_old_address;
 use super::throttle::Key;
 use crate::base::id::{GroupId, UserId};
 use crate::base::secret::Secret;

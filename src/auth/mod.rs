@@ -20,6 +20,7 @@ pub mod passkeys;
 pub mod passwordless;
 pub mod passwords;
 mod power;
+mod profile;
 pub mod prove;
 mod refused;
 pub mod sessions;

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::factors::{Action, Ask, Enrolment, Response, Shown};
-use super::factors::{has_room, recovery};
+use super::factors::{Action, Ask, Enrolment, Response, Shown, has_room, recovery};
 use super::login::{Authenticator, LoginError, Origin, user};
 use super::passwords::tell;
 use super::prove::{self, Chosen, Prove, Wish};
@@ -16,10 +15,10 @@ use crate::base::secret::{Secret, TokenKind, hash_token, new_token};
 use crate::directory::audit::{Actor, Author};
 use crate::directory::factor::Method;
 use crate::directory::field::{DisplayName, FieldError};
-use crate::directory::message::{Body, Changed};
+use crate::directory::message::Body;
 use crate::directory::policy::FactorRule;
 use crate::directory::session::Session;
-use crate::directory::user::{RuleError, User, UserChange};
+use crate::directory::user::{RuleError, User};
 use crate::store::audit::{self, Entry};
 use crate::store::challenges::{Flow, Purpose};
 use crate::store::credentials::{self, Factor};
@@ -54,7 +53,7 @@ pub struct Proof {
 
 impl Proof {
     /// Is there something to look at, for who has these factors?
-    fn must_be_for(&self, offered: &[Factor]) -> Result<(), LoginError> {
+    pub(super) fn must_be_for(&self, offered: &[Factor]) -> Result<(), LoginError> {
         let answered = self.response.code.is_some() || self.response.credential.is_some();
         match offered {
             [] if self.password.is_none() => Err(LoginError::ProofRequired(vec![Method::Password])),
@@ -75,7 +74,7 @@ pub struct Renewed {
 }
 
 impl Me {
-    fn author(&self) -> Author {
+    pub(super) fn author(&self) -> Author {
         self.origin.author(Actor::User { id: self.user.id })
     }
 
@@ -84,7 +83,7 @@ impl Me {
     }
 
     /// The user as they are now, if this session still counts.
-    fn now(&self, tx: &Tx<'_>) -> Result<User, LoginError> {
+    pub(super) fn now(&self, tx: &Tx<'_>) -> Result<User, LoginError> {
         let user = user(tx, self.user.id)?;
         let holds = user.session_epoch == self.session.epoch && user.is_valid(tx.now());
         if holds { Ok(user) } else { Err(LoginError::NoSuchTransaction) }
@@ -223,80 +222,41 @@ impl Authenticator {
         self.with_proof(me, proof, act).await
     }
 
-    /// Changes attributes of one's own. Who changes their address or number is told at the old address.
-    ///
-    /// # Errors
-    /// When the proof is wrong, or a value is taken.
-    pub async fn change_own(&self, me: &Me, change: UserChange, proof: Option<&Proof>) -> Result<User, LoginError> {
-        let (who, policy) = (me.clone(), self.policy());
-        let act = move |tx: &mut Tx<'_>, user: &User| {
-            if change.mfa.is_some() && policy.rule_for(tx, user)?.0 == FactorRule::Required {
-                return Err(refused("is asked of you: you cannot change that"));
-            }
-            let (wished, before) = (change.clone(), user);
-            let changed = users::update(tx, &who.author(), user.id, "user.changed", |user, _| Ok(wished.apply(user)))?;
-            tell_the_old_address(tx, before, &changed)?;
-            Ok(changed)
-        };
-        match proof {
-            Some(proof) => self.with_proof(me, proof, act).await,
-            None => {
-                let me = me.clone();
-                self.store.write(move |tx: &mut Tx<'_>| act(tx, &me.now(tx)?)).await
-            }
-        }
-    }
-
-    /// Changes the password: with the old one, and where there is a second factor a proof of that too.
-    ///
-    /// # Errors
-    /// When a proof is missing or wrong, or the new password breaks rules.
-    pub async fn change_own_password(
-        &self,
-        me: &Me,
-        current: &Secret,
-        new: &Secret,
-        proof: &Proof,
-    ) -> Result<(), LoginError> {
-        let offered = self.factors.offered(&self.store.view(), &me.user)?;
-        let proof = Proof { password: Some(current.clone()), ..proof.clone() };
-        proof.must_be_for(&offered)?;
-        if !offered.is_empty() {
-            self.prove_password(&me.user, current, &me.origin).await?;
-        }
-        let (prepared, author) = (self.prepare_password(&me.user, new).await?, me.author());
-        let act = move |tx: &mut Tx<'_>, _: &User| prepared.commit(tx, &author, false).map_err(LoginError::from);
-        self.with_proof(me, &proof, act).await?;
-        self.forgive_user(me.user.id);
-        Ok(())
-    }
-
     /// Does something once the user has proved who they are, in the commit of the proof.
-    async fn with_proof<T: Send + 'static>(
+    pub(super) async fn with_proof<T: Send + 'static>(
         &self,
         me: &Me,
         proof: &Proof,
-        mut act: impl FnMut(&mut Tx<'_>, &User) -> Result<T, LoginError> + Send + 'static,
+        act: impl FnMut(&mut Tx<'_>, &User) -> Result<T, LoginError> + Send + 'static,
     ) -> Result<T, LoginError> {
         let offered = self.factors.offered(&self.store.view(), &me.user)?;
         proof.must_be_for(&offered)?;
         if let (true, Some(password)) = (offered.is_empty(), &proof.password) {
             self.prove_password(&me.user, password, &me.origin).await?;
-            let (me, factors) = (me.clone(), self.factors.clone());
-            let write = move |tx: &mut Tx<'_>| {
-                let user = me.now(tx)?;
-                match factors.offered(tx, &user)?.is_empty() {
-                    true => act(tx, &user),
-                    false => Err(LoginError::NoSuchTransaction),
-                }
-            };
-            return self.store.write(write).await;
+            return self.without_factor(me, act).await;
         }
         let chosen = proof.chosen;
         let found = chosen.among(offered)?;
         let factors = self.factors.clone();
         let read = move |reads: &dyn Reads, user: &User| Ok(chosen.among(factors.offered(reads, user)?)?.1);
         self.answered(me, Purpose::Prove, found, proof.response.clone(), read, act).await
+    }
+
+    /// Does something for who has proved the password, as long as there is no factor that would have to be proved.
+    pub(super) async fn without_factor<T: Send + 'static>(
+        &self,
+        me: &Me,
+        mut act: impl FnMut(&mut Tx<'_>, &User) -> Result<T, LoginError> + Send + 'static,
+    ) -> Result<T, LoginError> {
+        let (me, factors) = (me.clone(), self.factors.clone());
+        let write = move |tx: &mut Tx<'_>| {
+            let user = me.now(tx)?;
+            match factors.offered(tx, &user)?.is_empty() {
+                true => act(tx, &user),
+                false => Err(LoginError::NoSuchTransaction),
+            }
+        };
+        self.store.write(write).await
     }
 
     /// Looks at an answer, which counts as a try, and does something with it in the same commit.
@@ -326,7 +286,8 @@ impl Authenticator {
             let ask = me.ask(&user, purpose);
             let prove = Prove { kind: &*kind, ask: &ask, factors: &factors, ahead: &ahead, author: &author };
             match prove.accept(tx, &response)? {
-                true => act(tx, &user).map(Ok),
+                // What was proved is used up, whatever comes of the change.
+                true => Ok(tx.attempt(|tx| act(tx, &user))),
                 false => {
                     note(tx)?;
                     Ok(Err(LoginError::InvalidCredentials))
@@ -359,22 +320,6 @@ fn renew(tx: &mut Tx<'_>, old: &Session, user: &User, proved: Option<Method>) ->
     Ok(Renewed { token, session })
 }
 
-/// Who took a session over and changes where codes and links go does not do so unseen.
-pub(super) fn tell_the_old_address(tx: &mut Tx<'_>, before: &User, after: &User) -> Result<(), StoreError> {
-    let folded = |user: &User| user.email.as_ref().map(|email| email.folded());
-    let changed = [
-        (Changed::Email, folded(before) != folded(after)),
-        (
-            Changed::Phone,
-            before.phone.as_ref().map(|phone| phone.as_str()) != after.phone.as_ref().map(|phone| phone.as_str()),
-        ),
-    ];
-    for (what, _) in changed.into_iter().filter(|(_, changed)| *changed) {
-        tell(tx, before, Body::AddressChanged { what })?;
-    }
-    Ok(())
-}
-
 /// Is it a second factor, and nothing that only stands in for one?
 fn is_second(factor: &Factor) -> bool {
     factor.confirmed && factor.method() != Method::Recovery
@@ -387,6 +332,6 @@ fn unconfirmed(reads: &dyn Reads, user: UserId, id: FactorId, now: Timestamp) ->
     found.ok_or(LoginError::Write(WriteError::NotFound("factor to confirm")))
 }
 
-fn refused(text: &str) -> LoginError {
+pub(super) fn refused(text: &str) -> LoginError {
     WriteError::Rule(RuleError::Invalid(vec![FieldError::new("factor", "required", text)])).into()
 }

@@ -65,6 +65,9 @@ async fn o_15_the_last_factor_stays_where_policy_wants_one() {
     let me = world.mine(&token);
     let refused = world.auth.remove_factor(&me, totp.factor, &proof(&world.code(&totp))).await.err().unwrap();
     assert!(matches!(refused, LoginError::Write(_)), "{refused:?}");
+    let again = world.auth.remove_factor(&me, totp.factor, &proof(&world.code(&totp))).await.err().unwrap();
+    assert!(matches!(again, LoginError::InvalidCredentials), "O-03: the code is used up all the same");
+    world.auth.store.clock().advance(SignedDuration::from_secs(30));
     let proof = proof(&world.code(&totp));
     let (_, second) = world.auth.enrol_factor(&me, Wish::default(), &proof).await.unwrap();
     world.auth.store.clock().advance(SignedDuration::from_secs(30));
