@@ -25,6 +25,11 @@ mod snapshot;
 /// Once it was full, so much more must be free: the next small write shall not be taken and the one after refused.
 const AFTER_FULL: u64 = 1 << 20;
 
+/// With less free than two of sled's segments nothing is written, whatever the settings keep in reserve. A batch that sled
+/// cannot write to its end leaves its memory behind what was acknowledged, seldom and by a few commits: whoever is out
+/// must not be in by that.
+const FLOOR: u64 = 1 << 20;
+
 /// How a store is opened.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -214,7 +219,7 @@ impl Shared {
         // Pages are written again whole now and then, and old ones are moved.
         let pages = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(4);
         let more = if self.full.load(Ordering::SeqCst) { AFTER_FULL } else { 0 };
-        self.check_free(self.options.reserve_bytes.saturating_add(pages).saturating_add(more))
+        self.check_free(self.options.reserve_bytes.max(FLOOR).saturating_add(pages).saturating_add(more))
     }
 
     /// Is there room to open the files again? Until there is, what is in memory can be read.

@@ -14,9 +14,9 @@ use crate::harness::daemon::Answer;
 use crate::harness::process::{Place, Process};
 
 /// What a disk has, in KiB, and what the daemon keeps in reserve of it: one with room to spare; one that a few
-/// hundred writes fill, up to the last byte, so that the engine's own writes fail half-way.
+/// hundred writes fill, as far as the engine goes where the settings keep nothing in reserve.
 const ROOMY: (u64, &str) = (8 << 10, "256KiB");
-const TIGHT: (u64, &str) = (2 << 10, "0B");
+const TIGHT: (u64, &str) = (4 << 10, "0B");
 /// Writes that fit into what is left in pages that the log holds already, at most.
 const LAST_WRITES: u64 = 2_000;
 /// As long as a client is told to wait before it tries again, and something more.
