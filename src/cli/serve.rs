@@ -24,11 +24,12 @@ pub(super) fn serve(loaded: Loaded) -> anyhow::Result<ExitCode> {
     let folder = loaded.settings.store.folder.display().to_string();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
+        // First: whoever sees the doors open may want it to stop at once, and in order.
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
         let daemon = Daemon::build(loaded, store).await.map_err(|error| anyhow!(error))?;
         welcome(&daemon, &folder);
         let stop = CancellationToken::new();
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
         let stopper = stop.clone();
         let waiting = tokio::spawn(async move {
             tokio::select! {
