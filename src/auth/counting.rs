@@ -191,7 +191,8 @@ impl Authenticator {
 
     /// Forgets what kept a user waiting, once they have a new password.
     pub(super) fn forgive_user(&self, user: UserId) {
-        [Key::Password(user), Key::Code(user)].into_iter().for_each(|key| self.throttle.clear(key));
+        let keys = [Key::Password(user), Key::Code(user), Key::Face(user)];
+        keys.into_iter().for_each(|key| self.throttle.clear(key));
     }
 
     fn keys_of(&self, user: &User) -> Vec<Key> {

@@ -164,20 +164,8 @@ impl Throttle {
         Self { policy, counters: Arc::default(), store }
     }
 
-    /// Counts a try before it is checked, as if it failed.
-    ///
-    /// # Errors
-    /// How long to wait, where there were too many. A refused try does not make the wait longer.
-    pub fn begin(&self, key: Key, now: Timestamp) -> Result<(), Duration> {
-        let begun = self.count(key, now);
-        // Codes are proved by rules of their own, which know nothing of rows.
-        if matches!(key, Key::Code(_) | Key::Face(_)) && begun.is_ok() {
-            self.keep(key);
-        }
-        begun.map(drop).map_err(|held| held.wait)
-    }
-
-    /// The same, for whoever keeps the rows too; tells which wait the try begins.
+    /// Counts a try before it is checked, as if it failed; tells which wait it begins. Whoever counts writes the rows too.
+    /// A try that is held does not make the wait longer.
     ///
     /// # Errors
     /// Where there were too many.

@@ -8,9 +8,9 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::base::text;
 use crate::directory::audit::{Author, Target};
 use crate::directory::field::Phone;
-use crate::directory::message::mask_number;
 use crate::directory::quota::Quota;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
@@ -59,7 +59,7 @@ fn count(tx: &mut Tx<'_>, author: &Author, to: &str, daily: u32) -> Result<Resul
     let taken = quotas::take(tx, &[Quota::Number(to), Quota::All(daily)])?;
     if taken.is_ok() {
         let mut entry = Entry::new("sms.tested", Target::Directory);
-        entry.details.insert("to".to_owned(), mask_number(to).into());
+        entry.details.insert("to".to_owned(), text::masked(to).into());
         audit::append(tx, author, entry)?;
     }
     Ok(taken)

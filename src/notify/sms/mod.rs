@@ -20,7 +20,8 @@ use data_encoding::HEXLOWER;
 use crate::base::clock::{Clock, Stopwatch};
 use crate::base::rng::Rng;
 use crate::base::secret::{Secret, sha256};
-use crate::directory::message::{Body, Message, OneTimeCode, mask_number};
+use crate::base::text;
+use crate::directory::message::{Body, Message, OneTimeCode};
 use crate::directory::quota::SmsPolicy;
 use crate::notify::channel::{Answer, Channel, DeliveryError};
 use crate::notify::templates::{Product, text_message};
@@ -176,7 +177,7 @@ impl Sms {
             }
             match provider.send(&text).await {
                 Ok(id) => {
-                    let (name, to) = (provider.name(), mask_number(&message.to));
+                    let (name, to) = (provider.name(), text::masked(&message.to));
                     tracing::info!(sms.provider = name, sms.id = id, sms.to = to, "a text was accepted");
                     return Ok(());
                 }
