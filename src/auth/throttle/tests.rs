@@ -98,7 +98,7 @@ async fn counts_and_waits_are_the_same_after_a_restart() {
     (0..3).for_each(|_| begin(&throttle, key(), at(0)).unwrap());
     (0..5).for_each(|_| begin(&throttle, Key::Code(user()), at(0)).unwrap());
     begin(&throttle, network, at(0)).unwrap();
-    let rows = throttle.rows([key(), network]);
+    let rows = throttle.rows([key(), Key::Code(user()), network]);
     throttle.store.write::<_, StoreError>(move |tx| rows.write(tx)).await.unwrap();
     let after = restarted(&throttle).await;
     assert_eq!(after.consecutive(user(), at(1)), 8);
