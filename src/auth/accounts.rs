@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::login::{Authenticator, LoginError};
-use super::passwords::{LinkFor, Prepared, tell};
+use super::passwords::{LinkFor, Prepared};
 use super::profile::tell_the_old_address;
 use super::throttle::Key;
 use crate::base::id::{GroupId, UserId};
@@ -16,7 +16,7 @@ use crate::directory::user::{NewUser, RuleError, User, UserChange};
 use crate::store::audit::{self, Entry};
 use crate::store::tx::Tx;
 use crate::store::users::WriteError;
-use crate::store::{credentials, groups, users};
+use crate::store::{credentials, groups, outbox, users};
 
 /// A user to make, with what comes along.
 pub struct NewAccount {
@@ -188,7 +188,7 @@ impl Authenticator {
             }
             let user = users::update(tx, &author, id, "factors.reset", |user, _| Ok(user.end_sessions()))?;
             if !factors.is_empty() {
-                tell(tx, &user, Body::FactorsReset)?;
+                outbox::tell(tx, &user, Body::FactorsReset)?;
             }
             Ok(factors.len())
         };

@@ -7,7 +7,6 @@ use jiff::Timestamp;
 
 use super::factors::{Action, Ask, Enrolment, Response, Shown, has_room, recovery};
 use super::login::{Authenticator, LoginError, Origin, user};
-use super::passwords::tell;
 use super::prove::{self, Chosen, Prove, Wish};
 use crate::base::clock::plus;
 use crate::base::id::{FactorId, SessionId, UserId};
@@ -24,7 +23,7 @@ use crate::store::challenges::{Flow, Purpose};
 use crate::store::credentials::{self, Factor};
 use crate::store::tx::{Reads, Tx};
 use crate::store::users::{self, WriteError};
-use crate::store::{StoreError, sessions};
+use crate::store::{StoreError, outbox, sessions};
 
 /// An enrolment that was begun is to be confirmed within this time: what proved who began it is older then.
 const ENROLMENT: Duration = Duration::from_secs(900);
@@ -182,7 +181,7 @@ impl Authenticator {
             let mut entry = Entry::new("factor.removed", users::target(&user));
             entry.details.insert("method".to_owned(), gone.method().name().into());
             audit::append(tx, &who.author(), entry)?;
-            tell(tx, &user, Body::FactorRemoved { method: gone.method() })?;
+            outbox::tell(tx, &user, Body::FactorRemoved { method: gone.method() })?;
             Ok(renew(tx, &who.session, &user, None)?)
         };
         self.with_proof(me, proof, act).await
@@ -216,7 +215,7 @@ impl Authenticator {
             }
             let made = kind.enrol(tx, &who.ask(user, Purpose::Enrol), &serde_json::Value::Null)?;
             audit::append(tx, &who.author(), Entry::new("recovery_codes.made", users::target(user)))?;
-            tell(tx, user, Body::FactorEnrolled { method: Method::Recovery })?;
+            outbox::tell(tx, user, Body::FactorEnrolled { method: Method::Recovery })?;
             Ok(made)
         };
         self.with_proof(me, proof, act).await

@@ -1,8 +1,6 @@
 //! Setting passwords: one way for every path (promise 11). Rules, history, hash, and then one commit that
 //! ends everything the user held and tells them.
 
-use jiff::Timestamp;
-
 use super::hasher::HashError;
 use super::login::{Authenticator, LoginError, Origin};
 use crate::base::clock::plus;
@@ -10,8 +8,8 @@ use crate::base::id::UserId;
 use crate::base::secret::{Secret, TokenKind, hash_token, new_token};
 use crate::directory::audit::{Actor, Author};
 use crate::directory::field::FieldError;
-use crate::directory::message::{Body, Message};
-use crate::directory::policy::{FactorRule, days};
+use crate::directory::message::Body;
+use crate::directory::policy::FactorRule;
 use crate::directory::session::PasswordLink;
 use crate::directory::stored_hash::StoredHash;
 use crate::directory::user::User;
@@ -53,49 +51,10 @@ impl Prepared {
         credentials::set(tx, self.user, self.hash.clone(), self.history)?;
         sessions::remove_link(tx, self.user)?;
         if !first {
-            tell(tx, &user, Body::PasswordChanged)?;
+            outbox::tell(tx, &user, Body::PasswordChanged)?;
         }
         Ok(user)
     }
-}
-
-/// Puts a message to the user into the outbox; nothing where there is no address that mail can reach.
-///
-/// # Errors
-/// When the message cannot be sealed.
-pub fn tell(tx: &mut Tx<'_>, user: &User, body: Body) -> Result<(), StoreError> {
-    let end = plus(tx.now(), days(3));
-    tell_until(tx, user, body, end)
-}
-
-/// The same, of use until `expires_at` only.
-fn tell_until(tx: &mut Tx<'_>, user: &User, body: Body, expires_at: Timestamp) -> Result<(), StoreError> {
-    match user.email.as_ref().filter(|email| !email.folded().ends_with(".invalid")) {
-        Some(email) => send(tx, user, email.as_str(), body, expires_at),
-        None => Ok(()),
-    }
-}
-
-/// Puts a message to this address or number of a user into the outbox.
-pub(super) fn send(
-    tx: &mut Tx<'_>,
-    user: &User,
-    to: &str,
-    body: Body,
-    expires_at: Timestamp,
-) -> Result<(), StoreError> {
-    let now = tx.now();
-    let message = Message {
-        created_at: now,
-        expires_at,
-        user: user.id,
-        to: to.to_owned(),
-        name: user.name.as_str().to_owned(),
-        body,
-        attempts: 0,
-        due_at: now,
-    };
-    outbox::push(tx, &message).map(drop)
 }
 
 impl Authenticator {
@@ -197,7 +156,7 @@ impl Authenticator {
             LinkFor::SetUp => Body::SetPassword { url: url.clone() },
             LinkFor::Reset => Body::ResetPassword { url: url.clone() },
         };
-        tell_until(tx, user, body, link.expires_at)?;
+        outbox::tell_until(tx, user, body, link.expires_at)?;
         Ok(Secret::new(url))
     }
 

@@ -2,13 +2,12 @@
 
 use super::login::{Authenticator, LoginError};
 use super::own::{Me, Proof, refused};
-use super::passwords::tell;
 use crate::base::secret::Secret;
 use crate::directory::message::{Body, Changed};
 use crate::directory::policy::FactorRule;
 use crate::directory::user::{User, UserChange};
 use crate::store::tx::Tx;
-use crate::store::{StoreError, users};
+use crate::store::{StoreError, outbox, users};
 
 impl Authenticator {
     /// Changes attributes of one's own. Who changes their address or number is told at the old address.
@@ -73,7 +72,7 @@ pub(super) fn tell_the_old_address(tx: &mut Tx<'_>, before: &User, after: &User)
         ),
     ];
     for (what, _) in changed.into_iter().filter(|(_, changed)| *changed) {
-        tell(tx, before, Body::AddressChanged { what })?;
+        outbox::tell(tx, before, Body::AddressChanged { what })?;
     }
     Ok(())
 }

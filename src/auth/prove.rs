@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::counting::Counted;
 use super::factors::{Ahead, Ask, Kind, MethodError, Response, Verdict, recovery};
 use super::login::{Authenticator, LoginError};
-use super::passwords::tell;
 use crate::base::id::FactorId;
 use crate::directory::audit::Author;
 use crate::directory::factor::Method;
@@ -16,10 +15,10 @@ use crate::directory::user::{MfaPolicy, User};
 use crate::store::audit::{self, Entry};
 use crate::store::challenges::Purpose;
 use crate::store::credentials::Factor;
-use crate::store::quotas;
 use crate::store::tx::Tx;
 use crate::store::users::{self, WriteError};
 use crate::store::verifiers::{self, Verifier};
+use crate::store::{outbox, quotas};
 
 /// Which factor somebody wants to prove.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,13 +90,13 @@ impl Prove<'_> {
             Verdict::Right(_) => {
                 let left = recovery::left(tx, user.id)?.unwrap_or(0);
                 entry.details.insert("left".to_owned(), left.into());
-                tell(tx, user, Body::RecoveryCodeUsed { left: u32::try_from(left).unwrap_or(0) })?;
+                outbox::tell(tx, user, Body::RecoveryCodeUsed { left: u32::try_from(left).unwrap_or(0) })?;
             }
             // Whoever logs in has proved the password: its owner must know that others have it.
             Verdict::Wrong(_)
                 if self.ask.purpose == Purpose::Login && quotas::take(tx, &[Quota::Notice(user.id)])?.is_ok() =>
             {
-                tell(tx, user, Body::SecondFactorRefused)?;
+                outbox::tell(tx, user, Body::SecondFactorRefused)?;
             }
             Verdict::Wrong(_) => {}
         }
@@ -120,7 +119,7 @@ pub(super) fn added(tx: &mut Tx<'_>, author: &Author, user: &User, method: Metho
     let mut entry = Entry::new("factor.added", users::target(&user));
     entry.details.insert("method".to_owned(), method.name().into());
     audit::append(tx, author, entry)?;
-    tell(tx, &user, Body::FactorEnrolled { method })?;
+    outbox::tell(tx, &user, Body::FactorEnrolled { method })?;
     Ok(user)
 }
 

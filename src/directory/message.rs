@@ -4,12 +4,14 @@
 
 use std::fmt;
 
+use data_encoding::HEXLOWER;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::base::id::UserId;
-use crate::base::secret::{Secret, same_secret};
+use crate::base::id::{PlanId, UserId};
+use crate::base::secret::{Secret, same_secret, sha256};
 use crate::directory::factor::Method;
+use crate::directory::user::User;
 
 /// One message to one person.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -18,11 +20,12 @@ pub struct Message {
     pub created_at: Timestamp,
     /// When it is of no use any more: it is dropped then, never sent late.
     pub expires_at: Timestamp,
-    /// Whom it concerns.
-    pub user: UserId,
+    /// Whom it concerns; none: it is about the directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<UserId>,
     /// The stored address or number that it goes to.
     pub to: String,
-    /// The name to greet.
+    /// The name to greet; may be empty where no person is known.
     pub name: String,
     /// What it says.
     pub body: Body,
@@ -34,6 +37,34 @@ pub struct Message {
 }
 
 impl Message {
+    /// A message to this address or number of a user.
+    #[must_use]
+    pub fn to_user(user: &User, to: &str, body: Body, now: Timestamp, expires_at: Timestamp) -> Self {
+        Self {
+            created_at: now,
+            expires_at,
+            user: Some(user.id),
+            to: to.to_owned(),
+            name: user.name.as_str().to_owned(),
+            body,
+            attempts: 0,
+            due_at: now,
+        }
+    }
+
+    /// A message about the directory to an address that the settings name.
+    #[must_use]
+    pub fn to_address(to: &str, body: Body, now: Timestamp, expires_at: Timestamp) -> Self {
+        let (to, name) = (to.to_owned(), String::new());
+        Self { created_at: now, expires_at, user: None, to, name, body, attempts: 0, due_at: now }
+    }
+
+    /// Whom it concerns, or else where it goes, as a text that tells messages of one moment apart.
+    #[must_use]
+    pub fn concerns(&self) -> String {
+        self.user.map_or_else(|| HEXLOWER.encode(&sha256(self.to.as_bytes())), |user| user.to_string())
+    }
+
     /// How it goes. Only codes go to phones.
     #[must_use]
     pub fn via(&self) -> Via {
@@ -154,11 +185,87 @@ pub enum Body {
         /// What was changed.
         what: Changed,
     },
+    /// Somebody asked for a new password of an account whose password is kept elsewhere.
+    PasswordElsewhere {
+        /// The source that keeps it.
+        source: String,
+    },
+    /// The reader's account ends soon.
+    AccountExpires {
+        /// When.
+        at: Timestamp,
+    },
+    /// Accounts end soon: for an administrator who is told of it too.
+    AccountsExpire {
+        /// Some of them, the first to end first.
+        accounts: Vec<Ending>,
+        /// How many there are besides.
+        more: usize,
+    },
+    /// The reader's password must be changed soon.
+    PasswordExpires {
+        /// By when.
+        at: Timestamp,
+    },
+    /// The reader's account is not used, and is disabled soon.
+    InactivityNear {
+        /// When.
+        at: Timestamp,
+    },
+    /// The reader's account was disabled since it was not used.
+    DisabledForInactivity,
+    /// A plan waits for a person.
+    RunHeld {
+        /// Of what: a source's name, or `sweep`.
+        of: String,
+        /// Which plan.
+        plan: PlanId,
+        /// Why.
+        why: String,
+    },
+    /// A run did not come to its end.
+    RunFailed {
+        /// Of what.
+        of: String,
+        /// Why.
+        why: String,
+    },
+    /// Many users were taken in at once.
+    ImportDone {
+        /// From where.
+        of: String,
+        /// How many were made.
+        created: usize,
+        /// How many were changed.
+        changed: usize,
+        /// How many could not be taken.
+        skipped: usize,
+    },
+    /// Something needs a person.
+    Alarm {
+        /// What kind of thing: a stable name.
+        cause: String,
+        /// What is wrong and what to do, in words.
+        detail: String,
+    },
+    /// Mail works.
+    MailTest,
     /// The provider that compares faces forgets this one. No person reads it.
     ForgetFace {
         /// What the provider knows the person by.
         subject: String,
     },
+}
+
+/// An account that ends.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ending {
+    /// Its username.
+    pub username: String,
+    /// The name to show.
+    pub name: String,
+    /// When it ends.
+    pub at: Timestamp,
 }
 
 /// What messages go to.
@@ -187,6 +294,17 @@ impl Body {
             Self::RecoveryCodeUsed { .. } => "recovery_code_used",
             Self::SecondFactorRefused => "second_factor_refused",
             Self::AddressChanged { .. } => "address_changed",
+            Self::PasswordElsewhere { .. } => "password_elsewhere",
+            Self::AccountExpires { .. } => "account_expires",
+            Self::AccountsExpire { .. } => "accounts_expire",
+            Self::PasswordExpires { .. } => "password_expires",
+            Self::InactivityNear { .. } => "inactivity_near",
+            Self::DisabledForInactivity => "disabled_for_inactivity",
+            Self::RunHeld { .. } => "run_held",
+            Self::RunFailed { .. } => "run_failed",
+            Self::ImportDone { .. } => "import_done",
+            Self::Alarm { .. } => "alarm",
+            Self::MailTest => "mail_test",
             Self::ForgetFace { .. } => "forget_face",
         }
     }
@@ -207,7 +325,7 @@ mod tests {
         let at = Timestamp::UNIX_EPOCH;
         let user = UserId::new(at, &Rng::seeded(1));
         let (to, name) = ("+31612345600".to_owned(), "Ada".to_owned());
-        Message { created_at: at, expires_at: at, user, to, name, body, attempts: 0, due_at: at }
+        Message { created_at: at, expires_at: at, user: Some(user), to, name, body, attempts: 0, due_at: at }
     }
 
     #[test]

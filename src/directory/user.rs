@@ -276,6 +276,12 @@ impl User {
         self.has_role(role::SYSTEM_ADMIN)
     }
 
+    /// The address that mail can reach, if there is one: nothing is sent to a placeholder (RFC 2606 §2).
+    #[must_use]
+    pub fn mailbox(&self) -> Option<&Email> {
+        self.email.as_ref().filter(|email| !email.folded().ends_with(".invalid"))
+    }
+
     /// From when the account counts as quiet: the last login or use, or the last enabling.
     #[must_use]
     pub fn quiet_since(&self) -> Timestamp {

@@ -184,7 +184,11 @@ impl Outbox {
         run.failures_in_a_row = 0;
         run.tally.sent += 1;
         self.remove_after(run.via, id).await?;
-        tracing::info!(message.kind = message.body.kind(), user.id = %message.user, "a message was sent");
+        tracing::info!(
+            message.kind = message.body.kind(),
+            user.id = message.user.map(tracing::field::display),
+            "a message was sent"
+        );
         Ok(())
     }
 
@@ -201,7 +205,7 @@ impl Outbox {
         let due_at = next_attempt(self.store.clock().now(), attempts, &message.body, error.wait);
         tracing::warn!(
             message.kind = message.body.kind(),
-            user.id = %message.user,
+            user.id = message.user.map(tracing::field::display),
             message.attempts = attempts,
             "a message could not be sent and is tried again at {due_at}: {error}"
         );
@@ -289,7 +293,7 @@ fn next_attempt(now: Timestamp, attempts: u32, body: &Body, wait: Option<Duratio
 }
 
 fn tell(message: &Message, what: &str) {
-    tracing::warn!(message.kind = message.body.kind(), user.id = %message.user, "{what}");
+    tracing::warn!(message.kind = message.body.kind(), user.id = message.user.map(tracing::field::display), "{what}");
 }
 
 #[cfg(test)]

@@ -112,7 +112,7 @@ impl Mail {
         let unusable = |_| DeliveryError::lasting("the stored address is none that mail can go to");
         let to = message.to.parse::<Address>().map_err(unusable)?;
         let words = words(message, &self.product);
-        let id = (message.created_at.as_millisecond(), message.user, message.body.kind());
+        let id = (message.created_at.as_millisecond(), message.concerns(), message.body.kind());
         lettre::Message::builder()
             .date(SystemTime::from(message.created_at))
             .message_id(Some(format!("<{}.{}.{}@{}>", id.0, id.1, id.2, self.from.email.domain())))
@@ -226,7 +226,7 @@ mod tests {
         let message = Message {
             created_at: at,
             expires_at: at,
-            user: UserId::from_bytes(*UserId::new(at, &Rng::seeded(1)).as_bytes()),
+            user: Some(UserId::from_bytes(*UserId::new(at, &Rng::seeded(1)).as_bytes())),
             to: to.to_owned(),
             name: name.to_owned(),
             body: Body::SetPassword { url: "https://id.example.org/a".to_owned() },

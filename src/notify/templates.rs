@@ -5,9 +5,12 @@
 
 use std::net::IpAddr;
 
+use jiff::Timestamp;
+
+use crate::base::id::PlanId;
 use crate::base::secret::Secret;
 use crate::directory::factor::Method;
-use crate::directory::message::{Body, Changed, Message, OneTimeCode};
+use crate::directory::message::{Body, Changed, Ending, Message, OneTimeCode};
 
 /// What codes are for: people look at a code before they look at who sent it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,9 +67,26 @@ pub fn words(message: &Message, product: &Product) -> Words {
         Body::SecondFactorRefused => ("Somebody has your password", SECOND_FACTOR_REFUSED.to_owned()),
         Body::AddressChanged { what: Changed::Email } => ("Your email address was changed", EMAIL_CHANGED.to_owned()),
         Body::AddressChanged { what: Changed::Phone } => ("Your phone number was changed", PHONE_CHANGED.to_owned()),
+        Body::PasswordElsewhere { source } => ("Where to set a new password", password_elsewhere(source)),
+        Body::AccountExpires { at } => ("Your account ends soon", account_expires(*at)),
+        Body::AccountsExpire { accounts, more } => ("Accounts end soon", accounts_expire(accounts, *more)),
+        Body::PasswordExpires { at } => ("Change your password soon", password_expires(*at)),
+        Body::InactivityNear { at } => ("Your account will be disabled", inactivity_near(*at)),
+        Body::DisabledForInactivity => ("Your account was disabled", DISABLED_FOR_INACTIVITY.to_owned()),
+        Body::RunHeld { of, plan, why } => ("A run is held", run_held(of, *plan, why)),
+        Body::RunFailed { of, why } => ("A run failed", run_failed(of, why)),
+        Body::ImportDone { of, created, changed, skipped } => {
+            ("An import is done", import_done(of, *created, *changed, *skipped))
+        }
+        Body::Alarm { detail, .. } => ("Something needs you", format!("{}\n", one_line(detail))),
+        Body::MailTest => ("Mail works", MAIL_TEST.to_owned()),
         Body::ForgetFace { .. } => ("Your face is no second factor any more", factor_removed(Method::Face)),
     };
-    Words { subject, text: format!("Hello {},\n\n{said}", one_line(&message.name)) }
+    let greeting = match one_line(&message.name) {
+        name if name.is_empty() => "Hello".to_owned(),
+        name => format!("Hello {name}"),
+    };
+    Words { subject, text: format!("{greeting},\n\n{said}") }
 }
 
 /// A code as it goes by SMS. It ends with the line by which browsers fill it in at its own page only (W3C, Origin-bound
@@ -137,6 +157,60 @@ fn recovery_code_used(left: u32) -> String {
     )
 }
 
+fn password_elsewhere(source: &str) -> String {
+    format!(
+        "somebody asked for a new password for your account. Its password is kept by {}: set a new one there.\n\n\
+         If you did not ask for it, you need not do anything.\n",
+        one_line(source)
+    )
+}
+
+/// A time as people read it, to the minute, in UTC.
+fn shown(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+fn account_expires(at: Timestamp) -> String {
+    format!(
+        "your account ends at {}. From then on you cannot log in.\n\nIf you need it for longer, tell your administrator.\n",
+        shown(at)
+    )
+}
+
+fn accounts_expire(accounts: &[Ending], more: usize) -> String {
+    let line = |one: &Ending| format!("    {}  {} ({})\n", shown(one.at), one_line(&one.username), one_line(&one.name));
+    let more = if more == 0 { String::new() } else { format!("    and {more} more\n") };
+    format!("these accounts end soon:\n\n{}{more}", accounts.iter().map(line).collect::<String>())
+}
+
+fn password_expires(at: Timestamp) -> String {
+    format!("your password is good until {}. Change it before, or you are asked to at the next login.\n", shown(at))
+}
+
+fn inactivity_near(at: Timestamp) -> String {
+    format!("your account has not been used for a long time. Log in before {}, or it is disabled.\n", shown(at))
+}
+
+fn run_held(of: &str, plan: PlanId, why: &str) -> String {
+    format!(
+        "a run of {} was held, and nothing of it was done: {}.\n\nLook at the plan, and approve or reject it:\n\n    \
+         musterd plan show {plan}\n",
+        one_line(of),
+        one_line(why)
+    )
+}
+
+fn run_failed(of: &str, why: &str) -> String {
+    format!("a run of {} failed: {}.\n", one_line(of), one_line(why))
+}
+
+fn import_done(of: &str, created: usize, changed: usize, skipped: usize) -> String {
+    format!(
+        "the import from {} is done: {created} users were made, {changed} changed, {skipped} could not be taken.\n",
+        one_line(of)
+    )
+}
+
 /// A text from a record on one line: control characters and those that turn the reading direction become spaces.
 #[must_use]
 pub fn one_line(text: &str) -> String {
@@ -177,6 +251,11 @@ const FACTORS_RESET: &str = "the second factors of your account were removed. Yo
 const SECOND_FACTOR_REFUSED: &str = "somebody gave the right password of your account, and then failed at the second factor. Nobody came in.\n\n\
      If it was not you, somebody knows your password: change it now, and tell your administrator.\n";
 
+const DISABLED_FOR_INACTIVITY: &str = "your account was disabled, since it had not been used for a long time.\n\n\
+     If you need it, ask your administrator to enable it.\n";
+
+const MAIL_TEST: &str = "this is a test: mail from the directory reaches you.\n";
+
 const EMAIL_CHANGED: &str = "the email address of your account was changed: from now on, messages go to the new one.\n\n\
      If you did not change it, tell your administrator at once.\n";
 
@@ -185,8 +264,6 @@ const PHONE_CHANGED: &str = "the phone number of your account was changed: from 
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
     use crate::base::id::UserId;
     use crate::base::rng::Rng;
@@ -201,7 +278,7 @@ mod tests {
         Message {
             created_at: at,
             expires_at: at,
-            user: UserId::new(at, &Rng::seeded(1)),
+            user: Some(UserId::new(at, &Rng::seeded(1))),
             to: "ada@example.org".to_owned(),
             name: name.to_owned(),
             body,

@@ -306,7 +306,7 @@ fn forget_face(now: Timestamp, user: UserId, subject: String) -> Message {
     Message {
         created_at: now,
         expires_at: plus(now, FORGET_WITHIN),
-        user,
+        user: Some(user),
         to: String::new(),
         name: String::new(),
         body: Body::ForgetFace { subject },

@@ -1,8 +1,12 @@
 //! The outbox: messages written in the commit that causes them, sealed, and sent after it.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::directory::message::Message;
+use crate::base::clock::plus;
+use crate::directory::message::{Body, Message};
+use crate::directory::policy::days;
+use crate::directory::user::User;
 use crate::store::StoreError;
 use crate::store::engine::{KeyRange, Order};
 use crate::store::keys::Space;
@@ -29,6 +33,26 @@ pub fn push(tx: &mut Tx<'_>, message: &Message) -> Result<MessageId, StoreError>
     tx.put_record(counter, &id.0)?;
     put(tx, id, message)?;
     Ok(id)
+}
+
+/// Puts a message to a user into the outbox; nothing where there is no address that mail can reach.
+///
+/// # Errors
+/// When it cannot be sealed.
+pub fn tell(tx: &mut Tx<'_>, user: &User, body: Body) -> Result<(), StoreError> {
+    let end = plus(tx.now(), days(3));
+    tell_until(tx, user, body, end)
+}
+
+/// The same, of use until `expires_at` only.
+///
+/// # Errors
+/// When it cannot be sealed.
+pub fn tell_until(tx: &mut Tx<'_>, user: &User, body: Body, expires_at: Timestamp) -> Result<(), StoreError> {
+    match user.mailbox() {
+        Some(email) => push(tx, &Message::to_user(user, email.as_str(), body, tx.now(), expires_at)).map(drop),
+        None => Ok(()),
+    }
 }
 
 /// Replaces a message, after an attempt to send it.

@@ -144,7 +144,7 @@ mod tests {
                 let message = Message {
                     created_at,
                     expires_at: created_at,
-                    user,
+                    user: Some(user),
                     to,
                     name,
                     body,

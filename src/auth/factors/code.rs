@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 use super::totp::plain_digits;
 use super::{Ahead, Ask, Enrolment, Kind, MethodError, Response, Shown, Verdict, forget_unconfirmed};
-use crate::auth::passwords::send;
 use crate::base::clock::plus;
 use crate::base::id::FactorId;
 use crate::base::rng::Rng;
@@ -16,13 +15,13 @@ use crate::base::secret::{same_secret, sha256};
 use crate::base::text;
 use crate::directory::factor::Method;
 use crate::directory::field::FieldError;
-use crate::directory::message::{Body, OneTimeCode, Via};
+use crate::directory::message::{Body, Message, OneTimeCode, Via};
 use crate::directory::quota::{Quota, SmsPolicy};
 use crate::directory::user::User;
 use crate::store::challenges::{self, Challenge};
 use crate::store::credentials::{self, Factor, FactorKind};
 use crate::store::tx::{Reads, Tx};
-use crate::store::{StoreError, quotas};
+use crate::store::{StoreError, outbox, quotas};
 
 /// Wrong answers that end a code.
 const TRIES: u32 = 5;
@@ -106,7 +105,8 @@ impl CodeKind {
             Channel::Sms(_) => Via::Sms,
         };
         let minutes = u32::try_from(self.life.as_secs() / 60).unwrap_or(1).max(1);
-        send(tx, ask.user, to, Body::Code { via, code, minutes }, challenge.expires_at)?;
+        let body = Body::Code { via, code, minutes };
+        outbox::push(tx, &Message::to_user(ask.user, to, body, tx.now(), challenge.expires_at))?;
         let shown = Shown::default()
             .with("sent_to", text::masked(to))
             .with("code_expires_at", json!(challenge.expires_at))

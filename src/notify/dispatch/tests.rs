@@ -31,7 +31,7 @@ async fn push(store: &Store, body: Body) -> MessageId {
     let message = Message {
         created_at: now,
         expires_at: plus(now, Duration::from_secs(3 * 3_600)),
-        user: UserId::new(now, store.rng()),
+        user: Some(UserId::new(now, store.rng())),
         to: ADDRESS.to_owned(),
         name: "Ada".to_owned(),
         body,
@@ -124,7 +124,7 @@ async fn an_expired_message_is_never_sent_and_its_end_is_logged() {
     let store = store();
     let (outbox, channel) = outbox(&store);
     push(&store, link()).await;
-    let user = queued(&store)[0].user;
+    let user = queued(&store)[0].user.unwrap();
     store.clock().advance(SignedDuration::from_hours(3));
     let (log, _guard) = Log::start();
     assert_eq!(outbox.dispatch().await.unwrap(), Tally { expired: 1, ..Tally::default() });
@@ -165,7 +165,7 @@ async fn a_refused_message_is_dropped_with_a_warning_that_names_no_address() {
     let (outbox, channel) = outbox(&store);
     push(&store, link()).await;
     push(&store, Body::PasswordChanged).await;
-    let user = queued(&store)[0].user;
+    let user = queued(&store)[0].user.unwrap();
     channel.fail_next(DeliveryError::lasting("the mail server answered 550 5.1.1"));
     let (log, _guard) = Log::start();
     assert_eq!(outbox.dispatch().await.unwrap(), Tally { sent: 1, refused: 1, ..Tally::default() });

@@ -199,7 +199,7 @@ impl Sms {
             return Err(DeliveryError::lasting("no text may go to numbers that begin so (sms.calling_codes)"));
         }
         // The code is not in it: of six digits, a digest hides nothing.
-        let key = format!("{} {} {}", message.user, message.created_at, message.to);
+        let key = format!("{} {} {}", message.concerns(), message.created_at, message.to);
         Ok(Text {
             to: message.to.clone(),
             text: text_message(code, *minutes, &self.product),

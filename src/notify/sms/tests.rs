@@ -58,7 +58,7 @@ fn message(to: &str) -> Message {
     Message {
         created_at: at,
         expires_at: plus(at, Duration::from_secs(300)),
-        user: UserId::new(at, &Rng::seeded(1)),
+        user: Some(UserId::new(at, &Rng::seeded(1))),
         to: to.to_owned(),
         name: "Ada".to_owned(),
         body: Body::Code { via: Via::Sms, code: OneTimeCode::new("918273"), minutes: 5 },

@@ -38,7 +38,7 @@ fn message(name: &str, to: &str, body: Body) -> Message {
     Message {
         created_at: now,
         expires_at: plus(now, Duration::from_secs(3 * 24 * 3_600)),
-        user: UserId::new(now, &Rng::seeded(7)),
+        user: Some(UserId::new(now, &Rng::seeded(7))),
         to: to.to_owned(),
         name: name.to_owned(),
         body,

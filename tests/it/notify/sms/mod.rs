@@ -59,7 +59,7 @@ fn code_to(number: &str) -> Message {
     Message {
         created_at: now(),
         expires_at: plus(now(), Duration::from_secs(300)),
-        user: UserId::new(now(), &Rng::seeded(7)),
+        user: Some(UserId::new(now(), &Rng::seeded(7))),
         to: number.to_owned(),
         name: "Ada".to_owned(),
         body: Body::Code { via: Via::Sms, code: OneTimeCode::new(CODE), minutes: 5 },
