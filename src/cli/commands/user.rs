@@ -67,9 +67,9 @@ pub(in crate::cli) enum User {
     /// Set a password, read from standard input
     Password {
         user: String,
-        /// Ask for another at the next login
+        /// Do not ask for another at the next login
         #[arg(long)]
-        must_change: bool,
+        keep: bool,
     },
     /// Make a link by which the user sets a password
     Link { user: String },
@@ -243,8 +243,8 @@ pub(super) async fn run(user: User, client: &Client, json: bool) -> anyhow::Resu
             let answer = client.call(Method::DELETE, &path(&id, ""), None).await?;
             done(&answer, json, &format!("{user} is removed; `musterd user restore {id}` takes it back"))
         }
-        User::Password { user, must_change } => {
-            let wish = json!({"password": read_password()?.expose(), "must_change": must_change});
+        User::Password { user, keep } => {
+            let wish = json!({"password": read_password()?.expose(), "must_change": !keep});
             let answer = client.post(&path(&user, "/password"), wish).await?;
             done(&answer, json, &format!("the password of {user} is set; their sessions have ended"))
         }

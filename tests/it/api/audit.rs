@@ -19,7 +19,7 @@ fn lines_are_found_by_whom_who_what_and_when() {
     let token: Value =
         serde_json::from_slice(&daemon.musterd(&["token", "create", "--scope", "admin", "--json"]).stdout).unwrap();
     let admin = daemon.with_token(token["token"].as_str().unwrap());
-    let user = |name: &str| json!({"username": name, "name": name, "email": format!("{name}@example.org"), "password": PASSWORD});
+    let user = |name: &str| json!({"username": name, "name": name, "email": format!("{name}@example.org"), "password": PASSWORD, "must_change_password": false});
     let ada = admin.post("/api/v1/users", &user("ada")).text("/id");
     assert_eq!(admin.patch("/api/v1/users/ada", &json!({"roles": ["system-admin"]})).status, 200);
     daemon.advance(SignedDuration::from_hours(1));

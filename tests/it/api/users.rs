@@ -282,3 +282,24 @@ fn acknowledged_changes_survive_a_restart() {
     daemon.advance(SignedDuration::from_hours(25));
     assert!(!daemon.is_in(&session));
 }
+
+#[test]
+fn p_14_a_password_that_somebody_else_set_is_changed_at_the_first_login() {
+    let daemon = TestDaemon::start("");
+    let admin = daemon.admin();
+    let wish = |name: &str, more: Value| {
+        let mut wish = json!({"username": name, "name": name, "email": format!("{name}@example.org")});
+        wish.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        wish
+    };
+    let due = |name: &str, password: &str| daemon.login(name, password).json["reason"] == "must_change";
+    admin.post("/api/v1/users", &wish("ada", json!({"password": PASSWORD})));
+    admin.post("/api/v1/users", &wish("bob", json!({"password": PASSWORD, "must_change_password": false})));
+    assert!(due("ada", PASSWORD) && !due("bob", PASSWORD));
+    admin.post("/api/v1/users/bob/duplicate", &wish("eve", json!({"password": PASSWORD})));
+    assert!(due("eve", PASSWORD));
+    admin.post("/api/v1/users/bob/password", &json!({"password": "another long password"}));
+    assert!(due("bob", "another long password"));
+    admin.post("/api/v1/users/bob/password", &json!({"password": "a third long password", "must_change": false}));
+    assert_eq!(daemon.login("bob", "a third long password").json["status"], "authenticated");
+}

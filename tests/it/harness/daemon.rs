@@ -191,7 +191,7 @@ impl TestDaemon {
     pub(crate) fn local_user(&self, username: &str, password: &str) -> Answer {
         let wish = json!({
             "username": username, "name": format!("{username} the tester"),
-            "email": format!("{username}@example.org"), "password": password,
+            "email": format!("{username}@example.org"), "password": password, "must_change_password": false,
         });
         let made = self.admin().post("/api/v1/users", &wish);
         assert_eq!(made.status, 201, "{made:?}");

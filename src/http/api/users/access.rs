@@ -22,9 +22,13 @@ use crate::http::state::App;
 #[serde(deny_unknown_fields)]
 pub struct Wish {
     password: Secret,
-    /// The user sets another at the next login.
-    #[serde(default)]
+    /// The user sets another at the next login: whoever set this one knows it.
+    #[serde(default = "preset")]
     must_change: bool,
+}
+
+fn preset() -> bool {
+    true
 }
 
 /// Sets a password; every session of the user ends.

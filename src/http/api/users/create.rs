@@ -82,7 +82,7 @@ fn copied(original: &User, own: UserChange, now: jiff::Timestamp) -> UserChange 
         roles: own.roles.or_else(|| (!is_plain(original)).then(|| original.roles.clone())),
         organizations: own.organizations.or(Some(original.organizations.clone())).filter(|those| !those.is_empty()),
         mfa: own.mfa.or(Some(original.mfa)).filter(|policy| *policy != MfaPolicy::default()),
-        must_change_password: own.must_change_password.or(Some(original.must_change_password)),
+        must_change_password: own.must_change_password.or(original.must_change_password.then_some(true)),
         ..own
     }
 }
@@ -163,6 +163,10 @@ async fn make(app: &App, caller: Caller, change: AccountChange, way: WayIn) -> R
     let (Some(username), Some(name)) = (rest.username.take(), rest.name.take()) else {
         return Err(Problem::field("username", "missing", "must be given"));
     };
+    if way.password.is_some() {
+        // Whoever gave it knows it.
+        rest.must_change_password.get_or_insert(true);
+    }
     let id = UserId::new(app.store.clock().now(), app.store.rng());
     let user = NewUser { id, username, name, source: SourceId::local(), rest, disabled: None };
     let WayIn { password, password_hash, link } = way;
