@@ -93,6 +93,7 @@ impl Daemon {
         let newcomers = Arc::new(Takers(built.iter().filter_map(|source| source.pulled.clone()).collect()));
         let always_asked = sources.iter().filter(|source| source.mfa).map(|source| source.id.clone());
         auth.mfa.rules.sources = always_asked.collect();
+        auth.forgotten_password &= mail.is_some();
         let passkeys = passkeys(&auth, &http.public_url)?;
         let face = face.map(|face| Face::new(&face, auth.issuer.clone())).transpose()?;
         let auth = Arc::new(Authenticator {

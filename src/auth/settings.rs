@@ -16,6 +16,8 @@ pub struct Settings {
     pub existing_users_only: bool,
     /// A login is answered within this time.
     pub deadline: Duration,
+    /// Who forgot their password is mailed a link. Only where mail goes out.
+    pub forgotten_password: bool,
     /// A login that waits for its next step ends after this long.
     pub transaction: Duration,
     /// Whom to ask for a second factor, and which there are.
@@ -40,6 +42,7 @@ impl Default for Settings {
             only_from_source: false,
             existing_users_only: true,
             deadline: Duration::from_secs(10),
+            forgotten_password: true,
             transaction: Duration::from_secs(600),
             mfa: FactorSettings::default(),
             issuer: "musterd".to_owned(),

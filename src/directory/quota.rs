@@ -46,6 +46,10 @@ pub enum Quota<'a> {
     Notice(UserId),
     /// Comparisons of one user's face that were asked for.
     Face(UserId),
+    /// Links to a new password that were asked for by one account: what tells it from others.
+    Forgotten(&'a [u8]),
+    /// The same, by one network.
+    ForgottenFrom(IpAddr),
 }
 
 impl Quota<'_> {
@@ -60,6 +64,8 @@ impl Quota<'_> {
             Self::MailUser(_) => "mail_user",
             Self::Notice(_) => "notice",
             Self::Face(_) => "face",
+            Self::Forgotten(_) => "forgotten",
+            Self::ForgottenFrom(_) => "forgotten_from",
         }
     }
 
@@ -73,6 +79,8 @@ impl Quota<'_> {
             Self::All(most) => vec![Cap::new(most, DAY)],
             Self::MailUser(_) => vec![Cap::new(1, MINUTE), Cap::new(5, HOUR)],
             Self::Notice(_) => vec![Cap::new(1, HOUR)],
+            Self::Forgotten(_) => vec![Cap::new(1, MINUTE), Cap::new(5, HOUR)],
+            Self::ForgottenFrom(_) => vec![Cap::new(30, HOUR)],
             Self::Face(_) => vec![Cap::new(10, 10 * MINUTE), Cap::new(100, DAY)],
         }
     }
@@ -88,11 +96,14 @@ impl Quota<'_> {
         match self {
             Self::Number(number) => number.as_bytes().to_vec(),
             Self::User(id) | Self::MailUser(id) | Self::Notice(id) | Self::Face(id) => id.as_bytes().to_vec(),
-            Self::Network(IpAddr::V4(address)) => address.octets().to_vec(),
-            Self::Network(IpAddr::V6(address)) => match address.to_ipv4_mapped() {
-                Some(address) => address.octets().to_vec(),
-                None => address.octets().into_iter().take(8).collect(),
-            },
+            Self::Forgotten(subject) => subject.to_vec(),
+            Self::Network(IpAddr::V4(address)) | Self::ForgottenFrom(IpAddr::V4(address)) => address.octets().to_vec(),
+            Self::Network(IpAddr::V6(address)) | Self::ForgottenFrom(IpAddr::V6(address)) => {
+                match address.to_ipv4_mapped() {
+                    Some(address) => address.octets().to_vec(),
+                    None => address.octets().into_iter().take(8).collect(),
+                }
+            }
             Self::All(_) => Vec::new(),
         }
     }

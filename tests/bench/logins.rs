@@ -11,6 +11,7 @@ use crate::Figure;
 use crate::client::{Client, request};
 use crate::daemon::Daemon;
 
+mod forgotten;
 mod load;
 mod races;
 mod timing;
@@ -20,6 +21,11 @@ const ROUNDS: usize = 3;
 /// Enough waiting clients that the hashing threads never are idle.
 const CLIENTS: usize = 8;
 const PASSWORD: &str = "correct horse battery";
+
+/// Whose password was forgotten does not show.
+pub(crate) fn forgotten() -> Vec<Figure> {
+    vec![forgotten::figure()]
+}
 
 pub(crate) fn figures() -> Vec<Figure> {
     let daemon = Daemon::start("");

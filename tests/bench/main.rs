@@ -1,6 +1,6 @@
 //! The figures, each a ratio with both sides measured in one run: `cargo bench`, or `cargo bench -- NAME`.
 //!
-//! Figures: `logins`, `sessions`, `scim`, `ldap`, `store`. They need `slapd` (see `tests/run`) and print a table; they are not
+//! Figures: `logins`, `forgotten`, `sessions`, `scim`, `ldap`, `store`. They need `slapd` (see `tests/run`) and print a table; they are not
 //! tests. A number is of how many users those of `scim`, `ldap` and `store` are taken, 100,000 where none is given:
 //! `cargo bench -- store 1000000`.
 
@@ -55,6 +55,9 @@ fn main() {
     let mut figures = Vec::new();
     if is_wanted("logins") {
         figures.extend(logins::figures());
+    }
+    if is_wanted("forgotten") {
+        figures.extend(logins::forgotten());
     }
     if is_wanted("sessions") {
         figures.extend(sessions::figures());

@@ -1,7 +1,9 @@
 //! Passwords of local users: tried, changed in the login, and set by a link.
 
 use super::*;
+use crate::auth::forgotten::Typed;
 use crate::auth::passwords::LinkFor;
+use crate::directory::message::Body;
 
 #[tokio::test]
 async fn five_wrong_passwords_are_checked_whatever_spelling_is_typed() {
@@ -118,4 +120,19 @@ async fn the_password_of_a_directory_user_is_not_set_here() {
     let eve = world.add("eve", "corp").await;
     let refused = world.auth.prepare_password(&eve, &Secret::new(PASSWORD)).await;
     assert!(matches!(refused, Err(LoginError::Password(faults)) if faults[0].code == "kept_elsewhere"));
+}
+
+#[tokio::test]
+async fn who_forgot_a_password_that_is_kept_elsewhere_is_told_where_by_mail() {
+    let world = world(|_| {});
+    world.add("eve", "corp").await;
+    world.add("old", "closed").await;
+    let origin = Origin::default();
+    for name in ["eve", "old", "nobody"] {
+        let typed = Typed::parse(name).unwrap();
+        world.auth.forgotten(&typed, &origin, "https://dir.example.org").await.unwrap();
+    }
+    let messages = crate::store::outbox::list(&world.auth.store.view(), 9).unwrap();
+    let told: Vec<_> = messages.iter().map(|(_, message)| (message.to.as_str(), message.body.clone())).collect();
+    assert!(told == [("eve@example.org", Body::PasswordElsewhere { source: "corp".to_owned() })]);
 }

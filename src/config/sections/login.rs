@@ -17,11 +17,13 @@ pub(in super::super) fn read(reader: &mut Reader, public_url: &str) -> Settings 
     let existing_users_only = section.boolean("existing_users_only", default.existing_users_only);
     let deadline = section.duration("deadline", SECOND..=MINUTE, default.deadline);
     let transaction = section.duration("transaction_lifetime", MINUTE..=HOUR, default.transaction);
+    let forgotten_password = section.boolean("forgotten_password", default.forgotten_password);
     let (mfa, issuer) = read_factors(reader, &default);
     Settings {
         only_from_source,
         existing_users_only,
         deadline,
+        forgotten_password,
         transaction,
         mfa,
         issuer,
@@ -71,7 +73,7 @@ fn read_sessions(reader: &mut Reader, default: &SessionPolicy) -> SessionPolicy 
     let policy = SessionPolicy {
         idle: section.duration("idle", MINUTE..=days(365), default.idle),
         absolute: section.duration("absolute", MINUTE..=days(365), default.absolute),
-        link: section.duration("link_lifetime", MINUTE..=days(30), default.link),
+        link: section.duration("link_lifetime", MINUTE..=DAY, default.link),
     };
     if policy.idle > policy.absolute {
         section.fault("idle", "must not be longer than sessions.absolute");

@@ -1,8 +1,7 @@
-//! `POST /api/v1/authenticate` and its next steps, and the password link.
+//! `POST /api/v1/authenticate` and its next steps.
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -130,14 +129,6 @@ pub struct NewPassword {
     password: Secret,
 }
 
-/// A password link's token, and the password that it sets.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LinkUse {
-    token: Secret,
-    password: Secret,
-}
-
 /// Begins a login.
 pub async fn authenticate(
     State(app): State<App>,
@@ -214,16 +205,6 @@ pub async fn enrol(
     app.send_soon();
     let shown = enrolment.shown.with("method", method.name()).with("factor", json!(enrolment.factor));
     Ok(Json(Value::Object(shown.0)))
-}
-
-/// Sets a password by a link. Signs nobody in.
-pub async fn use_link(
-    State(app): State<App>,
-    caller: Caller,
-    Body(body): Body<LinkUse>,
-) -> Result<StatusCode, Problem> {
-    app.auth.use_link(body.token.expose(), &body.password, &caller.origin).await?;
-    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Runs to its end, though the caller hangs up: what was counted is settled, and a backend that did not answer is noted.

@@ -18,6 +18,7 @@ pub mod login;
 pub mod me;
 pub mod organizations;
 pub mod passkey;
+pub mod password_link;
 pub mod plans;
 pub mod session;
 pub mod sms;
@@ -46,7 +47,9 @@ fn login() -> Vec<Route> {
         route(Method::POST, "/api/v1/authenticate/{transaction}/verify", anonymous, login::verify),
         route(Method::POST, "/api/v1/authenticate/{transaction}/password", anonymous, login::password),
         route(Method::POST, "/api/v1/authenticate/{transaction}/enrol", anonymous, login::enrol),
-        route(Method::POST, "/api/v1/password-link", anonymous, login::use_link),
+        route(Method::POST, "/api/v1/forgotten-password", anonymous, password_link::forgotten),
+        route(Method::GET, "/api/v1/password-link", anonymous, password_link::show),
+        route(Method::POST, "/api/v1/password-link", anonymous, password_link::use_it),
         route(Method::GET, "/api/v1/session", Access::Session, session::show),
         route(Method::DELETE, "/api/v1/session", Access::Session, session::end),
         route(Method::POST, "/api/v1/session/token", user_or_client, session::token::issue),

@@ -39,14 +39,29 @@ form.addEventListener("submit", async (event) => {
     }
     const problem = await answer.json();
     const faults = (problem.errors || []).map((fault) => `The password ${fault.message}.`);
-    const gone = "This link was used already or is too old. Ask for a new one.";
     say(problem.code === "no_such_transaction" ? [gone] : faults.length ? faults : [problem.detail]);
   } catch {
     say(["The server could not be reached. Try again."]);
   }
 });
 
-if (!token) {
+const gone = "This link was used already or is too old. Ask for a new one.";
+
+async function look() {
+  const answer = await fetch("api/v1/password-link", { headers: { Authorization: `Bearer ${token}` } });
+  if (answer.ok) {
+    const { username, rules } = await answer.json();
+    document.getElementById("account").textContent = `For ${username}: at least ${rules.min_length} characters.`;
+    document.getElementById("username").value = username;
+  } else if (answer.status === 404) {
+    form.hidden = true;
+    say([gone]);
+  }
+}
+
+if (token) {
+  look().catch(() => say(["The server could not be reached. Try again."]));
+} else {
   form.hidden = true;
   say(["This address is only complete with the link that was sent to you."]);
 }

@@ -37,6 +37,8 @@ fn every_route_but_login_health_set_up_and_scims_description_refuses_the_anonymo
             "/api/v1/authenticate/{transaction}/verify",
             "/api/v1/authenticate/{transaction}/password",
             "/api/v1/authenticate/{transaction}/enrol",
+            "/api/v1/forgotten-password",
+            "/api/v1/password-link",
             "/api/v1/password-link",
             "/api/v1/session/cookie",
             "/.well-known/jwks.json",
@@ -46,6 +48,8 @@ fn every_route_but_login_health_set_up_and_scims_description_refuses_the_anonymo
             "/set-password",
             "/set-password.js",
             "/set-password.css",
+            "/forgotten-password",
+            "/forgotten-password.js",
         ]
     );
 }

@@ -19,7 +19,7 @@ pub(crate) fn oathtool(daemon: &TestDaemon, secret: &str) -> String {
 }
 
 /// Enrols a one-time password in a login that asks for one; gives its secret and a caller who is in.
-fn enrolled(daemon: &TestDaemon, name: &str) -> (String, Caller) {
+pub(super) fn enrolled(daemon: &TestDaemon, name: &str) -> (String, Caller) {
     let asked = daemon.login(name, PASSWORD);
     let step = |what: &str, body| {
         daemon.anonymous().post(&format!("/api/v1/authenticate/{}/{what}", asked.text("/transaction")), &body)

@@ -2,6 +2,7 @@
 
 mod face;
 mod factors;
+mod forgotten;
 mod forward_auth;
 mod jwt;
 mod login;

@@ -17,7 +17,7 @@ const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 const LIMIT: Duration = Duration::from_secs(1);
 
 /// Long lives: what is refused is refused for the cause, and for nothing else.
-const LONG: &str = "[sessions]\nidle = \"90d\"\nabsolute = \"90d\"\nlink_lifetime = \"30d\"\n\
+const LONG: &str = "[sessions]\nidle = \"90d\"\nabsolute = \"90d\"\nlink_lifetime = \"1d\"\n\
                     [login]\ntransaction_lifetime = \"1h\"\n[jwt]\nenabled = true\naudiences = [\"wiki\"]\n";
 
 /// What puts somebody out, with how it is brought about.
@@ -61,11 +61,7 @@ impl Desk {
         }
         let signed = own.post("/api/v1/session/token", &json!({"audience": "wiki"}));
         held.push(Held::Signed(signed.text("/access_token")));
-        let link = self.admin.post(&format!("/api/v1/users/{name}/password-link"), &json!({}));
-        if link.status == 201 {
-            let link = link.text("/password_link");
-            held.push(Held::Link(link.rsplit_once(['#', '=']).unwrap().1.to_owned()));
-        }
+        held.extend(self.link(name));
         let forced = self.admin.patch(&format!("/api/v1/users/{name}"), &json!({"mfa": "forced"}));
         assert_eq!(forced.status, 200, "{forced:?}");
         let begun = self.daemon.login(name, password);
@@ -80,6 +76,13 @@ impl Desk {
             assert!(self.opens(one), "{} opens before", one.name());
         }
         held
+    }
+
+    /// A password link, for whose password is kept here.
+    fn link(&self, name: &str) -> Option<Held> {
+        let link = self.admin.post(&format!("/api/v1/users/{name}/password-link"), &json!({}));
+        let link = (link.status == 201).then(|| link.text("/password_link"))?;
+        Some(Held::Link(link.rsplit_once(['#', '=']).unwrap().1.to_owned()))
     }
 
     fn opens(&self, held: &Held) -> bool {
@@ -202,9 +205,10 @@ fn whoever_has_gone_quiet_holds_nothing_after_the_sweep() {
     desk.daemon.local_user("ada", PASSWORD);
     let mut held = desk.fill("ada", PASSWORD, true);
     desk.daemon.advance(SignedDuration::from_hours(24 * 29));
-    // A use of anything would not be quiet; a login under way and a signed token have ended long before.
-    held.retain(|one| !matches!(one, Held::Transaction(_) | Held::Signed(_)));
+    // A use of anything would not be quiet; a login under way, a signed token and a link have ended long before.
+    held.retain(|one| !matches!(one, Held::Transaction(_) | Held::Signed(_) | Held::Link(_)));
     desk.daemon.advance(SignedDuration::from_hours(23));
+    held.extend(desk.link("ada"));
     assert!(held.iter().any(|one| matches!(one, Held::Link(_)) && desk.opens(one)), "not before");
     // Somebody else keeps the last way in open, whoever else goes.
     desk.daemon.local_user("boss", PASSWORD);
