@@ -9,6 +9,7 @@ mod login;
 mod out_means_out;
 mod passkey_logins;
 mod passkeys;
+mod password_pages;
 mod proxies;
 mod requirements_p_t;
 mod sessions;
