@@ -17,6 +17,15 @@ use crate::store::{StoreError, sessions, users};
 /// Activity is noted this often: a check must not cost a write each time.
 const NOTE_EVERY: SignedDuration = SignedDuration::from_secs(60);
 
+/// Notes that a user was there: by a session, or by an API token of theirs.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn seen(tx: &mut Tx<'_>, id: UserId) -> Result<(), StoreError> {
+    let seen = users::update(tx, &Author::system("activity"), id, "user.seen", |user, now| Ok(user.seen(now)));
+    seen.map(drop).map_err(|error| StoreError::Record(error.to_string()))
+}
+
 impl Authenticator {
     /// The user and session of a bearer, if they are still in.
     ///
@@ -55,8 +64,7 @@ impl Authenticator {
         self.store.note(move |tx: &mut Tx<'_>| {
             let now = tx.now();
             sessions::touch(tx, hash, now)?;
-            let seen = users::update(tx, &Author::system("activity"), id, "user.seen", |user, now| Ok(user.seen(now)));
-            seen.map(drop).map_err(|error| StoreError::Record(error.to_string()))
+            seen(tx, id)
         });
     }
 

@@ -10,6 +10,7 @@ use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
 use crate::auth::login::Origin;
+use crate::auth::sessions::seen;
 use crate::base::id::UserId;
 use crate::base::secret::{Secret, TokenKind, hash_token};
 use crate::directory::audit::Actor;
@@ -194,7 +195,11 @@ fn api_token(app: &App, text: &str, origin: &Origin) -> Result<Option<Caller>, S
         None => None,
     };
     if token.last_used_at.is_none_or(|last| now.duration_since(last) >= NOTE_EVERY) {
-        app.store.note(move |tx: &mut Tx<'_>| tokens::touch(tx, hash, tx.now()));
+        let owner = owner.as_ref().map(|owner| owner.id);
+        app.store.note(move |tx: &mut Tx<'_>| {
+            tokens::touch(tx, hash, tx.now())?;
+            owner.map_or(Ok(()), |owner| seen(tx, owner))
+        });
     }
     let made_by = owner.as_ref().map(|owner| (owner.id, owner.session_epoch));
     let origin = Origin { client: Some(token.id), ..origin.clone() };

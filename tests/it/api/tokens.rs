@@ -54,6 +54,24 @@ fn a_token_dies_with_the_administrator_who_made_it() {
 }
 
 #[test]
+fn whose_token_is_used_has_been_there() {
+    let daemon = TestDaemon::start("");
+    let admin = daemon.admin();
+    daemon.local_user("ada", "correct horse battery");
+    admin.patch("/api/v1/users/ada", &json!({"roles": ["system-admin"]}));
+    let ada = daemon.with_token(&daemon.session("ada", "correct horse battery"));
+    let token = ada.post("/api/v1/tokens", &json!({"name": "x", "scopes": ["users.view"]})).text("/token");
+    let before = admin.get("/api/v1/users/ada").json["last_seen"].clone();
+    daemon.advance(SignedDuration::from_hours(48));
+    let wanted = daemon.clock.now().to_string();
+    assert_eq!(daemon.with_token(&token).get("/api/v1/users").status, 200);
+    // It is noted beside the request.
+    let seen =
+        (0..1_000).map(|_| admin.get("/api/v1/users/ada").json["last_seen"].clone()).find(|seen| *seen != before);
+    assert_eq!(seen, Some(json!(wanted)));
+}
+
+#[test]
 fn a_wish_for_a_token_that_makes_no_sense_is_refused() {
     let daemon = TestDaemon::start("[[sources]]\nid = \"okta\"\nkind = \"scim\"\n");
     let admin = daemon.admin();
