@@ -4,7 +4,7 @@
 //! the store from opening; damaged snapshots are rebuilt from the log once they are out of the way; `flush`
 //! hands the log to the kernel but does not force it out, so the log file itself is synced after it; damaged
 //! files may panic, when they are opened and when they are read; after a failed write nothing more is taken
-//! until the files are opened again, which happens here; there are no snapshots, so the old values of what
+//! and nothing is told until the files are opened again, which happens here; there are no snapshots, so the old values of what
 //! changes are kept for whoever looks at one.
 
 use std::fs::{self, File};
@@ -57,8 +57,10 @@ struct Shared {
     parts: AtomicBool,
     /// A batch was refused for want of room: it takes some more than that until the next is taken.
     full: AtomicBool,
-    /// A write has failed half-way: what is on disk is uncertain until the files are opened again.
+    /// A write is under way, or has failed half-way: what is on disk is uncertain until the files are opened again.
     broken: AtomicBool,
+    /// One has failed half-way: what is in memory is uncertain too, and nobody is told of it.
+    torn: AtomicBool,
 }
 
 impl SledEngine {
@@ -80,6 +82,7 @@ impl SledEngine {
                 parts: AtomicBool::new(parts),
                 full: AtomicBool::new(false),
                 broken: AtomicBool::new(false),
+                torn: AtomicBool::new(false),
             }),
         })
     }
@@ -124,7 +127,16 @@ impl Engine for SledEngine {
             self.shared.check_room_to_open()?;
             *log = self.shared.open_again()?;
         }
-        self.shared.commit(batch, &log)
+        let committed = self.shared.commit(batch, &log);
+        if committed.is_err() && self.shared.broken.load(Ordering::SeqCst) {
+            self.shared.torn.store(true, Ordering::SeqCst);
+            // At once, so that reading goes on; where that fails too, the next write tries again.
+            let again = self.shared.check_room_to_open().and_then(|()| self.shared.open_again());
+            if let Ok(again) = again {
+                *log = again;
+            }
+        }
+        committed
     }
 
     fn fault(&self) -> Option<EngineError> {
@@ -138,8 +150,12 @@ impl Engine for SledEngine {
 }
 
 impl Shared {
-    /// Runs a reading; whatever sled does on damaged files is an error.
+    /// Runs a reading; whatever sled does on damaged files is an error. After a write that failed half-way memory may
+    /// lie behind what was acknowledged, or before it: whoever is out must not be in by that.
     fn read<T>(&self, reading: impl FnOnce(&sled::Db) -> Result<T, EngineError>) -> Result<T, EngineError> {
+        if self.torn.load(Ordering::SeqCst) {
+            return Err(self.broken_by_a_write());
+        }
         let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
         let db = db.as_ref().ok_or_else(|| self.broken_by_a_write())?;
         caught(|| reading(db)).unwrap_or_else(|why| Err(damaged(&self.folder, &format!("reading it failed: {why}"))))
@@ -207,6 +223,7 @@ impl Shared {
         *db = Some(opened);
         self.snapshots.lock().unwrap_or_else(PoisonError::into_inner).give_up();
         self.broken.store(false, Ordering::SeqCst);
+        self.torn.store(false, Ordering::SeqCst);
         tracing::warn!(store.folder = %self.folder.display(), "the store was opened again after a write that failed");
         Ok(log)
     }
@@ -222,7 +239,7 @@ impl Shared {
         self.check_free(self.options.reserve_bytes.max(FLOOR).saturating_add(pages).saturating_add(more))
     }
 
-    /// Is there room to open the files again? Until there is, what is in memory can be read.
+    /// Is there room to open the files again?
     fn check_room_to_open(&self) -> Result<(), EngineError> {
         self.check_free(open::room_to_open(&self.folder)?)
     }

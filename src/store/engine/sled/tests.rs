@@ -70,6 +70,25 @@ fn after_a_write_that_failed_the_next_opens_the_files_again() {
 }
 
 #[test]
+fn after_a_write_that_failed_half_way_nothing_is_told_before_the_files_are_open_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = SledEngine::open(folder.path(), Options::for_tests()).unwrap();
+    engine.commit(&one(b"a")).unwrap();
+    // What is synced is a file that cannot be: the batch is in memory then, and its sync fails.
+    *engine.shared.log.lock().unwrap() = File::open("/proc/self/environ").unwrap();
+    assert!(matches!(engine.commit(&one(b"b")), Err(EngineError::Io(_))));
+    assert_eq!(engine.get(b"a").unwrap(), Some(b"1".to_vec()), "they were opened at once");
+    assert!(engine.fault().is_none());
+
+    engine.shared.torn.store(true, Ordering::SeqCst);
+    engine.shared.broken.store(true, Ordering::SeqCst);
+    assert!(matches!(engine.get(b"a"), Err(EngineError::Io(_))));
+    assert!(engine.scan(&KeyRange::prefix(b"a"), Order::Ascending, 1).is_err());
+    engine.commit(&one(b"c")).unwrap();
+    assert_eq!((engine.get(b"a").unwrap(), engine.get(b"c").unwrap()), (Some(b"1".to_vec()), Some(b"1".to_vec())));
+}
+
+#[test]
 fn a_value_in_parts_of_the_first_form_is_still_read() {
     let folder = tempfile::tempdir().unwrap();
     let engine = SledEngine::open(folder.path(), Options::for_tests()).unwrap();
