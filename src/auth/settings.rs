@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::passkeys;
 use crate::directory::factor::Method;
-use crate::directory::policy::{LockoutPolicy, MfaRules, PasswordRules, SessionPolicy};
+use crate::directory::password::PasswordRules;
+use crate::directory::policy::{LockoutPolicy, MfaRules, SessionPolicy};
 
 /// The settings of the login.
 #[derive(Clone, Debug, PartialEq)]

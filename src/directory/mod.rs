@@ -16,6 +16,7 @@ pub mod login;
 pub mod message;
 pub mod organization;
 pub mod passkey;
+pub mod password;
 pub mod permission;
 pub mod plan;
 pub mod policy;

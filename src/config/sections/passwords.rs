@@ -2,7 +2,7 @@
 
 use super::super::reader::Reader;
 use crate::auth::settings::Hashing;
-use crate::directory::policy::PasswordRules;
+use crate::directory::password::PasswordRules;
 use crate::directory::stored_hash::{ITERATIONS_MAX, LANES_MAX, MEMORY_MAX, WORK_MAX};
 
 /// Reads `[passwords]`.
