@@ -60,7 +60,7 @@ impl Conclusion {
             return Err(LoginError::NoSuchTransaction);
         }
         let author = self.origin.author(Actor::User { id: user.id });
-        match flow::next(&self.facts(tx, &user, login.too_weak, now)?, &login) {
+        match flow::next(&self.facts(tx, &user, &login, now)?, &login) {
             Next::Refuse(refusal) => {
                 logins::remove(tx, hash);
                 let entry =
@@ -85,7 +85,7 @@ impl Conclusion {
         }
     }
 
-    fn facts(&self, reads: &dyn Reads, user: &User, too_weak: bool, now: Timestamp) -> Result<Facts, StoreError> {
+    fn facts(&self, reads: &dyn Reads, user: &User, login: &Login, now: Timestamp) -> Result<Facts, StoreError> {
         let (source_allowed, keeps_password) = self.sources.get(&user.source).copied().unwrap_or((false, false));
         let factors = credentials::factors(reads, user.id)?;
         let confirmed = |factor: &Factor| factor.confirmed && factor.method() != Method::Recovery;
@@ -99,11 +99,22 @@ impl Conclusion {
             expired: user.is_expired(now),
             source_allowed,
             must_change: user.must_change_password,
-            too_weak,
+            outlived: self.is_outlived(reads, user, now)?,
+            weakness: login.weakness,
             keeps_password,
             factor_rule: self.policy.rule_for(reads, user)?.0,
             factors: enrolled,
         })
+    }
+
+    /// Is the password older than passwords may become? Only where an age is set does it cost a look.
+    fn is_outlived(&self, reads: &dyn Reads, user: &User, now: Timestamp) -> Result<bool, StoreError> {
+        let rules = &self.settings.passwords;
+        if rules.max_age.is_none() {
+            return Ok(false);
+        }
+        let credential = credentials::get(reads, user.id)?;
+        Ok(credential.and_then(|found| rules.expires_at(found.changed_at)).is_some_and(|end| end <= now))
     }
 
     fn grant(&self, tx: &mut Tx<'_>, author: &Author, login: Login, user: &User) -> Result<Outcome, LoginError> {

@@ -16,8 +16,10 @@ pub struct Facts {
     pub source_allowed: bool,
     /// An administrator wants a new password.
     pub must_change: bool,
-    /// The password that was just proved breaks the rules that hold now.
-    pub too_weak: bool,
+    /// The password is older than passwords may become.
+    pub outlived: bool,
+    /// What is wrong with the password that was just proved, by the rules that hold now.
+    pub weakness: Option<PasswordReason>,
     /// musterd keeps this user's password: only then can it ask for another.
     pub keeps_password: bool,
     /// Whether a second factor is asked for.
@@ -91,11 +93,13 @@ pub fn next(facts: &Facts, login: &Login) -> Next {
         return Next::Ask(Stage::Factor);
     }
     if facts.keeps_password && login.methods.contains(&Method::Password) && !login.password_changed {
-        if facts.must_change {
-            return Next::Ask(Stage::PasswordChange(PasswordReason::MustChange));
-        }
-        if facts.too_weak {
-            return Next::Ask(Stage::PasswordChange(PasswordReason::TooWeak));
+        let reason = match facts {
+            Facts { must_change: true, .. } => Some(PasswordReason::MustChange),
+            Facts { outlived: true, .. } => Some(PasswordReason::Expired),
+            Facts { weakness, .. } => *weakness,
+        };
+        if let Some(reason) = reason {
+            return Next::Ask(Stage::PasswordChange(reason));
         }
     }
     match (facts.factor_rule, facts.factors) {
@@ -158,6 +162,7 @@ mod tests {
     use super::*;
     use crate::base::id::{FactorId, SourceId, UserId};
     use crate::base::rng::Rng;
+    use crate::directory::password::Tries;
 
     const PASSWORD: Method = Method::Password;
 
@@ -171,7 +176,8 @@ mod tests {
             address: None,
             client: None,
             methods: methods.iter().copied().collect(),
-            too_weak: false,
+            weakness: None,
+            tried: Tries::default(),
             password_changed: false,
             enrolling: None,
             asked: Vec::new(),
@@ -185,16 +191,26 @@ mod tests {
             expired: false,
             source_allowed: true,
             must_change: false,
-            too_weak: false,
+            outlived: false,
+            weakness: None,
             keeps_password: true,
             factor_rule,
             factors,
         }
     }
 
-    const REASONS: [PasswordReason; 2] = [PasswordReason::MustChange, PasswordReason::TooWeak];
-    const STAGES: [Stage; 4] =
-        [Stage::PasswordChange(REASONS[0]), Stage::PasswordChange(REASONS[1]), Stage::Factor, Stage::Enrolment];
+    const REASONS: [PasswordReason; 5] = [
+        PasswordReason::MustChange,
+        PasswordReason::Expired,
+        PasswordReason::TooWeak,
+        PasswordReason::Blocklisted,
+        PasswordReason::Breached,
+    ];
+
+    fn stages() -> impl Iterator<Item = Stage> {
+        REASONS.into_iter().map(Stage::PasswordChange).chain([Stage::Factor, Stage::Enrolment])
+    }
+
     const STEPS: [Step; 4] = [Step::Challenge, Step::Verify, Step::Password, Step::Enrol];
     const RULES: [FactorRule; 3] = [FactorRule::NotAsked, FactorRule::IfEnrolled, FactorRule::Required];
     const ENROLLED: [Enrolled; 3] = [Enrolled::None, Enrolled::Unusable, Enrolled::Usable];
@@ -236,16 +252,17 @@ mod tests {
     #[test]
     fn only_the_step_that_is_waited_for_is_taken() {
         let taken = |enrolling: bool| {
-            let row = |stage: &Stage| {
-                let mut login = login(*stage, &[PASSWORD]);
+            let row = |stage: Stage| {
+                let mut login = login(stage, &[PASSWORD]);
                 login.enrolling = enrolling.then(|| FactorId::new(Timestamp::UNIX_EPOCH, &Rng::seeded(2)));
                 STEPS.map(|step| accepts(&login, step))
             };
-            STAGES.each_ref().map(row)
+            stages().map(row).collect::<Vec<_>>()
         };
         let (password, factor) = ([false, false, true, false], [true, true, false, false]);
-        assert_eq!(taken(false), [password, password, factor, [false, false, false, true]]);
-        assert_eq!(taken(true), [password, password, factor, [true, true, false, true]]);
+        let expected = |enrolment| [&[password; REASONS.len()][..], &[factor, enrolment]].concat();
+        assert_eq!(taken(false), expected([false, false, false, true]));
+        assert_eq!(taken(true), expected([true, true, false, true]));
     }
 
     /// The world of one login, as a walk meets it.
@@ -303,13 +320,16 @@ mod tests {
         #[test]
         fn a_walk_at_random_never_comes_to_a_session_without_what_policy_asks_for(
             active in prop::bool::weighted(0.9), expired in prop::bool::weighted(0.1),
-            source_allowed in prop::bool::weighted(0.9), must_change: bool, too_weak: bool, keeps_password: bool,
+            source_allowed in prop::bool::weighted(0.9), must_change: bool, outlived: bool, weak in 0..4_usize,
+            keeps_password: bool,
             rule in 0..3_usize, enrolled in 0..3_usize,
             steps in prop::collection::vec((0..4_usize, any::<bool>(), 0..6_usize, 0..40_u8), 0..24),
         ) {
             let (factor_rule, had) = (RULES[rule], ENROLLED[enrolled]);
+            let weakness = [None, Some(REASONS[2]), Some(REASONS[3]), Some(REASONS[4])][weak];
             let facts = Facts {
-                active, expired, source_allowed, must_change, too_weak, keeps_password, ..facts(factor_rule, had)
+                active, expired, source_allowed, must_change, outlived, weakness, keeps_password,
+                ..facts(factor_rule, had)
             };
             let login = login(Stage::Factor, &[PASSWORD]);
             let mut walk = Walk { facts, login, granted: false, proved: Vec::new(), password_changed: false };
@@ -331,7 +351,7 @@ mod tests {
                     let asked = facts.factor_rule == FactorRule::Required
                         || (facts.factor_rule == FactorRule::IfEnrolled && had != Enrolled::None);
                     prop_assert!(!asked || !walk.proved.is_empty(), "no factor was proved");
-                    prop_assert!(!keeps_password || walk.password_changed || !(facts.must_change || too_weak));
+                    prop_assert!(!keeps_password || walk.password_changed || !(facts.must_change || outlived || weakness.is_some()));
                 }
             }
             // Where nothing was asked the beginning granted it.

@@ -26,7 +26,8 @@ use crate::base::secret::{Secret, TokenKind, new_token};
 use crate::directory::audit::{Actor, Author, Target};
 use crate::directory::factor::Method;
 use crate::directory::grant::Grant;
-use crate::directory::login::{Login, Stage};
+use crate::directory::login::{Login, PasswordReason, Stage};
+use crate::directory::password::Tries;
 use crate::directory::role;
 use crate::directory::user::User;
 use crate::sources::PulledUser;
@@ -136,8 +137,8 @@ impl Authenticator {
         };
         self.refresh_hash(&user, outdated, password);
         let kept_here = by == user.source && self.keeps_password(&user.source);
-        let too_weak = kept_here && !self.password_faults(&user, password)?.is_empty();
-        let outcome = self.begin(&user, by.clone(), too_weak, device, origin, asked).await?;
+        let weakness = if kept_here { self.weakness(&user, password).await? } else { None };
+        let outcome = self.begin(&user, by.clone(), weakness, device, origin, asked).await?;
         if !offline {
             self.keep(&user, &by, password, now);
         }
@@ -218,7 +219,7 @@ impl Authenticator {
 
     /// Who may change the directory is verified by their own source alone: a name that another source happens to have
     /// too must not open an administrator's account.
-    fn is_powerful(&self, user: &User) -> Result<bool, StoreError> {
+    pub(super) fn is_powerful(&self, user: &User) -> Result<bool, StoreError> {
         Ok(!role::permissions_of(&self.roles_of(user)?).is_empty())
     }
 
@@ -271,7 +272,7 @@ impl Authenticator {
         &self,
         user: &User,
         by: SourceId,
-        too_weak: bool,
+        weakness: Option<PasswordReason>,
         device: Option<&Secret>,
         origin: &Origin,
         asked: Vec<Value>,
@@ -286,7 +287,8 @@ impl Authenticator {
             address: origin.address,
             client: origin.client,
             methods: [Method::Password].into(),
-            too_weak,
+            weakness,
+            tried: Tries::default(),
             password_changed: false,
             enrolling: None,
             asked,

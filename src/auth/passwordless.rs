@@ -18,6 +18,7 @@ use crate::base::secret::{Secret, TokenHash, TokenKind, new_token, sha256};
 use crate::directory::audit::{Actor, Target};
 use crate::directory::factor::Method;
 use crate::directory::login::{Login, Stage};
+use crate::directory::password::Tries;
 use crate::directory::user::User;
 use crate::store::StoreError;
 use crate::store::audit::{self, Entry};
@@ -171,7 +172,8 @@ fn begun_by(user: &User, origin: &Origin, now: Timestamp, expires_at: Timestamp)
         address: origin.address,
         client: origin.client,
         methods: [Method::Passkey].into(),
-        too_weak: false,
+        weakness: None,
+        tried: Tries::default(),
         password_changed: false,
         enrolling: None,
         asked: Vec::new(),

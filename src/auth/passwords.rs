@@ -4,15 +4,18 @@
 use super::login::{Authenticator, LoginError, Origin};
 use crate::base::clock::plus;
 use crate::base::id::UserId;
-use crate::base::secret::{Secret, TokenKind, hash_token, new_token};
+use crate::base::secret::{Secret, TokenHash, TokenKind, hash_token, new_token};
 use crate::directory::audit::{Actor, Author};
 use crate::directory::message::Body;
+use crate::directory::password::Tries;
 use crate::directory::session::PasswordLink;
 use crate::directory::user::User;
 use crate::store::tx::Tx;
 use crate::store::{StoreError, credentials, outbox, sessions, users};
 
+pub mod breached;
 mod rules;
+mod strength;
 
 /// A password that has passed the rules and is hashed: it only needs to be committed.
 #[derive(Clone)]
@@ -77,6 +80,7 @@ impl Authenticator {
             email: user.email.as_ref().map(|email| email.folded()).unwrap_or_default(),
             created_at: now,
             expires_at: plus(now, life),
+            tried: Tries::default(),
         };
         sessions::put_link(tx, hash, &link)?;
         // The token stands in the fragment: it reaches no server's log and no referrer.
@@ -101,6 +105,7 @@ impl Authenticator {
         if !link.is_valid(&user, now) {
             return Err(LoginError::NoSuchTransaction);
         }
+        self.try_link(hash).await?;
         let prepared = self.prepare_password(&user, password).await?;
         let author = origin.author(Actor::User { id: user.id }).because("by a password link");
         let write = move |tx: &mut Tx<'_>| {
@@ -114,5 +119,21 @@ impl Authenticator {
         let user = self.store.write(write).await?;
         self.forgive_user(user.id);
         Ok(user)
+    }
+    /// Counts a new password before it is looked at, so that those that come at once are counted too. A link with which
+    /// too many were tried is used up.
+    async fn try_link(&self, hash: TokenHash) -> Result<(), LoginError> {
+        let write = move |tx: &mut Tx<'_>| {
+            let link = sessions::get_link(tx, hash)?.ok_or(LoginError::NoSuchTransaction)?;
+            match link.tried.and_another() {
+                Some(tried) => sessions::put_link(tx, hash, &PasswordLink { tried, ..link })?,
+                None => {
+                    sessions::remove_link(tx, link.user)?;
+                    return Ok(Err(LoginError::NoSuchTransaction));
+                }
+            }
+            Ok::<_, LoginError>(Ok(()))
+        };
+        self.store.write(write).await?
     }
 }

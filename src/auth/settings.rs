@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::passkeys;
+use super::passwords::breached::BreachedSet;
 use crate::directory::factor::Method;
 use crate::directory::password::PasswordRules;
 use crate::directory::policy::{LockoutPolicy, MfaRules, SessionPolicy};
@@ -29,6 +30,8 @@ pub struct Settings {
     pub passkeys: passkeys::Settings,
     /// What a password must be.
     pub passwords: PasswordRules,
+    /// Passwords that are known from breaches and refused.
+    pub breached_set: Option<BreachedSet>,
     /// When somebody who guesses is kept out.
     pub lockout: LockoutPolicy,
     /// How long sessions and links live.
@@ -49,6 +52,7 @@ impl Default for Settings {
             issuer: "musterd".to_owned(),
             passkeys: passkeys::Settings::default(),
             passwords: PasswordRules::default(),
+            breached_set: None,
             lockout: LockoutPolicy::default(),
             sessions: SessionPolicy::default(),
             hashing: Hashing::default(),

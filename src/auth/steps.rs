@@ -13,7 +13,7 @@ use crate::directory::user::User;
 use crate::store::challenges::{Flow, Purpose};
 use crate::store::credentials::{self, Factor};
 use crate::store::tx::{Reads, Tx};
-use crate::store::{logins, users};
+use crate::store::{Store, logins, users};
 
 /// A login that waits for its next step, as it was read.
 struct Live {
@@ -146,7 +146,7 @@ impl Authenticator {
     /// Sets the new password that a login asks for.
     ///
     /// # Errors
-    /// [`LoginError::Password`] with every rule that the new one breaks; the login then still waits.
+    /// [`LoginError::Password`] with every rule that the new one breaks; the login then still waits, a few times.
     pub async fn change_password(
         &self,
         transaction: &Secret,
@@ -158,8 +158,9 @@ impl Authenticator {
         self.admit(origin).await?;
         let Live { hash, login, user } = live;
         expect(&login, Step::Password)?;
-        let prepared = self.prepare_password(&user, new).await?;
         let (conclusion, this) = (self.conclusion(origin), self.stepper());
+        this.try_password(&self.store, hash).await?;
+        let prepared = self.prepare_password(&user, new).await?;
         let author = origin.author(Actor::User { id: user.id });
         let transaction = transaction.clone();
         let write = move |tx: &mut Tx<'_>| -> Result<Result<Outcome, LoginError>, LoginError> {
@@ -212,6 +213,22 @@ impl Stepper {
         }
         expect(&login, step)?;
         Ok((login, user))
+    }
+
+    /// Counts a new password before it is looked at, so that those that come at once are counted too. A login in which
+    /// too many were tried is over.
+    async fn try_password(&self, store: &Store, hash: TokenHash) -> Result<(), LoginError> {
+        let this = self.clone();
+        let write = move |tx: &mut Tx<'_>| {
+            let (login, _) = this.waiting(tx, hash, Step::Password)?;
+            let Some(tried) = login.tried.and_another() else {
+                logins::remove(tx, hash);
+                return Ok::<_, LoginError>(Err(LoginError::NoSuchTransaction));
+            };
+            logins::put(tx, hash, &Login { tried, ..login })?;
+            Ok(Ok(()))
+        };
+        store.write(write).await?
     }
 
     /// The factors that this login asks for: the one under enrolment, or all that can be asked for.

@@ -6,6 +6,7 @@ mod hashes;
 mod outage;
 mod own;
 mod passkeys;
+mod password_rules;
 mod passwords;
 mod sessions;
 mod throttling;

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::base::id::{FactorId, SourceId, TokenId, UserId};
 use crate::directory::factor::Method;
+use crate::directory::password::Tries;
 use crate::directory::user::User;
 
 /// The stored state of a login that has begun and not ended.
@@ -32,9 +33,12 @@ pub struct Login {
     pub client: Option<TokenId>,
     /// What has been proved.
     pub methods: BTreeSet<Method>,
-    /// The password that was proved breaks the rules that held then.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub too_weak: bool,
+    /// What is wrong with the password that was proved, by the rules that held then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weakness: Option<PasswordReason>,
+    /// New passwords that were tried in it.
+    #[serde(default, skip_serializing_if = "Tries::are_none")]
+    pub tried: Tries,
     /// The password was changed during this login.
     #[serde(default)]
     pub password_changed: bool,
@@ -60,14 +64,34 @@ pub enum Stage {
     Enrolment,
 }
 
-/// Why a new password is asked for.
+/// Why a new password is asked for. Its names are stored and answered: they are for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PasswordReason {
     /// An administrator wants it.
     MustChange,
+    /// It is older than passwords may become.
+    Expired,
     /// It breaks the rules that hold now.
     TooWeak,
+    /// It is one of those that everybody tries first.
+    Blocklisted,
+    /// It is known from a breach.
+    Breached,
+}
+
+impl PasswordReason {
+    /// Its stable name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MustChange => "must_change",
+            Self::Expired => "expired",
+            Self::TooWeak => "too_weak",
+            Self::Blocklisted => "blocklisted",
+            Self::Breached => "breached",
+        }
+    }
 }
 
 impl Login {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::id::{SessionId, SourceId, TokenId, UserId};
 use crate::directory::factor::Method;
+use crate::directory::password::Tries;
 use crate::directory::user::User;
 
 /// Clocks are put right by seconds, now and then.
@@ -73,6 +74,9 @@ pub struct PasswordLink {
     pub created_at: Timestamp,
     /// When it ends.
     pub expires_at: Timestamp,
+    /// New passwords that were tried with it.
+    #[serde(default, skip_serializing_if = "Tries::are_none")]
+    pub tried: Tries,
 }
 
 impl PasswordLink {

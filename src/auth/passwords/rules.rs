@@ -1,34 +1,97 @@
-//! What may become a password: one way for every path (promise 11). Rules, history, hash.
+//! What may become a password: one way for every path (promise 11). The pure rules, breached passwords, strength, earlier
+//! passwords; and then the hash. A refusal names everything that is wrong at once.
 
-use super::Prepared;
+use serde_json::Value;
+
+use super::{Prepared, strength};
 use crate::auth::hasher::HashError;
 use crate::auth::login::{Authenticator, LoginError};
 use crate::base::secret::Secret;
 use crate::directory::field::FieldError;
+use crate::directory::login::PasswordReason;
+use crate::directory::password::{BLOCKLISTED, BREACHED, Holder, fault};
 use crate::directory::policy::FactorRule;
 use crate::directory::stored_hash::StoredHash;
 use crate::directory::user::User;
-use crate::store::{StoreError, credentials};
+use crate::store::{StoreError, credentials, organizations};
 
 impl Authenticator {
     /// Every rule that a password breaks for this user; nothing is said of its history.
     ///
     /// # Errors
     /// When the store cannot read.
-    pub fn password_faults(&self, user: &User, password: &Secret) -> Result<Vec<FieldError>, StoreError> {
-        let with_factor = self.factor_rule(user)?.0 == FactorRule::Required;
-        Ok(self.settings.passwords.faults(password.expose(), user, with_factor))
+    async fn password_faults(&self, user: &User, password: &Secret) -> Result<Vec<FieldError>, StoreError> {
+        let holder = self.holder(user)?;
+        let rules = &self.settings.passwords;
+        let mut faults = rules.faults(password.expose(), &holder);
+        if password.is_empty() || password.expose().len() > rules.max_bytes {
+            return Ok(faults);
+        }
+        let strength = match rules.min_strength {
+            0 => 0,
+            _ => strength::estimate(password.expose(), &holder.words()),
+        };
+        if strength < rules.min_strength {
+            let text =
+                format!("is too easy to guess: its strength is {strength} of 4, and must be {}", rules.min_strength);
+            faults.push(fault("too_guessable", text));
+        }
+        if self.is_breached(password).await {
+            faults.push(fault(BREACHED, "is known from a breach: whoever guesses has it on a list"));
+        }
+        Ok(faults)
     }
 
-    /// The rules as they hold for this user, for a form to show.
+    /// Is it in the set of the settings? That is on disk, and is looked at beside the requests.
+    async fn is_breached(&self, password: &Secret) -> bool {
+        let Some(set) = self.settings.breached_set.clone() else { return false };
+        let password = password.clone();
+        tokio::task::spawn_blocking(move || set.holds(&password)).await.unwrap_or(false)
+    }
+
+    /// Whom the rules hold for: what roles, policy and organisations make of a user now.
+    fn holder<'a>(&self, user: &'a User) -> Result<Holder<'a>, StoreError> {
+        let reads = self.store.view();
+        let mut context = vec![self.settings.issuer.clone()];
+        for id in user.organizations.keys() {
+            context.extend(organizations::get(&reads, *id)?.map(|found| found.name.as_str().to_owned()));
+        }
+        Ok(Holder {
+            user,
+            with_factor: self.factor_rule(user)?.0 == FactorRule::Required,
+            is_administrator: self.is_powerful(user)?,
+            context,
+        })
+    }
+
+    /// The rules in force for everybody, for a form to show.
+    #[must_use]
+    pub fn rules(&self) -> Value {
+        self.settings.passwords.shown(None, self.settings.breached_set.is_some())
+    }
+
+    /// The rules as they hold for this user.
     ///
     /// # Errors
     /// When the store cannot read.
-    pub fn rules_for(&self, user: &User) -> Result<serde_json::Value, StoreError> {
-        let rules = &self.settings.passwords;
-        let with_factor = self.factor_rule(user)?.0 == FactorRule::Required;
-        let min_length = if with_factor { rules.min_length_with_factor } else { rules.min_length };
-        Ok(serde_json::json!({"min_length": min_length, "max_bytes": rules.max_bytes, "history": rules.history}))
+    pub fn rules_for(&self, user: &User) -> Result<Value, StoreError> {
+        Ok(self.settings.passwords.shown(Some(&self.holder(user)?), self.settings.breached_set.is_some()))
+    }
+
+    /// Why a password that was just proved must be changed, as far as it tells that itself.
+    pub(in crate::auth) async fn weakness(
+        &self,
+        user: &User,
+        password: &Secret,
+    ) -> Result<Option<PasswordReason>, StoreError> {
+        let faults = self.password_faults(user, password).await?;
+        let has = |code: &str| faults.iter().any(|fault| fault.code == code);
+        Ok(match faults.is_empty() {
+            true => None,
+            false if has(BREACHED) => Some(PasswordReason::Breached),
+            false if has(BLOCKLISTED) => Some(PasswordReason::Blocklisted),
+            false => Some(PasswordReason::TooWeak),
+        })
     }
 
     /// Checks a new password by the rules and the history, and hashes it.
@@ -38,35 +101,40 @@ impl Authenticator {
     pub async fn prepare_password(&self, user: &User, password: &Secret) -> Result<Prepared, LoginError> {
         if !self.keeps_password(&user.source) {
             let text = format!("is kept by the source {}: change it there", user.source);
-            return Err(LoginError::Password(vec![FieldError::new("password", "kept_elsewhere", text)]));
+            return Err(LoginError::Password(vec![fault("kept_elsewhere", text)]));
         }
-        let faults = self.password_faults(user, password)?;
+        let mut faults = self.password_faults(user, password).await?;
+        let history = self.settings.passwords.history;
+        if self.was_used(user, password, history).await? {
+            faults.push(fault("used_before", format!("must not be one of the last {history} passwords")));
+        }
         if !faults.is_empty() {
             return Err(LoginError::Password(faults));
-        }
-        let history = self.settings.passwords.history;
-        if let Some(credential) = credentials::get(&self.store.view(), user.id)? {
-            for earlier in std::iter::once(&credential.hash).chain(&credential.history).take(history) {
-                if self.was_used(password, earlier).await? {
-                    let text = format!("must not be one of the last {history} passwords");
-                    return Err(LoginError::Password(vec![FieldError::new("password", "used_before", text)]));
-                }
-            }
         }
         let hash = self.hasher.hash(password).await?;
         Ok(Prepared { user: user.id, hash, history: history.saturating_sub(1) })
     }
 
-    /// Is it the password of this hash? One that cannot be told is not.
-    async fn was_used(&self, password: &Secret, earlier: &str) -> Result<bool, LoginError> {
-        match self.hasher.verify(password, earlier).await {
-            Err(HashError::Unusable) => Ok(false),
-            verdict => Ok(verdict?),
+    /// Is it one of the last passwords? Each costs a hash, and whoever breaks other rules too pays it: they are told
+    /// everything at once. How often that can be asked is bounded where no session or token stands behind it.
+    async fn was_used(&self, user: &User, password: &Secret, history: usize) -> Result<bool, LoginError> {
+        if password.is_empty() || password.expose().len() > self.settings.passwords.max_bytes {
+            return Ok(false);
         }
+        let Some(credential) = credentials::get(&self.store.view(), user.id)? else { return Ok(false) };
+        for earlier in std::iter::once(&credential.hash).chain(&credential.history).take(history) {
+            match self.hasher.verify(password, earlier).await {
+                // One that cannot be told is not.
+                Ok(false) | Err(HashError::Unusable) => {}
+                Ok(true) => return Ok(true),
+                Err(busy) => return Err(busy.into()),
+            }
+        }
+        Ok(false)
     }
 
     /// Takes a hash that comes along with a user. Whether its password keeps the rules shows at the next login, which
-    /// asks for another where it does not.
+    /// asks for another where it does not. How old it is nobody knows: its age counts from now.
     ///
     /// # Errors
     /// [`LoginError::Password`] in words, when it cannot be used.

@@ -10,6 +10,7 @@ use crate::directory::policy::{LockoutPolicy, MfaMode, MfaRules, SessionPolicy, 
 pub(in super::super) fn read(reader: &mut Reader, public_url: &str) -> Settings {
     let default = Settings::default();
     let passwords = passwords::read(reader);
+    let breached_set = passwords::read_breached_set(reader);
     let hashing = passwords::read_hashing(reader);
     let passkeys = passkeys::read(reader, public_url);
     let section = &mut reader.section("login");
@@ -31,6 +32,7 @@ pub(in super::super) fn read(reader: &mut Reader, public_url: &str) -> Settings 
         lockout: read_lockout(reader, &default.lockout),
         passkeys,
         passwords,
+        breached_set,
         hashing,
     }
 }

@@ -1,6 +1,8 @@
 //! `[passwords]` and `[hashing]`: what a password must be, and what hashing one may cost.
 
 use super::super::reader::Reader;
+use super::{CENTURY, DAY};
+use crate::auth::passwords::breached::BreachedSet;
 use crate::auth::settings::Hashing;
 use crate::directory::password::PasswordRules;
 use crate::directory::stored_hash::{ITERATIONS_MAX, LANES_MAX, MEMORY_MAX, WORK_MAX};
@@ -13,13 +15,29 @@ pub(in super::super) fn read(reader: &mut Reader) -> PasswordRules {
     let rules = PasswordRules {
         min_length: section.integer("min_length", 8..=256, default.min_length),
         min_length_with_factor: section.integer("min_length_with_factor", 8..=256, default.min_length_with_factor),
-        history: section.integer("history", 0..=24, default.history),
+        admin_min_length: section.integer("admin_min_length", 8..=256, default.admin_min_length),
         max_bytes: default.max_bytes,
+        require_upper: section.boolean("require_upper", default.require_upper),
+        require_lower: section.boolean("require_lower", default.require_lower),
+        require_digit: section.boolean("require_digit", default.require_digit),
+        require_special: section.boolean("require_special", default.require_special),
+        forbid_names: section.boolean("forbid_names", default.forbid_names),
+        history: section.integer("history", 0..=24, default.history),
+        max_age: section.optional_duration("max_age", DAY..=CENTURY, default.max_age),
+        blocklist: section.boolean("blocklist", default.blocklist),
+        min_strength: section.integer("min_strength", 0..=4, default.min_strength),
     };
     if rules.min_length_with_factor > rules.min_length {
         section.fault("min_length_with_factor", "must not be more than passwords.min_length");
     }
     rules
+}
+
+/// Reads `passwords.breached_set`, and looks at whether that is one.
+pub(in super::super) fn read_breached_set(reader: &mut Reader) -> Option<BreachedSet> {
+    let section = &mut reader.section("passwords");
+    let path = section.optional_file("breached_set")?;
+    BreachedSet::open(&path).map_err(|error| section.fault("breached_set", format!("{} {error}", path.display()))).ok()
 }
 
 /// Reads `[hashing]`.

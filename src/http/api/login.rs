@@ -12,7 +12,7 @@ use crate::base::id::FactorId;
 use crate::base::secret::Secret;
 use crate::base::text;
 use crate::directory::factor::{self, Method};
-use crate::directory::login::{PasswordReason, Stage};
+use crate::directory::login::Stage;
 use crate::directory::permission::Permission;
 use crate::http::api::users::view;
 use crate::http::caller::Caller;
@@ -256,12 +256,8 @@ pub(super) fn answer(app: &App, outcome: Outcome) -> Result<Value, Problem> {
             json!({"status": "mfa_enrolment_required", "methods": methods})
         }
         Stage::PasswordChange(reason) => {
-            let reason = match reason {
-                PasswordReason::MustChange => "must_change",
-                PasswordReason::TooWeak => "too_weak",
-            };
             let rules = app.auth.rules_for(&user)?;
-            json!({"status": "password_change_required", "reason": reason, "rules": rules})
+            json!({"status": "password_change_required", "reason": reason.name(), "rules": rules})
         }
     };
     if let (Some(answer), Value::Object(more)) = (answer.as_object_mut(), more) {

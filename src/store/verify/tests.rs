@@ -9,6 +9,7 @@ use crate::base::rng::Rng;
 use crate::base::secret::TokenHash;
 use crate::directory::field::{DisplayName, Email, Username};
 use crate::directory::group::{Group, Member};
+use crate::directory::password::Tries;
 use crate::directory::session::{PasswordLink, Session};
 use crate::directory::token::{ApiToken, Grant};
 use crate::directory::user::{DisabledReason, NewUser, UserChange};
@@ -49,8 +50,14 @@ async fn store() -> (Store, Planted) {
             address: None,
         };
         sessions::create(tx, TokenHash([1; 32]), &session)?;
-        let link =
-            PasswordLink { user: ada, epoch: 0, email: String::new(), created_at: at, expires_at: Timestamp::MAX };
+        let link = PasswordLink {
+            user: ada,
+            epoch: 0,
+            email: String::new(),
+            created_at: at,
+            expires_at: Timestamp::MAX,
+            tried: Tries::default(),
+        };
         sessions::put_link(tx, TokenHash([2; 32]), &link)?;
         let token = ApiToken {
             id: TokenId::new(at, tx.rng()),
