@@ -23,6 +23,11 @@ pub async fn settings(State(app): State<App>) -> Json<Value> {
     Json(json!({"items": app.effective}))
 }
 
+/// What a password must be: a form shows it to who has not signed in yet.
+pub async fn password_rules(State(app): State<App>) -> Json<Value> {
+    Json(app.auth.rules())
+}
+
 /// The background tasks, each with what came of its last run.
 pub async fn tasks(State(app): State<App>) -> Json<Value> {
     Json(json!({"items": app.driver.status()}))

@@ -15,7 +15,7 @@ fn concrete(path: &str) -> String {
 }
 
 #[test]
-fn every_route_but_login_health_set_up_and_scims_description_refuses_the_anonymous() {
+fn every_route_but_login_health_set_up_password_rules_and_scims_description_refuses_the_anonymous() {
     let daemon = TestDaemon::start("");
     let anonymous = daemon.anonymous();
     let mut open = Vec::new();
@@ -40,6 +40,7 @@ fn every_route_but_login_health_set_up_and_scims_description_refuses_the_anonymo
             "/api/v1/forgotten-password",
             "/api/v1/password-link",
             "/api/v1/password-link",
+            "/api/v1/settings/password-rules",
             "/api/v1/session/cookie",
             "/.well-known/jwks.json",
             "/healthz",

@@ -92,6 +92,11 @@ pub async fn password(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// What the user's password must be.
+pub async fn password_rules(State(app): State<App>, caller: Caller) -> Result<Json<Value>, Problem> {
+    Ok(Json(app.auth.rules_for(&caller.user()?.0)?))
+}
+
 /// The sessions.
 pub async fn sessions(State(app): State<App>, caller: Caller) -> Result<Json<Value>, Problem> {
     let (user, current) = caller.user()?;
