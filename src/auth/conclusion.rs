@@ -100,6 +100,7 @@ impl Conclusion {
             source_allowed,
             must_change: user.must_change_password,
             outlived: self.is_outlived(reads, user, now)?,
+            lent_for_too_long: self.is_lent_for_too_long(reads, user, now)?,
             weakness: login.weakness,
             keeps_password,
             factor_rule: self.policy.rule_for(reads, user)?.0,
@@ -115,6 +116,15 @@ impl Conclusion {
         }
         let credential = credentials::get(reads, user.id)?;
         Ok(credential.and_then(|found| rules.expires_at(found.changed_at)).is_some_and(|end| end <= now))
+    }
+
+    /// Did somebody else set the password, and its owner not come for so long to set another?
+    fn is_lent_for_too_long(&self, reads: &dyn Reads, user: &User, now: Timestamp) -> Result<bool, StoreError> {
+        if !user.must_change_password {
+            return Ok(false);
+        }
+        let lent = credentials::get(reads, user.id)?.filter(|found| found.lent);
+        Ok(lent.is_some_and(|found| plus(found.changed_at, self.settings.sessions.lent_password) <= now))
     }
 
     fn grant(&self, tx: &mut Tx<'_>, author: &Author, login: Login, user: &User) -> Result<Outcome, LoginError> {

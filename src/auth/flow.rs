@@ -18,6 +18,8 @@ pub struct Facts {
     pub must_change: bool,
     /// The password is older than passwords may become.
     pub outlived: bool,
+    /// Somebody else set the password, and it was not changed in time.
+    pub lent_for_too_long: bool,
     /// What is wrong with the password that was just proved, by the rules that hold now.
     pub weakness: Option<PasswordReason>,
     /// musterd keeps this user's password: only then can it ask for another.
@@ -48,6 +50,8 @@ pub enum Refusal {
     Expired,
     /// The owning source's users may not log in.
     SourceNotAllowed,
+    /// Somebody else set the password, and it was not changed in time.
+    LentPassword,
 }
 
 /// What a login needs next.
@@ -86,13 +90,17 @@ pub fn next(facts: &Facts, login: &Login) -> Next {
     if !facts.source_allowed {
         return Next::Refuse(Refusal::SourceNotAllowed);
     }
+    let by_password = facts.keeps_password && login.methods.contains(&Method::Password) && !login.password_changed;
+    if by_password && facts.lent_for_too_long {
+        return Next::Refuse(Refusal::LentPassword);
+    }
     let proved = login.methods.iter().any(|method| *method != Method::Password);
     let asked = facts.factor_rule != FactorRule::NotAsked && !proved;
     // Before the password: whoever has guessed that must not be able to put another in its place.
     if asked && facts.factors == Enrolled::Usable {
         return Next::Ask(Stage::Factor);
     }
-    if facts.keeps_password && login.methods.contains(&Method::Password) && !login.password_changed {
+    if by_password {
         let reason = match facts {
             Facts { must_change: true, .. } => Some(PasswordReason::MustChange),
             Facts { outlived: true, .. } => Some(PasswordReason::Expired),
@@ -192,6 +200,7 @@ mod tests {
             source_allowed: true,
             must_change: false,
             outlived: false,
+            lent_for_too_long: false,
             weakness: None,
             keeps_password: true,
             factor_rule,
@@ -247,6 +256,16 @@ mod tests {
         assert_eq!(what(FactorRule::IfEnrolled, Enrolled::None), Next::Grant);
         assert_eq!(what(FactorRule::IfEnrolled, Enrolled::Unusable), Next::Ask(Stage::Enrolment));
         assert_eq!(what(FactorRule::Required, Enrolled::Unusable), Next::Ask(Stage::Enrolment));
+    }
+
+    #[test]
+    fn a_password_of_somebody_else_that_was_not_changed_in_time_opens_nothing() {
+        let facts =
+            Facts { must_change: true, lent_for_too_long: true, ..facts(FactorRule::Required, Enrolled::Usable) };
+        assert_eq!(next(&facts, &login(Stage::Factor, &[PASSWORD])), Next::Refuse(Refusal::LentPassword));
+        assert_eq!(next(&facts, &login(Stage::Factor, &[Method::Passkey])), Next::Grant, "it was not asked for");
+        let changed = Login { password_changed: true, ..login(Stage::Factor, &[PASSWORD]) };
+        assert_eq!(next(&facts, &changed), Next::Ask(Stage::Factor));
     }
 
     #[test]

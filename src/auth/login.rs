@@ -339,6 +339,7 @@ pub fn refusal_name(refusal: Refusal) -> &'static str {
         Refusal::Disabled => "account_disabled",
         Refusal::Expired => "account_expired",
         Refusal::SourceNotAllowed => "source_not_allowed",
+        Refusal::LentPassword => "initial_password_expired",
     }
 }
 

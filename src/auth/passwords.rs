@@ -23,6 +23,8 @@ pub struct Prepared {
     user: UserId,
     hash: String,
     history: usize,
+    /// Whoever sets it knows it, unless they are its owner: a hash tells nobody.
+    known: bool,
 }
 
 /// What a password link is for.
@@ -35,7 +37,7 @@ pub enum LinkFor {
 }
 
 impl Prepared {
-    /// Sets the password: ends sessions and links, and tells the user.
+    /// Sets the password: ends sessions and links, and tells the user. One that must be changed is good for a while only.
     ///
     /// # Errors
     /// When the user is gone or the store fails.
@@ -50,6 +52,9 @@ impl Prepared {
         })?;
         let first = credentials::get(tx, self.user)?.is_none();
         credentials::set(tx, self.user, self.hash.clone(), self.history)?;
+        if must_change && self.known {
+            credentials::lend(tx, self.user)?;
+        }
         sessions::remove_link(tx, self.user)?;
         if !first {
             outbox::tell(tx, &user, Body::PasswordChanged)?;

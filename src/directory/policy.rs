@@ -161,11 +161,18 @@ pub struct SessionPolicy {
     pub absolute: Duration,
     /// A password link ends after this long.
     pub link: Duration,
+    /// A password that somebody else set, and that must be changed, is good for so long.
+    pub lent_password: Duration,
 }
 
 impl Default for SessionPolicy {
     fn default() -> Self {
-        Self { idle: Duration::from_secs(3600), absolute: days(1), link: Duration::from_secs(3600) }
+        Self {
+            idle: Duration::from_secs(3600),
+            absolute: days(1),
+            link: Duration::from_secs(3600),
+            lent_password: days(1),
+        }
     }
 }
 

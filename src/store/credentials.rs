@@ -31,6 +31,9 @@ pub struct Credential {
     pub hash: String,
     /// When it was set.
     pub changed_at: Timestamp,
+    /// Somebody else set it, who knows it: its owner shall set another.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lent: bool,
     /// Hashes of earlier passwords, newest first.
     #[serde(default)]
     pub history: Vec<String>,
@@ -231,8 +234,19 @@ pub fn set(tx: &mut Tx<'_>, user: UserId, hash: String, keep: usize) -> Result<(
     let mut history: Vec<String> =
         old.into_iter().flat_map(|old| std::iter::once(old.hash).chain(old.history)).collect();
     history.truncate(keep);
-    let credential = Credential { hash, changed_at: tx.now(), history };
+    let credential = Credential { hash, changed_at: tx.now(), lent: false, history };
     tx.put_record(credential_key(user), &credential)
+}
+
+/// Notes of a password that was just set that somebody else set it.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn lend(tx: &mut Tx<'_>, user: UserId) -> Result<(), StoreError> {
+    match get(tx, user)? {
+        Some(credential) => tx.put_record(credential_key(user), &Credential { lent: true, ..credential }),
+        None => Ok(()),
+    }
 }
 
 /// Removes a user's password: somebody else keeps it from now on.

@@ -112,7 +112,7 @@ impl Authenticator {
             return Err(LoginError::Password(faults));
         }
         let hash = self.hasher.hash(password).await?;
-        Ok(Prepared { user: user.id, hash, history: history.saturating_sub(1) })
+        Ok(Prepared { user: user.id, hash, history: history.saturating_sub(1), known: true })
     }
 
     /// Is it one of the last passwords? Each costs a hash, and whoever breaks other rules too pays it: they are told
@@ -145,6 +145,6 @@ impl Authenticator {
         }
         StoredHash::parse(hash.expose()).map_err(|why| fault("unusable_hash", why.to_string()))?;
         let history = self.settings.passwords.history.saturating_sub(1);
-        Ok(Prepared { user: user.id, hash: hash.expose().to_owned(), history })
+        Ok(Prepared { user: user.id, hash: hash.expose().to_owned(), history, known: false })
     }
 }

@@ -76,6 +76,8 @@ fn read_sessions(reader: &mut Reader, default: &SessionPolicy) -> SessionPolicy 
         idle: section.duration("idle", MINUTE..=days(365), default.idle),
         absolute: section.duration("absolute", MINUTE..=days(365), default.absolute),
         link: section.duration("link_lifetime", MINUTE..=DAY, default.link),
+        // OWASP ASVS 6.4.1: 24 hours at most.
+        lent_password: section.duration("initial_password_lifetime", HOUR..=DAY, default.lent_password),
     };
     if policy.idle > policy.absolute {
         section.fault("idle", "must not be longer than sessions.absolute");

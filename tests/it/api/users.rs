@@ -300,6 +300,12 @@ fn p_14_a_password_that_somebody_else_set_is_changed_at_the_first_login() {
     assert!(due("eve", PASSWORD));
     admin.post("/api/v1/users/bob/password", &json!({"password": "another long password"}));
     assert!(due("bob", "another long password"));
+    daemon.advance(SignedDuration::from_hours(24));
+    let late = daemon.login("bob", "another long password");
+    assert_eq!((late.status, late.code()), (403, "initial_password_expired"), "only for who has the password");
+    assert_eq!(daemon.login("bob", PASSWORD).status, 401);
+    admin.patch("/api/v1/users/bob", &json!({"must_change_password": false}));
+    assert_eq!(daemon.login("bob", "another long password").json["status"], "authenticated");
     admin.post("/api/v1/users/bob/password", &json!({"password": "a third long password", "must_change": false}));
     assert_eq!(daemon.login("bob", "a third long password").json["status"], "authenticated");
 }
