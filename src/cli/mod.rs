@@ -122,7 +122,8 @@ fn settled(loaded: Result<Loaded, Faults>) -> anyhow::Result<Loaded> {
 }
 
 fn check(loaded: Result<Loaded, Faults>, json: bool) -> ExitCode {
-    match loaded {
+    let certain = |loaded: Loaded| if loaded.doubts.is_empty() { Ok(loaded) } else { Err(Faults(loaded.doubts)) };
+    match loaded.and_then(certain) {
         Ok(loaded) if json => output::json(&loaded.effective),
         Ok(loaded) => loaded
             .effective

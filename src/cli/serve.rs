@@ -20,6 +20,7 @@ use crate::store::{Store, StoreError, verify};
 
 pub(super) fn serve(loaded: Loaded) -> anyhow::Result<ExitCode> {
     logging::start(&loaded.settings.log).map_err(|error| anyhow!(error))?;
+    loaded.doubts.iter().for_each(|doubt| tracing::warn!("{doubt}"));
     let store = Store::open(&loaded.settings.store, Clock::system(), Rng::system())?;
     let folder = loaded.settings.store.folder.display().to_string();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

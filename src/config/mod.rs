@@ -145,6 +145,8 @@ pub struct Loaded {
     pub settings: Settings,
     /// Every key with the value that takes effect, section by section.
     pub effective: Vec<Effective>,
+    /// What a person should put right. The daemon does its work without: `check` fails for it, a start tells it.
+    pub doubts: Vec<Fault>,
 }
 
 impl Loaded {
@@ -168,7 +170,8 @@ pub fn load(
     let layers = layers::read(file, env).map_err(Faults::sorted)?;
     let mut reader = Reader::new(layers);
     let settings = read(&mut reader, now);
-    Ok(Loaded { settings, effective: reader.finish()? })
+    let (effective, doubts) = reader.finish()?;
+    Ok(Loaded { settings, effective, doubts })
 }
 
 fn read(reader: &mut Reader, now: Timestamp) -> Settings {

@@ -45,6 +45,7 @@ pub(super) struct Reader {
     given: BTreeMap<String, Given>,
     effective: Vec<Effective>,
     faults: Vec<Fault>,
+    doubts: Vec<Fault>,
     /// Paths of values that were asked for.
     keys: BTreeSet<String>,
     /// Paths of sections that were asked for, with the names to show for them.
@@ -60,6 +61,7 @@ impl Reader {
             given: layers.given,
             effective: Vec::new(),
             faults: layers.faults,
+            doubts: Vec::new(),
             keys: BTreeSet::new(),
             sections: BTreeMap::new(),
             ignored: Vec::new(),
@@ -127,6 +129,19 @@ impl Reader {
 
     /// Notes a fault of a key, at the place where it or else its section stands.
     pub(super) fn fault(&mut self, path: &str, problem: String) {
+        let fault = self.placed(path, problem);
+        if !self.faults.contains(&fault) {
+            self.faults.push(fault);
+        }
+    }
+
+    /// Notes what a person should put right, though the daemon does its work without.
+    pub(super) fn doubt(&mut self, path: &str, problem: String) {
+        let doubt = self.placed(path, problem);
+        self.doubts.push(doubt);
+    }
+
+    fn placed(&self, path: &str, problem: String) -> Fault {
         let mut place = path;
         let given = loop {
             match (self.given.get(place), place.rsplit_once('.')) {
@@ -136,10 +151,7 @@ impl Reader {
             }
         };
         let origin = given.map_or(Origin::Default, |given| given.origin.clone());
-        let fault = Fault { key: self.shown(path), origin, problem };
-        if !self.faults.contains(&fault) {
-            self.faults.push(fault);
-        }
+        Fault { key: self.shown(path), origin, problem }
     }
 
     /// Has this key a fault already?
@@ -148,10 +160,10 @@ impl Reader {
         self.faults.iter().any(|fault| fault.key == key)
     }
 
-    /// The effective values, when nothing is wrong.
-    pub(super) fn finish(mut self) -> Result<Vec<Effective>, Faults> {
+    /// The effective values and the doubts, when nothing is wrong.
+    pub(super) fn finish(mut self) -> Result<(Vec<Effective>, Vec<Fault>), Faults> {
         self.find_unknown();
-        if self.faults.is_empty() { Ok(self.effective) } else { Err(Faults::sorted(self.faults)) }
+        if self.faults.is_empty() { Ok((self.effective, self.doubts)) } else { Err(Faults::sorted(self.faults)) }
     }
 
     /// The name to show for a path: that of its section, and the rest.

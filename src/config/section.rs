@@ -52,6 +52,12 @@ impl<'r> Section<'r> {
         self.reader.fault(&path, problem.into());
     }
 
+    /// Notes what a person should put right, though the daemon does its work without.
+    pub(super) fn doubt(&mut self, key: &str, problem: impl Into<String>) {
+        let path = self.path(key);
+        self.reader.doubt(&path, problem.into());
+    }
+
     /// Has this key a fault already?
     pub(super) fn has_fault(&self, key: &str) -> bool {
         self.reader.has_fault(&self.path(key))

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use super::*;
 
 mod face;
+mod passwords;
 mod sample;
 
 /// A folder with a settings file in it.

@@ -70,17 +70,18 @@ impl PartialEq for BreachedSet {
 }
 
 impl BreachedSet {
-    /// Takes a set that can be used now.
+    /// The set at this path, whether it is there or not.
+    #[must_use]
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, told: Arc::default() }
+    }
+
+    /// Can it be used now?
     ///
     /// # Errors
     /// What is wrong with it, as far as some of its lines tell.
-    pub fn open(path: &Path) -> Result<Self, BreachedError> {
-        if path.is_dir() {
-            check_folder(path)?
-        } else {
-            Ordered::open(path, DIGITS)?.check()?
-        }
-        Ok(Self { path: path.to_owned(), told: Arc::default() })
+    pub fn check(&self) -> Result<(), BreachedError> {
+        if self.path.is_dir() { check_folder(&self.path) } else { Ordered::open(&self.path, DIGITS)?.check() }
     }
 
     /// Is the password in the set? Where nobody can say, it is not. Waits for the disk.

@@ -25,7 +25,7 @@ async fn what_a_login_asks_for_says_what_is_wrong_with_the_password() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("breached");
     std::fs::write(&file, "9A2340D45969B8988F73F7104EB5D6A0DE327971:3\r\n").unwrap();
-    let set = BreachedSet::open(&file).unwrap();
+    let set = BreachedSet::new(file);
     let world = world(|settings| {
         settings.passwords.min_strength = 3;
         settings.breached_set = Some(set);

@@ -33,11 +33,15 @@ pub(in super::super) fn read(reader: &mut Reader) -> PasswordRules {
     rules
 }
 
-/// Reads `passwords.breached_set`, and looks at whether that is one.
+/// Reads `passwords.breached_set`. One that is not there, or is none, is no reason to keep everybody out.
 pub(in super::super) fn read_breached_set(reader: &mut Reader) -> Option<BreachedSet> {
     let section = &mut reader.section("passwords");
     let path = section.optional_file("breached_set")?;
-    BreachedSet::open(&path).map_err(|error| section.fault("breached_set", format!("{} {error}", path.display()))).ok()
+    let set = BreachedSet::new(path.clone());
+    if let Err(error) = set.check() {
+        section.doubt("breached_set", format!("{} {error}", path.display()));
+    }
+    Some(set)
 }
 
 /// Reads `[hashing]`.

@@ -25,8 +25,14 @@ fn written(folder: &Path, text: impl AsRef<[u8]>) -> PathBuf {
     file
 }
 
+fn open(path: &Path) -> BreachedSet {
+    let set = BreachedSet::new(path.to_owned());
+    set.check().unwrap_or_else(|error| panic!("{error}"));
+    set
+}
+
 fn refusal(path: &Path) -> String {
-    BreachedSet::open(path).map(drop).unwrap_err().to_string()
+    BreachedSet::new(path.to_owned()).check().unwrap_err().to_string()
 }
 
 #[test]
@@ -38,7 +44,7 @@ fn every_line_of_a_file_is_found_whatever_its_case_and_its_ends() {
         for text in
             [lines.join("\r\n") + "\r\n", lines.join("\n") + "\n", lines.join("\n").to_lowercase(), plain.join("\n")]
         {
-            let set = BreachedSet::open(&written(folder.path(), text)).unwrap();
+            let set = open(&written(folder.path(), text));
             assert!((0..count).all(|n| set.holds(&secret(&format!("leaked {n}")))), "{count}");
             assert!((0..100).all(|n| !set.holds(&secret(&format!("secret {n}")))), "{count}");
         }
@@ -48,7 +54,7 @@ fn every_line_of_a_file_is_found_whatever_its_case_and_its_ends() {
 #[test]
 fn the_typed_and_the_normal_form_are_looked_for_and_what_nobody_saw_is_none() {
     let folder = tempfile::tempdir().unwrap();
-    let set = |text: String| BreachedSet::open(&written(folder.path(), text)).unwrap();
+    let set = |text: String| open(&written(folder.path(), text));
     assert!(set(hash("caf\u{e9}")).holds(&secret("cafe\u{301}")));
     assert!(set(hash("cafe\u{301}")).holds(&secret("cafe\u{301}")));
     let padded = set(format!("{}:0\n", hash("padding")));
@@ -67,7 +73,7 @@ fn a_folder_has_a_file_for_each_beginning() {
         fs::write(inner.join("README"), "about this set").unwrap();
         assert!(refusal(&inner).contains("no file that is named"));
         fs::write(inner.join(&name), format!("{line}:7\r\n{}:1\r\n", "F".repeat(35))).unwrap();
-        let set = BreachedSet::open(&inner).unwrap();
+        let set = open(&inner);
         assert!(set.holds(&secret("leaked 1")) && !set.holds(&secret("leaked 2")), "{name}");
     }
 }
@@ -105,7 +111,7 @@ fn what_is_no_set_is_told_before_the_daemon_starts() {
 fn p_06_a_set_that_vanished_or_was_spoilt_keeps_nobody_out() {
     let folder = tempfile::tempdir().unwrap();
     let file = written(folder.path(), leaked(9).join("\n"));
-    let set = BreachedSet::open(&file).unwrap();
+    let set = open(&file);
     assert!(set.holds(&secret("leaked 1")));
     fs::write(&file, "spoilt").unwrap();
     assert!(!set.holds(&secret("leaked 1")) && set.told.load(Memory::Relaxed));
