@@ -27,26 +27,29 @@ impl Authenticator {
         if password.is_empty() || password.expose().len() > rules.max_bytes {
             return Ok(faults);
         }
-        let strength = match rules.min_strength {
-            0 => 0,
-            _ => strength::estimate(password.expose(), &holder.words()),
-        };
-        if strength < rules.min_strength {
-            let text =
-                format!("is too easy to guess: its strength is {strength} of 4, and must be {}", rules.min_strength);
-            faults.push(fault("too_guessable", text));
-        }
-        if self.is_breached(password).await {
-            faults.push(fault(BREACHED, "is known from a breach: whoever guesses has it on a list"));
-        }
+        faults.extend(self.slow_faults(password, holder.words()).await);
         Ok(faults)
     }
 
-    /// Is it in the set of the settings? That is on disk, and is looked at beside the requests.
-    async fn is_breached(&self, password: &Secret) -> bool {
-        let Some(set) = self.settings.breached_set.clone() else { return false };
-        let password = password.clone();
-        tokio::task::spawn_blocking(move || set.holds(&password)).await.unwrap_or(false)
+    /// What takes a look at the disk or some milliseconds: it is done beside the requests, and only where it is asked for.
+    async fn slow_faults(&self, password: &Secret, words: Vec<&str>) -> Vec<FieldError> {
+        let (least, set) = (self.settings.passwords.min_strength, self.settings.breached_set.clone());
+        if least == 0 && set.is_none() {
+            return Vec::new();
+        }
+        let (password, words) = (password.clone(), words.into_iter().map(str::to_owned).collect::<Vec<_>>());
+        let look = move || {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let strength = if least == 0 { 0 } else { strength::estimate(password.expose(), &words) };
+            let text = format!("is too easy to guess: its strength is {strength} of 4, and must be {least}");
+            let guessable = (strength < least).then(|| fault("too_guessable", text));
+            let breached = set.is_some_and(|set| set.holds(&password));
+            let breached =
+                breached.then(|| fault(BREACHED, "is known from a breach: whoever guesses has it on a list"));
+            guessable.into_iter().chain(breached).collect()
+        };
+        // A panic of the estimate keeps nobody out.
+        tokio::task::spawn_blocking(look).await.unwrap_or_default()
     }
 
     /// Whom the rules hold for: what roles, policy and organisations make of a user now.

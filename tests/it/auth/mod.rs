@@ -10,6 +10,7 @@ mod out_means_out;
 mod passkey_logins;
 mod passkeys;
 mod password_pages;
+mod password_rules;
 mod proxies;
 mod requirements_p_t;
 mod sessions;
