@@ -152,11 +152,16 @@ impl Known {
     }
 
     fn is_framed(&self, chars: &[char], start: usize, end: usize) -> bool {
-        let Some(stem) = chars.get(start..end) else { return false };
+        let Some(stem) = chars.get(start..end).filter(|stem| !stem.is_empty()) else { return false };
         let tail: String = chars.get(end..).unwrap_or_default().iter().collect();
-        let is_short = tail.chars().count() <= FRAME.max(stem.len());
+        let length = tail.chars().count();
+        // Among digits some are always common: they must be most of them.
+        let is_short = match stem.iter().any(|c| c.is_alphabetic()) {
+            true => length <= FRAME.max(stem.len()),
+            false => length.saturating_add(start).saturating_mul(2) <= stem.len(),
+        };
         let stem: String = stem.iter().collect();
-        !stem.is_empty() && self.holds(&stem) && (is_short || self.holds(&tail))
+        self.holds(&stem) && (is_short || start == 0 && self.holds(&tail))
     }
 }
 
@@ -212,6 +217,9 @@ mod tests {
             "abcdefghijklmnop",
             "qwertyuiopasdfghjkl",
             "1qaz2wsx3edc4rfv",
+            "123456789012!!!",
+            "12345678-password",
+            "dragon1234567890123",
             "!QAZ@WSX3edc4rfv",
             "1234512345123451234512345",
             "a1a1a1a1a1a1a1a1",
@@ -229,6 +237,8 @@ mod tests {
             "nanoseconds are short",
             "my password is on the wall",
             "dragon 31415926535897932384",
+            "314159265358979",
+            "849302123456938",
             "trajectories by hand",
             "😀 monkey 😀 baseball 😀",
             "😀😀😀😀😀😀😀😀😀😀😀😀😀😀😀",
