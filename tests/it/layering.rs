@@ -71,6 +71,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rusmpp", &["notify/sms/smpp.rs"]),
     ("tokio_cron_scheduler", &["tasks"]),
     ("webauthn_rs", &["auth/passkeys"]),
+    ("zxcvbn", &["auth/passwords/strength.rs"]),
 ];
 
 /// One use of something in one file.

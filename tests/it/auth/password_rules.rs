@@ -349,3 +349,26 @@ fn p_04_the_rules_are_shown_to_everybody_and_each_is_told_their_own() {
     let own = plain.with_token(&plain.session("ada", "correct horse battery")).get("/api/v1/me/password-rules").json;
     assert_eq!((&own["min_length"], own.get("admin_min_length")), (&json!(15), None));
 }
+
+#[test]
+fn p_06_a_set_that_is_not_there_is_told_by_check_and_blocks_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("breached.txt");
+    let daemon = TestDaemon::start(&format!("[passwords]\nbreached_set = {path:?}\n"));
+    let check = || daemon.musterd(&["check"]);
+    let told = check();
+    let said = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(
+        !told.status.success() && said.contains("passwords.breached_set: ") && said.contains("cannot be read"),
+        "{said}"
+    );
+    daemon.local_user("early", LEAKED);
+    assert_eq!(daemon.login("early", LEAKED).json["status"], "authenticated");
+    std::fs::write(&path, format!("{}:7\n", hex(LEAKED))).unwrap();
+    assert!(check().status.success());
+    assert_eq!(daemon.login("early", LEAKED).json["reason"], "breached", "a set that comes later counts at once");
+    let refused = daemon.admin().post("/api/v1/users", &account("late", json!({"password": LEAKED})));
+    assert_eq!(refused.json["errors"][0]["code"], "breached");
+    std::fs::remove_file(&path).unwrap();
+    daemon.local_user("late", LEAKED);
+}
