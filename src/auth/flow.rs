@@ -259,6 +259,22 @@ mod tests {
     }
 
     #[test]
+    fn another_password_is_asked_for_by_the_first_reason_and_only_where_it_is_kept() {
+        let weakness = Some(PasswordReason::Breached);
+        let all = Facts { must_change: true, outlived: true, weakness, ..facts(FactorRule::NotAsked, Enrolled::None) };
+        let reason = |facts: Facts| match next(&facts, &login(Stage::Factor, &[PASSWORD])) {
+            Next::Ask(Stage::PasswordChange(reason)) => Some(reason.name()),
+            Next::Grant => None,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(reason(all), Some("must_change"));
+        assert_eq!(reason(Facts { must_change: false, ..all }), Some("expired"));
+        assert_eq!(reason(Facts { must_change: false, outlived: false, ..all }), Some("breached"));
+        assert_eq!(reason(Facts { must_change: false, outlived: false, weakness: None, ..all }), None);
+        assert_eq!(reason(Facts { keeps_password: false, ..all }), None);
+    }
+
+    #[test]
     fn a_password_of_somebody_else_that_was_not_changed_in_time_opens_nothing() {
         let facts =
             Facts { must_change: true, lent_for_too_long: true, ..facts(FactorRule::Required, Enrolled::Usable) };
