@@ -3,8 +3,8 @@
 
 use jiff::Timestamp;
 
+use crate::auth::links::LinkFor;
 use crate::auth::login::Authenticator;
-use crate::auth::passwords::LinkFor;
 use crate::base::id::{RoleId, SourceId, UserId};
 use crate::base::secret::Secret;
 use crate::directory::audit::Author;

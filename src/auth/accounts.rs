@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::links::LinkFor;
 use super::login::{Authenticator, LoginError};
-use super::passwords::{LinkFor, Prepared};
+use super::passwords::Prepared;
 use super::profile::tell_the_old_address;
 use super::throttle::Key;
 use crate::base::id::{GroupId, UserId};

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::links::LinkFor;
 use super::login::{Authenticator, LoginError, Origin};
-use super::passwords::LinkFor;
 use crate::base::id::SourceId;
 use crate::base::secret::sha256;
 use crate::base::text;

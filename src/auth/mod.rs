@@ -13,7 +13,7 @@ pub mod flow;
 pub mod forgotten;
 pub mod hasher;
 pub mod jwt;
-mod links;
+pub mod links;
 pub mod login;
 pub mod offline;
 pub mod outcome;

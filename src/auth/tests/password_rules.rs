@@ -1,7 +1,7 @@
 //! What may become a password, what a login says of one that may not stay, and how often another is tried.
 
 use super::*;
-use crate::auth::passwords::LinkFor;
+use crate::auth::links::LinkFor;
 use crate::auth::passwords::breached::BreachedSet;
 use crate::base::id::OrganizationId;
 use crate::directory::login::PasswordReason;

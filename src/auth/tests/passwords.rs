@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::auth::forgotten::Typed;
-use crate::auth::passwords::LinkFor;
+use crate::auth::links::LinkFor;
 use crate::directory::message::Body;
 
 #[tokio::test]
