@@ -47,11 +47,29 @@ form.addEventListener("submit", async (event) => {
 
 const gone = "This link was used already or is too old. Ask for a new one.";
 
+/** The rules in words, as far as somebody can keep them by knowing them. */
+function told(rules) {
+  const kinds = [["upper", "a capital letter"], ["lower", "a small letter"], ["digit", "a digit"], ["special", "a sign"]];
+  const wanted = kinds.filter(([kind]) => rules[`require_${kind}`]).map(([, words]) => words);
+  return [
+    `At least ${rules.min_length} characters; blanks and any script are welcome.`,
+    wanted.length ? `With ${wanted.join(", ")}.` : "",
+    rules.forbid_names ? "Without your username, name or email address." : "",
+    rules.blocklist || rules.breached ? "None that everybody tries first, or that is known from a breach." : "",
+    rules.history ? `None of your last ${rules.history} passwords.` : "",
+  ].filter((line) => line);
+}
+
 async function look() {
   const answer = await fetch("api/v1/password-link", { headers: { Authorization: `Bearer ${token}` } });
   if (answer.ok) {
     const { username, rules } = await answer.json();
-    document.getElementById("account").textContent = `For ${username}: at least ${rules.min_length} characters.`;
+    document.getElementById("account").textContent = `For ${username}.`;
+    document.getElementById("rules").replaceChildren(...told(rules).map((line) => {
+      const item = document.createElement("li");
+      item.textContent = line;
+      return item;
+    }));
     document.getElementById("username").value = username;
   } else if (answer.status === 404) {
     form.hidden = true;
