@@ -3,6 +3,7 @@
 //! This room is the only reader of the wall clock and of the operating system's random source; every
 //! rule elsewhere receives `now` and random bytes as arguments. It knows nothing of users or storage.
 
+pub mod certificates;
 pub mod clock;
 pub mod id;
 pub mod network;

@@ -4,6 +4,7 @@
 //! are always verified, and plain HTTP stays on this host. Whoever uses it names its own settings in the errors.
 
 pub(crate) mod client;
+pub(crate) mod noting;
 pub(crate) mod place;
 pub(crate) mod tls;
 

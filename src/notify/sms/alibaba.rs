@@ -9,6 +9,7 @@ use super::call::{Caller, id, json, refused, word};
 use super::settings::{Alibaba as Settings, Fault, Provider};
 use super::sign::{Stamp, Stamps, hmac_sha256, sha256_hex};
 use super::{ProviderId, SendError, SmsProvider, Text};
+use crate::base::certificates::SeenCertificates;
 use crate::notify::channel::Answer;
 use crate::web::Method;
 use crate::web::client::Ask;
@@ -102,6 +103,10 @@ impl SmsProvider for Alibaba {
 
     fn kind(&self) -> &'static str {
         "alibaba"
+    }
+
+    fn note_certificates(&self, seen: &SeenCertificates) {
+        self.caller.tls.note_in(seen);
     }
 
     fn send<'a>(&'a self, text: &'a Text) -> Answer<'a, Result<ProviderId, SendError>> {

@@ -29,7 +29,7 @@ pub(super) const KEYS: Keys = Keys {
 /// The way to one provider. Each request has a connection of its own.
 pub(super) struct Caller {
     pub(super) place: Place,
-    tls: Tls,
+    pub(super) tls: Tls,
     limits: Limits,
 }
 

@@ -8,6 +8,7 @@ use super::settings::{Access, Encoding, Fault, Format, Http as Settings, HttpMet
 use super::sign::{Stamp, Stamps, hmac_sha256};
 use super::template::{Field, IN_BODY, IN_HEADER, SIGNED, Template, Writing};
 use super::{ProviderId, SendError, SmsProvider, Text};
+use crate::base::certificates::SeenCertificates;
 use crate::notify::channel::Answer;
 use crate::web::Method;
 use crate::web::client::Ask;
@@ -236,6 +237,10 @@ impl SmsProvider for Http {
 
     fn kind(&self) -> &'static str {
         "http"
+    }
+
+    fn note_certificates(&self, seen: &SeenCertificates) {
+        self.caller.tls.note_in(seen);
     }
 
     fn send<'a>(&'a self, text: &'a Text) -> Answer<'a, Result<ProviderId, SendError>> {

@@ -7,7 +7,7 @@ mod alibaba;
 mod call;
 mod http;
 pub mod settings;
-mod sign;
+pub(super) mod sign;
 mod smpp;
 mod template;
 mod tencent;
@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 
+use crate::base::certificates::SeenCertificates;
 use crate::base::clock::{Clock, Stopwatch};
 use crate::base::rng::Rng;
 use crate::base::secret::{Secret, sha256};
@@ -96,6 +97,9 @@ pub trait SmsProvider: Send + Sync {
     /// Its kind in the settings.
     fn kind(&self) -> &'static str;
 
+    /// Notes there what certificates its servers show, from the first connection on.
+    fn note_certificates(&self, _: &SeenCertificates) {}
+
     /// Hands a text over; `Ok` once the provider has taken the responsibility for it.
     fn send<'a>(&'a self, text: &'a Text) -> Answer<'a, Result<ProviderId, SendError>>;
 }
@@ -135,6 +139,11 @@ impl Sms {
     #[must_use]
     pub fn with(providers: Vec<Box<dyn SmsProvider>>, policy: SmsPolicy, product: Product, clock: Clock) -> Self {
         Self { providers, policy, product, clock }
+    }
+
+    /// Notes there what certificates the providers' servers show, from the first connection on.
+    pub fn note_certificates(&self, seen: &SeenCertificates) {
+        self.providers.iter().for_each(|provider| provider.note_certificates(seen));
     }
 
     /// Where texts may go, and how many.

@@ -19,6 +19,7 @@ use tokio_util::codec::{Decoder, Encoder};
 use super::call::KEYS;
 use super::settings::{Fault, Provider, Smpp as Settings};
 use super::{ProviderId, SendError, SmsProvider, Text};
+use crate::base::certificates::SeenCertificates;
 use crate::base::rng::Rng;
 use crate::notify::channel::Answer;
 use crate::web::client::{Stream, connect};
@@ -233,6 +234,10 @@ impl SmsProvider for Smpp {
 
     fn kind(&self) -> &'static str {
         "smpp"
+    }
+
+    fn note_certificates(&self, seen: &SeenCertificates) {
+        self.tls.note_in(seen);
     }
 
     fn send<'a>(&'a self, text: &'a Text) -> Answer<'a, Result<ProviderId, SendError>> {

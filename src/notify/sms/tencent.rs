@@ -9,6 +9,7 @@ use super::call::{self, Caller, id, refused, word};
 use super::settings::{Fault, Parameter, Provider, Tencent as Settings};
 use super::sign::{Stamp, Stamps, hmac_sha256, sha256_hex};
 use super::{ProviderId, SendError, SmsProvider, Text};
+use crate::base::certificates::SeenCertificates;
 use crate::notify::channel::Answer;
 use crate::web::Method;
 use crate::web::client::Ask;
@@ -117,6 +118,10 @@ impl SmsProvider for Tencent {
 
     fn kind(&self) -> &'static str {
         "tencent"
+    }
+
+    fn note_certificates(&self, seen: &SeenCertificates) {
+        self.caller.tls.note_in(seen);
     }
 
     fn send<'a>(&'a self, text: &'a Text) -> Answer<'a, Result<ProviderId, SendError>> {

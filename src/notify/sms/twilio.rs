@@ -6,6 +6,7 @@ use super::call::{Caller, id, json, refused, word};
 use super::http::basic;
 use super::settings::{Fault, Provider, Twilio as Settings};
 use super::{ProviderId, SendError, SmsProvider, Text};
+use crate::base::certificates::SeenCertificates;
 use crate::notify::channel::Answer;
 use crate::web::Method;
 use crate::web::client::Ask;
@@ -57,6 +58,10 @@ impl SmsProvider for Twilio {
 
     fn kind(&self) -> &'static str {
         "twilio"
+    }
+
+    fn note_certificates(&self, seen: &SeenCertificates) {
+        self.caller.tls.note_in(seen);
     }
 
     fn send<'a>(&'a self, text: &'a Text) -> Answer<'a, Result<ProviderId, SendError>> {

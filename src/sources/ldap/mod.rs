@@ -46,6 +46,7 @@ use self::profile::Profile;
 use self::server::Servers;
 use self::wire::error::LinkError;
 use self::wire::link::Link;
+use crate::base::certificates::SeenCertificates;
 use crate::base::clock::{Clock, Stopwatch};
 use crate::base::id::{ExternalId, SourceId};
 use crate::base::secret::Secret;
@@ -169,6 +170,13 @@ impl LdapSource {
             return Err(faults);
         }
         Ok(Self(Arc::new(Inner::new(settings, clock))))
+    }
+
+    /// Notes there what certificates its servers show, from the first connection on.
+    #[must_use]
+    pub fn noting_certificates(self, seen: &SeenCertificates) -> Self {
+        self.0.servers.note_in(seen);
+        self
     }
 
     /// Are the identifiers of its entries the server's own making, and unique for that?

@@ -3,7 +3,7 @@
 //! Full readings and logins alike prefer the order of the settings, and stay away from a server that failed a
 //! short while ago: a dead first server costs a login its share of the time once in a while, not each time.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rustls::ClientConfig;
@@ -14,6 +14,7 @@ use super::wire::endpoint::Endpoint;
 use super::wire::error::{LinkError, explain_code, explain_external};
 use super::wire::health::{Board, Watch};
 use super::wire::link::Link;
+use crate::base::certificates::SeenCertificates;
 use crate::sources::ServerHealth;
 
 /// The servers of one source.
@@ -21,12 +22,19 @@ pub(super) struct Servers {
     endpoints: Vec<Endpoint>,
     board: Arc<Board>,
     tls: OnceCell<Arc<ClientConfig>>,
+    /// Where certificates are noted.
+    seen: OnceLock<SeenCertificates>,
 }
 
 impl Servers {
     pub(super) fn new(settings: &Settings) -> Self {
         let endpoints = settings.endpoints();
-        Self { board: Board::new(endpoints.len()), endpoints, tls: OnceCell::new() }
+        Self { board: Board::new(endpoints.len()), endpoints, tls: OnceCell::new(), seen: OnceLock::new() }
+    }
+
+    /// Notes there what certificates are seen. The first call counts, and must come before the first connection.
+    pub(super) fn note_in(&self, seen: &SeenCertificates) {
+        self.seen.get_or_init(|| seen.clone());
     }
 
     /// The servers in the order of the settings.
@@ -41,9 +49,9 @@ impl Servers {
 
     /// The TLS configuration; read from the files once.
     pub(super) async fn tls(&self, settings: &Settings) -> Result<&Arc<ClientConfig>, LinkError> {
-        let tls = settings.tls();
+        let (tls, seen) = (settings.tls(), self.seen.get().cloned().unwrap_or_default());
         let read = || async move {
-            match tokio::task::spawn_blocking(move || super::wire::tls::client_config(&tls)).await {
+            match tokio::task::spawn_blocking(move || super::wire::tls::client_config(&tls, seen)).await {
                 Ok(config) => config.map_err(LinkError::Settings),
                 Err(_) => Err(LinkError::Settings("TLS cannot be set up".to_owned())),
             }

@@ -31,6 +31,7 @@ use self::access::Access as Way;
 use self::answer::Features;
 use self::mapping::{Mapping, USERS};
 use self::session::Session;
+use crate::base::certificates::SeenCertificates;
 use crate::base::clock::{Clock, Stopwatch};
 use crate::base::id::{ExternalId, SourceId};
 use crate::base::secret::Secret;
@@ -65,6 +66,13 @@ impl ScimSource {
     /// Everything that is wrong with the settings.
     pub fn new(settings: Settings, clock: Clock) -> Result<Self, Vec<Fault>> {
         Inner::new(settings, clock).map(|inner| Self(Arc::new(inner)))
+    }
+
+    /// Notes there what certificates its servers show, from the first connection on.
+    #[must_use]
+    pub fn noting_certificates(self, seen: &SeenCertificates) -> Self {
+        self.0.tls.note_in(seen);
+        self
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use musterd::base::certificates::SeenCertificates;
 use musterd::sources::ldap::Settings;
 use musterd::sources::{PullError, Source, Trial};
 
@@ -38,9 +39,11 @@ async fn a_client_certificate_reads_the_users_and_passwords_are_verified_as_ever
     let slapd = slapd("server", "demand");
     let start_tls = Settings { start_tls: true, ..by_certificate(&slapd.ldap_url(), "reader") };
     for settings in [by_certificate(&slapd.ldaps_url(), "reader"), start_tls] {
-        let source = source(settings);
+        let seen = SeenCertificates::default();
+        let source = source(settings).noting_certificates(&seen);
         let pulled = source.pull().await.unwrap();
         assert_eq!(pulled.users.len(), 1);
+        assert_eq!(seen.list().len(), 1, "until when the server's is good is known");
         assert_eq!(verdict(&source, "u0000001", "pw-1").await, ("accepted", "u0000001".to_owned()));
         assert_eq!(verdict(&source, "u0000001", "pw-2").await.0, "wrong");
         assert!(source.test(Trial::default()).await.passed());

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use musterd::base::certificates::SeenCertificates;
 use musterd::sources::PullError;
 use musterd::sources::scim_pull::Settings;
 use rustls::ServerConfig;
@@ -49,7 +50,10 @@ async fn a_certificate_is_verified_by_the_authority_that_is_named() {
         ca_file: ca.map(file),
         ..settings(&fake)
     };
-    assert_eq!(pull(&source(at(good, Some("ca.pem")))).await.unwrap().users.len(), 3);
+    let seen = SeenCertificates::default();
+    let service = source(at(good, Some("ca.pem"))).noting_certificates(&seen);
+    assert_eq!(pull(&service).await.unwrap().users.len(), 3);
+    assert_eq!(seen.list().len(), 1, "until when the service's is good is known");
     fake.take();
     for (settings, word) in [(at(good, Some("other.pem")), "set ca_file"), (at(expired, Some("ca.pem")), "expired")] {
         match pull(&source(settings)).await {

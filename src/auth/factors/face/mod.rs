@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Action, Ahead, Ask, Enrolment, Kind, MethodError, Response, Shown, Soon, Verdict, forget_unconfirmed};
+use crate::base::certificates::SeenCertificates;
 use crate::base::clock::plus;
 use crate::base::id::FactorId;
 use crate::directory::factor::Method;
@@ -77,6 +78,11 @@ impl Face {
     pub fn new(settings: &Settings, issuer: String) -> Result<Arc<Self>, String> {
         let provider = Provider::new(settings)?;
         Ok(Arc::new(Self { provider, key: settings.key.clone(), min_score: settings.min_score, issuer }))
+    }
+
+    /// Notes there what certificate the provider shows, from the first connection on.
+    pub fn note_certificates(&self, seen: &SeenCertificates) {
+        self.provider.note_in(seen);
     }
 
     /// Has the provider forget somebody.

@@ -8,6 +8,7 @@ use url::Url;
 
 use super::result::RESULT_MAX;
 use super::settings::Settings;
+use crate::base::certificates::SeenCertificates;
 use crate::base::secret::Secret;
 use crate::web::Method;
 use crate::web::client::{Answer, Ask, Keys, Limits, Wire};
@@ -66,6 +67,10 @@ impl Provider {
         let place = Place::parse(&settings.url).map_err(|problem| format!("face.url {problem}"))?;
         let tls = Tls::new(settings.ca_file.clone());
         Ok(Self { place, token: settings.token.clone(), tls, timeout: settings.timeout })
+    }
+
+    pub(super) fn note_in(&self, seen: &SeenCertificates) {
+        self.tls.note_in(seen);
     }
 
     /// Puts a question; gives the page on which it is answered.

@@ -7,12 +7,15 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::ServerName;
 use rustls::sign::SingleCertAndKey;
 use rustls::{AlertDescription, CertificateError, ClientConfig};
 
 use super::identity::{self, IdentityFiles};
 use super::pin::{Pin, PinFault, PinVerifier};
+use crate::base::certificates::SeenCertificates;
+use crate::web::noting::{by_roots, noting};
 use crate::web::tls::{provider, roots};
 
 /// What the settings say of TLS.
@@ -30,17 +33,17 @@ pub(crate) struct TlsSettings {
 ///
 /// # Errors
 /// The roots, the client certificate or its key cannot be read.
-pub(crate) fn client_config(settings: &TlsSettings) -> Result<Arc<ClientConfig>, String> {
+pub(crate) fn client_config(settings: &TlsSettings, seen: SeenCertificates) -> Result<Arc<ClientConfig>, String> {
     let provider = Arc::new(provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| format!("TLS cannot be set up: {error}"))?;
-    let builder = if settings.pins.is_empty() {
-        builder.with_root_certificates(roots(settings.ca_file.as_deref())?)
+    let verifier: Arc<dyn ServerCertVerifier> = if settings.pins.is_empty() {
+        by_roots(roots(settings.ca_file.as_deref())?, Arc::clone(&provider))?
     } else {
-        let verifier = PinVerifier::new(settings.pins.clone(), Arc::clone(&provider));
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
+        Arc::new(PinVerifier::new(settings.pins.clone(), Arc::clone(&provider)))
     };
+    let builder = builder.dangerous().with_custom_certificate_verifier(noting(verifier, seen));
     let config = match &settings.identity {
         None => builder.with_no_client_auth(),
         Some(files) => {
