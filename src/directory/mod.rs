@@ -7,6 +7,7 @@ pub mod audit;
 pub mod conflict;
 pub mod device;
 pub mod dn;
+pub mod event;
 pub mod factor;
 pub mod field;
 pub mod grant;
