@@ -71,6 +71,7 @@ impl Message {
         match self.body {
             Body::Code { via, .. } => via,
             Body::ForgetFace { .. } => Via::Face,
+            Body::Event { .. } => Via::Webhook,
             _ => Via::Mail,
         }
     }
@@ -95,6 +96,8 @@ pub enum Via {
     Sms,
     /// To the provider that compares faces: to no person.
     Face,
+    /// To a webhook, whose name stands where others have an address: to no person.
+    Webhook,
 }
 
 /// A code that is good for once. It cannot be printed; where it is stored, that is sealed.
@@ -255,6 +258,13 @@ pub enum Body {
         /// What the provider knows the person by.
         subject: String,
     },
+    /// Something happened, for a webhook. No person reads it.
+    Event {
+        /// The same for each attempt, and for no other event.
+        id: String,
+        /// What is sent, byte for byte.
+        payload: String,
+    },
 }
 
 /// An account that ends.
@@ -306,6 +316,7 @@ impl Body {
             Self::Alarm { .. } => "alarm",
             Self::MailTest => "mail_test",
             Self::ForgetFace { .. } => "forget_face",
+            Self::Event { .. } => "event",
         }
     }
 }
@@ -348,6 +359,7 @@ mod tests {
             Body::RecoveryCodeUsed { left: 3 },
             Body::AddressChanged { what: Changed::Phone },
             Body::ForgetFace { subject: "s".to_owned() },
+            Body::Event { id: "msg_1".to_owned(), payload: "{}".to_owned() },
         ];
         for body in all {
             let message = message(body);

@@ -158,6 +158,8 @@ impl Outbox {
             Via::Mail => &self.mail,
             Via::Sms => &self.sms,
             Via::Face => &self.face,
+            // Its own tasks deliver to webhooks, in order.
+            Via::Webhook => &None,
         };
         let Some(channel) = channel else {
             run.tally.waiting += 1;
@@ -252,6 +254,7 @@ impl Outbox {
             Via::Mail => (&self.told_no_mail, "mail"),
             Via::Sms => (&self.told_no_sms, "SMS"),
             Via::Face => (&self.told_no_face, "provider of faces"),
+            Via::Webhook => return,
         };
         if !told.swap(true, Ordering::Relaxed) {
             tracing::warn!("there are messages to send, but no {what} is configured: they wait until they expire");

@@ -80,6 +80,7 @@ pub fn words(message: &Message, product: &Product) -> Words {
         }
         Body::Alarm { detail, .. } => ("Something needs you", format!("{}\n", one_line(detail))),
         Body::MailTest => ("Mail works", MAIL_TEST.to_owned()),
+        Body::Event { .. } => ("Something happened", "something happened in the directory.\n".to_owned()),
         Body::ForgetFace { .. } => ("Your face is no second factor any more", factor_removed(Method::Face)),
     };
     let greeting = match one_line(&message.name) {

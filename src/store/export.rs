@@ -59,6 +59,8 @@ pub(super) const EXPORTED: &[(Space, Form)] = &[
     (Space::SigningKey, Form::Record),
     (Space::Ending, Form::Key),
     (Space::Outbox, Form::Sealed),
+    (Space::Alarm, Form::Record),
+    (Space::Webhook, Form::Record),
     (Space::Run, Form::Record),
     (Space::Plan, Form::Record),
     (Space::PlanItem, Form::Record),

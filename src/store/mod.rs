@@ -15,6 +15,7 @@ use crate::base::id::UserId;
 use crate::base::rng::Rng;
 use crate::base::secret::TokenHash;
 
+pub mod alarms;
 pub mod audit;
 pub mod challenges;
 pub mod codec;
@@ -37,6 +38,7 @@ mod migrate;
 pub mod organizations;
 pub mod outbox;
 pub mod pushes;
+pub mod queue;
 pub mod quotas;
 pub mod readings;
 mod remembered;
@@ -54,6 +56,7 @@ pub mod upkeep;
 pub mod users;
 pub mod verifiers;
 pub mod verify;
+pub mod webhooks;
 mod writer;
 
 use engine::memory::MemoryEngine;
@@ -332,6 +335,13 @@ impl Store {
     pub fn note(&self, rule: impl FnMut(&mut Tx<'_>) -> Result<(), StoreError> + Send + 'static) -> bool {
         self.writer.enqueue(rule)
     }
+}
+
+/// What is free on the disk of a folder, in bytes; `None` where nobody can say.
+#[must_use]
+pub fn free_bytes(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 /// A value that only the right key opens: with another one, new secrets would be sealed beside old ones that no

@@ -40,6 +40,8 @@ const RECORDS: &[Space] = &[
     Space::Challenge,
     Space::Device,
     Space::SigningKey,
+    Space::Alarm,
+    Space::Webhook,
     Space::Run,
     Space::Plan,
     Space::PlanItem,
