@@ -6,3 +6,4 @@ pub mod mail;
 pub mod settings;
 pub mod sms;
 pub mod templates;
+pub mod webhooks;

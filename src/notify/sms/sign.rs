@@ -33,7 +33,7 @@ impl Stamps {
 }
 
 /// HMAC-SHA256 of some bytes.
-pub(super) fn hmac_sha256(key: &[u8], bytes: &[u8]) -> [u8; 32] {
+pub(in crate::notify) fn hmac_sha256(key: &[u8], bytes: &[u8]) -> [u8; 32] {
     // A key of any length is taken (RFC 2104 §2); no error can come.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return [0; 32] };
     mac.update(bytes);
