@@ -1,5 +1,6 @@
 //! Messages to people: what is in the outbox leaves by a channel, after the commit that caused it.
 
+pub mod alarms;
 pub mod channel;
 pub mod dispatch;
 pub mod mail;

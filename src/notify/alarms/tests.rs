@@ -1,0 +1,324 @@
+//! The promises of alarms, on a store in memory and a clock that only the test moves.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use jiff::SignedDuration;
+
+use super::*;
+use crate::base::certificates::SeenCertificates;
+use crate::base::clock::Clock;
+use crate::base::id::{PlanId, RunId, SourceId};
+use crate::base::rng::Rng;
+use crate::directory::plan::{Cause, Counts, Outcome, Plan, PlanStatus, Run};
+use crate::notify::channel::MemoryChannel;
+use crate::store::engine::memory::MemoryEngine;
+use crate::store::engine::{Batch, Bytes, Engine, EngineError, KeyRange, Order, Row, Rows};
+use crate::store::seal::Sealer;
+use crate::store::webhooks::{self, Standing};
+use crate::store::{readings, runs};
+use crate::tasks::Status;
+
+struct World {
+    store: Arc<Store>,
+    seen: SeenCertificates,
+    tasks: Arc<Mutex<BTreeMap<String, Status>>>,
+    watch: Watch,
+}
+
+fn corp() -> SourceId {
+    SourceId::parse("corp").unwrap()
+}
+
+fn probes(
+    seen: &SeenCertificates,
+    tasks: &Arc<Mutex<BTreeMap<String, Status>>>,
+    began: Timestamp,
+) -> Vec<Box<dyn Probe>> {
+    let known = tasks.clone();
+    let tasks: Tasks = Arc::new(move || known.lock().unwrap().clone());
+    vec![
+        Box::new(HeldRuns),
+        Box::new(FailedRuns::new(vec![corp()], tasks.clone())),
+        Box::new(FailedTasks(tasks)),
+        Box::new(StuckMail { is_configured: true }),
+        Box::new(Certificates { seen: seen.clone(), files: Vec::new(), began }),
+        Box::new(StuckWebhooks(vec!["portal".to_owned()])),
+    ]
+}
+
+impl World {
+    fn new() -> Self {
+        let clock = Clock::manual(Timestamp::from_second(1_800_000_000).unwrap());
+        Self::over(Arc::new(Store::in_memory(clock, Rng::seeded(1)).unwrap()))
+    }
+
+    fn over(store: Arc<Store>) -> Self {
+        let (seen, tasks) = (SeenCertificates::default(), Arc::default());
+        let settings = Settings { recipients: vec!["ops@example.org".parse().unwrap()] };
+        let watch = Watch::new(
+            store.clone(),
+            settings,
+            probes(&seen, &tasks, store.clock().now()),
+            FirstReadings(vec![corp()]),
+            None,
+        );
+        Self { store, seen, tasks, watch: watch.unwrap() }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.store.clock().now()
+    }
+
+    fn advance(&self, minutes: i64) {
+        self.store.clock().advance(SignedDuration::from_mins(minutes));
+    }
+
+    async fn write(&self, what: impl Fn(&mut Tx<'_>) -> Result<(), StoreError> + Send + 'static) {
+        self.store.write(what).await.unwrap();
+    }
+
+    /// Looks, and takes the mails out of the outbox, as a mail server would have them.
+    async fn look(&self) -> Vec<Body> {
+        self.watch.look().await.unwrap();
+        let mails = outbox::list(&self.store.view(), 100).unwrap();
+        let ids: Vec<_> = mails.iter().map(|(id, _)| *id).collect();
+        self.write(move |tx| {
+            ids.iter().for_each(|id| outbox::remove(tx, *id));
+            Ok(())
+        })
+        .await;
+        mails.into_iter().map(|(_, mail)| mail.body).collect()
+    }
+
+    fn causes(&self) -> Vec<String> {
+        self.watch.active().iter().map(Alarm::cause).collect()
+    }
+
+    async fn run(&self, outcome: Outcome, counts: Counts) -> RunId {
+        let (now, id) = (self.now(), RunId::new(self.now(), self.store.rng()));
+        let run = Run {
+            id,
+            cause: Cause::Source { id: corp() },
+            started_at: now,
+            ended_at: now,
+            outcome,
+            counts,
+            how: String::new(),
+            trail: None,
+            undone_by: None,
+            skipped: Vec::new(),
+            conflicts: Vec::new(),
+        };
+        self.write(move |tx| runs::put_run(tx, &run)).await;
+        id
+    }
+
+    async fn plan(&self, id: PlanId, status: PlanStatus) {
+        let plan = Plan {
+            id,
+            run: RunId::new(self.now(), self.store.rng()),
+            cause: Cause::Source { id: corp() },
+            created_at: self.now(),
+            counts: Counts::default(),
+            digest: String::new(),
+            held_because: "it would disable 500 users".to_owned(),
+            then: None,
+            status,
+        };
+        self.write(move |tx| runs::put_plan(tx, &plan)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_held_run_is_mailed_once_a_day_over_restarts_until_it_is_decided() {
+    let mut world = World::new();
+    let id = PlanId::new(world.now(), world.store.rng());
+    world.plan(id, PlanStatus::Held).await;
+    let mut mails = Vec::new();
+    for quarter in 0..200 {
+        if quarter % 7 == 0 {
+            world = World::over(world.store.clone());
+        }
+        mails.extend(world.look().await.into_iter().map(|body| (quarter, body)));
+        world.advance(15);
+    }
+    let held = Body::RunHeld { of: "corp".to_owned(), plan: id, why: "it would disable 500 users".to_owned() };
+    assert_eq!(mails, [(0, held.clone()), (96, held.clone()), (192, held)]);
+    let [alarm] = &world.watch.active()[..] else { panic!() };
+    assert_eq!(alarm.cause(), "run_held:corp");
+    assert!(alarm.detail.ends_with(&format!("musterd plan show {id}")), "{}", alarm.detail);
+    assert_eq!(alarm.since, Timestamp::from_second(1_800_000_000).unwrap());
+    world.plan(id, PlanStatus::Superseded { at: world.now() }).await;
+    assert!(world.look().await.is_empty() && world.causes().is_empty());
+}
+
+#[tokio::test]
+async fn a_source_that_fails_at_each_poll_is_one_cause_and_ends_with_a_run_that_does_not() {
+    let world = World::new();
+    let failed = || Outcome::Failed { why: "nobody answers".to_owned() };
+    let mut mails = 0;
+    for _ in 0..96 {
+        world.run(failed(), Counts::default()).await;
+        mails += world.look().await.len();
+        world.advance(15);
+    }
+    assert_eq!((mails, world.causes()), (1, vec!["run_failed:corp".to_owned()]));
+    // One that finds nothing to do leaves no record: the task tells.
+    let ok = Status { last_run: Some(world.now()), last_result: Some(Ok("0 read".to_owned())), ..Status::default() };
+    world.tasks.lock().unwrap().insert("sync:corp".to_owned(), ok);
+    world.look().await;
+    assert!(world.causes().is_empty());
+    world.advance(1);
+    world.run(failed(), Counts::default()).await;
+    world.look().await;
+    assert_eq!(world.causes(), ["run_failed:corp"], "a later one counts again");
+    world.advance(1);
+    world.run(Outcome::Applied, Counts::default()).await;
+    world.look().await;
+    assert!(world.causes().is_empty());
+}
+
+#[tokio::test]
+async fn mail_that_waits_is_an_alarm_and_told_when_it_leaves() {
+    let world = World::new();
+    let mail = Message::to_address("ada@example.org", Body::MailTest, world.now(), Timestamp::MAX);
+    world.write(move |tx| outbox::push(tx, &mail).map(drop)).await;
+    world.watch.look().await.unwrap();
+    assert!(world.causes().is_empty(), "not at once");
+    world.advance(11);
+    world.watch.look().await.unwrap();
+    let [alarm] = &world.watch.active()[..] else { panic!() };
+    assert!(alarm.cause() == "mail" && alarm.detail.starts_with("1 mails wait") && !alarm.detail.contains('@'));
+    assert_eq!(outbox::list(&world.store.view(), 9).unwrap().len(), 1, "it makes no mail of its own");
+    world.look().await;
+    world.advance(60);
+    let [Body::Alarm { cause, detail }] = &world.look().await[..] else { panic!() };
+    assert!(cause == "mail" && detail.contains("mail could not leave"), "{detail}");
+    assert!(world.causes().is_empty());
+}
+
+#[tokio::test]
+async fn certificates_are_told_of_three_weeks_one_week_and_then_each_day_before_their_end() {
+    let world = World::new();
+    let end = plus(world.now(), days(30));
+    world.seen.note("ldap.example.org", end);
+    world.seen.note("other.example.org", Timestamp::MAX);
+    let mut told = Vec::new();
+    for hour in 0..(31 * 24) {
+        told.extend(world.look().await.iter().map(|_| 30 - hour / 24));
+        world.advance(60);
+    }
+    assert_eq!(told, [21, 7, 6, 5, 4, 3, 2, 1, 0]);
+    assert_eq!(world.causes(), ["certificate:ldap.example.org"]);
+    let world = World::over(world.store.clone());
+    world.look().await;
+    assert_eq!(world.causes(), ["certificate:ldap.example.org"], "a start forgets none");
+    world.seen.note("ldap.example.org", plus(world.now(), days(90)));
+    world.look().await;
+    assert!(world.causes().is_empty(), "a new one was seen");
+}
+
+#[tokio::test]
+async fn webhooks_that_are_not_taken_or_gone_are_told_of_with_what_to_type() {
+    let world = World::new();
+    let failing = Standing { failing_since: Some(world.now()), failures: 3, ..Standing::default() };
+    world.write(move |tx| webhooks::put(tx, "portal", &failing)).await;
+    world.look().await;
+    assert!(world.causes().is_empty(), "not at once");
+    world.advance(10);
+    assert_eq!(world.look().await.len(), 1);
+    let [alarm] = &world.watch.active()[..] else { panic!() };
+    assert!(alarm.detail.ends_with("musterd webhook test portal"), "{}", alarm.detail);
+    world.write(|tx| webhooks::put(tx, "portal", &Standing::default())).await;
+    world.look().await;
+    let gone = webhooks::Gone { at: world.now(), url: String::new() };
+    world
+        .write(move |tx| webhooks::put(tx, "portal", &Standing { gone: Some(gone.clone()), ..Standing::default() }))
+        .await;
+    world.look().await;
+    assert!(world.watch.active()[0].detail.contains("is stopped"));
+}
+
+#[tokio::test]
+async fn the_first_complete_reading_of_a_source_is_told_once_and_one_of_long_ago_is_not() {
+    for (minutes, mails) in [(5, 1), (3 * 24 * 60, 0)] {
+        let world = World::new();
+        assert!(world.look().await.is_empty());
+        let counts = Counts { create: 7, skipped: 1, conflict: 1, ..Counts::default() };
+        world.run(Outcome::Applied, counts).await;
+        let reading = readings::Reading { complete_at: Some(world.now()), ..readings::Reading::default() };
+        world.write(move |tx| readings::put(tx, &corp(), &reading)).await;
+        world.advance(minutes);
+        let told = world.look().await;
+        assert_eq!(told.len(), mails, "{minutes}");
+        if let [body] = &told[..] {
+            let of = "corp".to_owned();
+            assert_eq!(*body, Body::ImportDone { of, created: 7, changed: 0, skipped: 2 });
+        }
+        let again = World::over(world.store.clone());
+        assert!(again.look().await.is_empty() && again.causes().is_empty());
+        again.advance(10 * 24 * 60);
+        assert!(again.look().await.is_empty(), "for ever");
+    }
+}
+
+/// A disk that is full now and then.
+#[derive(Default)]
+struct Disk {
+    memory: MemoryEngine,
+    full: AtomicBool,
+}
+
+impl Rows for Disk {
+    fn get_many(&self, keys: &[Bytes]) -> Result<Vec<Option<Bytes>>, EngineError> {
+        self.memory.get_many(keys)
+    }
+
+    fn scan(&self, range: &KeyRange, order: Order, limit: usize) -> Result<Vec<Row>, EngineError> {
+        self.memory.scan(range, order, limit)
+    }
+}
+
+impl Engine for Disk {
+    fn snapshot(&self) -> Result<Box<dyn Rows>, EngineError> {
+        self.memory.snapshot()
+    }
+
+    fn commit(&self, batch: &Batch) -> Result<(), EngineError> {
+        self.fault().map_or_else(|| self.memory.commit(batch), Err)
+    }
+
+    fn fault(&self) -> Option<EngineError> {
+        self.full.load(Ordering::SeqCst).then(|| EngineError::Full("data".to_owned()))
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_mailed_past_the_outbox_once_a_day_and_ends_by_itself() {
+    let (disk, rng, folder) = (Arc::new(Disk::default()), Rng::seeded(2), tempfile::tempdir().unwrap());
+    let clock = Clock::manual(Timestamp::from_second(1_800_000_000).unwrap());
+    let store = Arc::new(Store::over(disk.clone(), Sealer::ephemeral(&rng), clock.clone(), rng).unwrap());
+    let mail = Arc::new(MemoryChannel::default());
+    let storage = Storage { folder: folder.path().to_owned(), reserve: 0 };
+    let recipients = vec!["ops@example.org".parse().unwrap(), "it@example.org".parse().unwrap()];
+    let readings = FirstReadings(Vec::new());
+    let probes: Vec<Box<dyn Probe>> = vec![Box::new(storage)];
+    let watch = Watch::new(store.clone(), Settings { recipients }, probes, readings, Some(mail.clone())).unwrap();
+    assert_eq!(watch.look().await, Ok(0));
+    disk.full.store(true, Ordering::SeqCst);
+    let mut mails = Vec::new();
+    for hour in 0..50 {
+        drop(watch.look().await);
+        mails.extend(mail.take().into_iter().map(|mail| (hour, mail.to)));
+        clock.advance(SignedDuration::from_hours(1));
+    }
+    let to = |hour| [(hour, "ops@example.org".to_owned()), (hour, "it@example.org".to_owned())];
+    assert_eq!(mails, [to(0), to(24), to(48)].concat());
+    assert!(watch.active()[0].detail.contains("no space is left"), "{:?}", watch.active());
+    disk.full.store(false, Ordering::SeqCst);
+    assert_eq!(watch.look().await, Ok(0));
+    let [row] = &alarms::list(&store.view()).unwrap()[..] else { panic!() };
+    assert!(row.mailed_at.is_some() && row.ended_at.is_some(), "{row:?}");
+    assert!(mail.take().is_empty() && outbox::list(&store.view(), 9).unwrap().is_empty());
+}
