@@ -52,6 +52,10 @@ pub struct Settings {
     pub face: Option<auth::factors::face::Settings>,
     /// How mail leaves; `None` where none does.
     pub mail: Option<notify::settings::Settings>,
+    /// Who is told when something needs a person.
+    pub alerts: notify::alarms::Settings,
+    /// Where events go.
+    pub webhooks: Vec<notify::webhooks::settings::Settings>,
     /// How codes go to phones.
     pub sms: notify::sms::settings::Settings,
     /// Where users come from, in the order in which logins ask. The local source is always among them.
@@ -189,6 +193,8 @@ fn read(reader: &mut Reader, now: Timestamp) -> Settings {
         lifecycle: sections::users::read(reader, now),
         scim: sections::scim::read(reader),
         mail: sections::mail::read(reader),
+        alerts: sections::alerts::read(reader),
+        webhooks: sections::webhooks::read(reader),
         sms: sections::sms::read(reader),
         sources: sections::sources::read(reader, now),
     };

@@ -13,6 +13,7 @@ use super::*;
 mod face;
 mod passwords;
 mod sample;
+mod webhooks;
 
 /// A folder with a settings file in it.
 struct Desk {
@@ -64,7 +65,7 @@ const CORP: &str =
 
 #[test]
 fn nothing_written_gives_the_defaults_of_the_modules() {
-    let Settings { http, log, store, auth, jwt, lifecycle, scim, face, mail, sms, sources } =
+    let Settings { http, log, store, auth, jwt, lifecycle, scim, face, mail, alerts, webhooks, sms, sources } =
         load_file(None, &[("PATH", "/bin"), ("MUSTERD_CONFIG", "x")]).ok().unwrap().settings;
     assert_eq!(http, http::settings::Settings::default());
     assert_eq!(log, LogSettings::default());
@@ -74,7 +75,7 @@ fn nothing_written_gives_the_defaults_of_the_modules() {
     assert_eq!((lifecycle.schedule.as_str(), lifecycle.budget), ("1h", crate::directory::policy::Budget::default()));
     assert_eq!((lifecycle.inactivity, lifecycle.users, lifecycle.audit), Default::default());
     assert_eq!(scim, http::scim::settings::Settings::default());
-    assert!(mail.is_none() && face.is_none());
+    assert!(mail.is_none() && face.is_none() && alerts.recipients.is_empty() && webhooks.is_empty());
     assert!(sms.providers.is_empty() && sms.policy == crate::directory::quota::SmsPolicy::default());
     assert!(sources.len() == 1 && sources[0].id.is_local() && sources[0].login && sources[0].enabled);
 }

@@ -2,6 +2,7 @@
 //!
 //! No default value of a module stands here: each comes from the `Default` of the module's settings.
 
+pub(super) mod alerts;
 pub(super) mod face;
 pub(super) mod forward_auth;
 pub(super) mod jwt;
@@ -18,6 +19,7 @@ pub(super) mod sms;
 pub(super) mod sources;
 pub(super) mod store;
 pub(super) mod users;
+pub(super) mod webhooks;
 
 use std::net::IpAddr;
 use std::ops::RangeInclusive;

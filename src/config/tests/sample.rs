@@ -5,7 +5,7 @@ use super::*;
 const SAMPLE: &str = include_str!("../../../config/musterd.toml");
 
 /// The keys of secrets.
-const SECRETS: [&str; 8] = [
+const SECRETS: [&str; 10] = [
     "password",
     "bind_password",
     "token",
@@ -14,6 +14,8 @@ const SECRETS: [&str; 8] = [
     "access_key_secret",
     "secret_key",
     "hmac_key",
+    "secret",
+    "second_secret",
 ];
 
 fn is_secret_file(key: &str) -> bool {
@@ -24,6 +26,7 @@ fn is_secret_file(key: &str) -> bool {
 /// it names are made in the folder.
 fn uncommented(desk: &Desk, secrets_in_files: bool) -> String {
     let secret = desk.write("secret", "x", 0o600);
+    let whsec = desk.write("whsec", &format!("whsec_{}", "x".repeat(40)), 0o600);
     let long = desk.write("long", &"x".repeat(32), 0o600);
     let key = desk.write("key.pem", super::face::PUBLIC, 0o644);
     let pem = desk.write("ca.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", 0o644);
@@ -35,6 +38,8 @@ fn uncommented(desk: &Desk, secrets_in_files: bool) -> String {
         };
         let line = match line.split_once(" = ").map_or("", |(key, _)| key) {
             key if SECRETS.contains(&key) && secrets_in_files => String::new(),
+            // Those of webhooks have a form.
+            key @ ("secret_file" | "second_secret_file") if secrets_in_files => format!("{key} = {whsec:?}"),
             // The only secret of the Active Directory example is in a file.
             key @ "bind_password_file" if line.contains("/ad-") => format!("{key} = {secret:?}"),
             key if is_secret_file(key) && secrets_in_files => format!("{key} = {secret:?}"),
@@ -77,6 +82,7 @@ fn the_sample_loads_with_every_setting_taken_out_of_its_comment() {
         let ids: Vec<_> = loaded.settings.sources.iter().map(|source| source.id.as_str()).collect();
         assert_eq!(ids, ["local", "corp", "ad", "okta", "hr", "crm"]);
         assert!(loaded.settings.mail.is_some());
+        assert_eq!((loaded.settings.webhooks.len(), loaded.settings.webhooks[0].keys.len()), (1, 2));
         let providers: Vec<_> = loaded.settings.sms.providers.iter().map(|one| one.name.as_str()).collect();
         assert_eq!(providers, ["twilio", "alibaba", "tencent", "carrier", "other"]);
         // What stands in the sample as a default is the default.
