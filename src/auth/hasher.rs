@@ -147,10 +147,16 @@ impl Hasher {
         cost().is_none_or(|(memory, passes)| memory < *memory_kib || passes < *iterations)
     }
 
+    /// Passwords that wait or are hashed.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.front.0.pending()
+    }
+
     /// Has every thread enough to do? Then nobody should ask for what can be left undone.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        self.front.0.pending() > self.threads
+        self.pending() > self.threads
     }
 
     fn send(&self, job: Job, seat: Seat, costly: bool) -> Result<(), HashError> {

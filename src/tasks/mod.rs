@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio_cron_scheduler::{Job, JobScheduler};
 use tokio_util::sync::CancellationToken;
 
-use crate::base::clock::Clock;
+use crate::base::clock::{Clock, Stopwatch};
 
 pub mod schedule;
 
@@ -58,6 +58,9 @@ pub struct Status {
     pub running_since: Option<Timestamp>,
     /// When it began its last run.
     pub last_run: Option<Timestamp>,
+    /// How long the last run that ended took.
+    #[serde(skip)]
+    pub last_took: Option<Duration>,
     /// What came of the last run that ended.
     pub last_result: Option<Result<String, String>>,
 }
@@ -189,6 +192,7 @@ impl Driver {
         if task.schedule().is_remembered() {
             self.journal.begin(&name, self.clock.now()).await;
         }
+        let watch = Stopwatch::start();
         // A task of its own, so that a panic in it stays there.
         let result = match tokio::spawn(async move { task.run().await }).await {
             Ok(result) => result,
@@ -200,6 +204,7 @@ impl Driver {
         let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(state) = states.get_mut(&name) {
             state.running_since = None;
+            state.last_took = Some(watch.elapsed());
             state.last_result = Some(result);
         }
     }
