@@ -4,7 +4,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -21,6 +20,7 @@ use crate::auth::passkeys::{Passkeys, Place};
 use crate::auth::settings::{FactorSettings, Settings as AuthSettings};
 use crate::auth::throttle::Throttle;
 use crate::auth::verify::Backend;
+use crate::base::certificates::SeenCertificates;
 use crate::base::id::SourceId;
 use crate::base::secret::Secret;
 use crate::config::{Loaded, Settings, SourceKind as Configured, SourceSettings};
@@ -29,6 +29,7 @@ use crate::directory::factor::Method;
 use crate::directory::grant::Grant;
 use crate::directory::policy::{MfaMode, UserDefaults};
 use crate::directory::user::User;
+use crate::http::metrics::Metrics;
 use crate::http::routes;
 use crate::http::scim::journal;
 use crate::http::scim::pages::Pages;
@@ -44,20 +45,23 @@ use crate::notify::templates::Product;
 use crate::sources::ldap::LdapSource;
 use crate::sources::scim_pull::ScimSource;
 use crate::sources::{PulledUser, Source};
-use crate::store::tx::Tx;
-use crate::store::{Store, StoreError, rotate, tasks};
+use crate::store::{Store, StoreError, rotate};
 use crate::sync::decide;
 use crate::sync::pass::Pass;
 use crate::sync::rules::Rules;
 use crate::sync::task::{Follower, SyncTask};
-use crate::tasks::{Driver, Journal, Task, Work};
+use crate::tasks::{Driver, Task};
 
 mod faces;
 pub mod first_start;
+mod last_runs;
 pub mod logging;
 mod texts;
+mod watching;
 
 use faces::Forgetting;
+use last_runs::LastRuns;
+use watching::{Watched, Watching};
 
 /// A daemon whose doors are open, ready to run.
 pub struct Daemon {
@@ -78,6 +82,7 @@ impl Daemon {
     pub async fn build(loaded: Loaded, store: Store) -> Result<Self, String> {
         let effective = loaded.effective.iter().map(|one| serde_json::to_value(one).unwrap_or_default()).collect();
         let pinned_url = loaded.is_pinned("server.public_url");
+        let watched = Watched::of(&loaded.settings);
         let Settings { mut http, mut auth, jwt, lifecycle, sources, scim, face, mail, sms, .. } = loaded.settings;
 
         let listeners = Listeners::bind(&http).await?;
@@ -89,7 +94,8 @@ impl Daemon {
         let product = texts::product(&auth.issuer, &http.public_url);
         let sms = texts::sms(&sms, &product, &store)?;
         let users = lifecycle.users.clone();
-        let built = build_sources(&store, &sources, &users)?;
+        let seen = SeenCertificates::default();
+        let built = build_sources(&store, &sources, &users, &seen)?;
         let newcomers = Arc::new(Takers(built.iter().filter_map(|source| source.pulled.clone()).collect()));
         let always_asked = sources.iter().filter(|source| source.mfa).map(|source| source.id.clone());
         auth.mfa.rules.sources = always_asked.collect();
@@ -111,8 +117,12 @@ impl Daemon {
         let jwt = Arc::new(Signer::new(store.clone(), jwt, http.public_url.clone()));
         jwt.keep_keys().await.map_err(|error| error.to_string())?;
         let sweep = Arc::new(Sweep::new(store.clone(), lifecycle));
-        let ways = (sms.clone(), face);
-        let mut work: Vec<Arc<dyn Task>> = vec![sweep.clone(), Arc::new(outbox(&store, mail.as_ref(), ways, product)?)];
+        sms.iter().for_each(|sms| sms.note_certificates(&seen));
+        face.iter().for_each(|face| face.note_certificates(&seen));
+        let (ways, mail) = ((sms.clone(), face), mail_channel(mail.as_ref(), product)?);
+        let watching = Watching::begin(watched, &store, seen, mail.clone()).await?;
+        let mut work: Vec<Arc<dyn Task>> = vec![sweep.clone(), Arc::new(outbox(&store, mail, ways))];
+        work.extend(watching.work());
         if jwt.settings.enabled {
             work.push(jwt.clone());
         }
@@ -122,7 +132,8 @@ impl Daemon {
             }
         }
         let driver = Arc::new(Driver::new(work, Arc::new(LastRuns(store.clone())), store.clock().clone()));
-        let watched = watched(&sources, &built);
+        let (alarms, webhooks) = watching.shown(&driver);
+        let watched = self::watched(&sources, &built);
         let inside = Arc::new(Inside {
             settings: http,
             journal: journal::Journal::new(&scim),
@@ -135,6 +146,9 @@ impl Daemon {
             sweep,
             driver,
             texts: sms.map(texts::tried),
+            alarms,
+            webhooks,
+            metrics: Metrics::default(),
             users,
             effective,
         });
@@ -263,26 +277,35 @@ async fn watch_all(watched: Vec<Follower>, driver: &Arc<Driver>, stop: &Cancella
 /// is told to forget people even where faces are asked for no more.
 fn outbox(
     store: &Arc<Store>,
-    mail: Option<&MailSettings>,
+    mail: Option<Arc<dyn Channel>>,
     (sms, face): (Option<Arc<Sms>>, Option<Arc<Face>>),
-    product: Product,
-) -> Result<Outbox, String> {
-    let mail = mail.map(Mail::new).transpose().map_err(|error| format!("mail: {error}"))?;
-    let mail = mail.map(|mail| -> Arc<dyn Channel> { Arc::new(mail.of(product)) });
+) -> Outbox {
     let sms = sms.map(|sms| -> Arc<dyn Channel> { sms });
     let face = face.map(|face| -> Arc<dyn Channel> { Arc::new(Forgetting(face)) });
-    Ok(Outbox::new(store.clone(), mail).with_sms(sms).with_face(face))
+    Outbox::new(store.clone(), mail).with_sms(sms).with_face(face)
+}
+
+/// The way of mail, where there is one.
+fn mail_channel(mail: Option<&MailSettings>, product: Product) -> Result<Option<Arc<dyn Channel>>, String> {
+    let mail = mail.map(Mail::new).transpose().map_err(|error| format!("mail: {error}"))?;
+    Ok(mail.map(|mail| -> Arc<dyn Channel> { Arc::new(mail.of(product)) }))
 }
 
 fn build_sources(
     store: &Arc<Store>,
     settings: &[SourceSettings],
     users: &UserDefaults,
+    seen: &SeenCertificates,
 ) -> Result<Vec<SourceInfo>, String> {
-    settings.iter().map(|source| build_source(store, source, users)).collect()
+    settings.iter().map(|source| build_source(store, source, users, seen)).collect()
 }
 
-fn build_source(store: &Arc<Store>, settings: &SourceSettings, users: &UserDefaults) -> Result<SourceInfo, String> {
+fn build_source(
+    store: &Arc<Store>,
+    settings: &SourceSettings,
+    users: &UserDefaults,
+    seen: &SeenCertificates,
+) -> Result<SourceInfo, String> {
     let id = &settings.id;
     let faults = |faults: Vec<(&'static str, String)>| {
         let faults = faults.iter().map(|(key, problem)| format!("sources.{id}.{key} {problem}"));
@@ -297,11 +320,13 @@ fn build_source(store: &Arc<Store>, settings: &SourceSettings, users: &UserDefau
         Configured::Scim { .. } => (SourceKind::Scim, None),
         Configured::Ldap(ldap) => {
             let source = LdapSource::with_clock(ldap.as_ref().clone(), store.clock().clone()).map_err(faults)?;
+            let source = source.noting_certificates(seen);
             let unique_ids = source.has_unique_ids();
             (SourceKind::Ldap, follower(Arc::new(source), ldap.groups, unique_ids))
         }
         Configured::ScimPull { settings: scim, .. } => {
             let source = ScimSource::new(scim.as_ref().clone(), store.clock().clone()).map_err(faults)?;
+            let source = source.noting_certificates(seen);
             // The service makes them, and a reading gives none twice.
             (SourceKind::ScimPull, follower(Arc::new(source), scim.groups, true))
         }
@@ -354,29 +379,6 @@ impl Newcomers for Takers {
             match self.0.iter().find(|follower| follower.source.id() == source) {
                 Some(follower) => follower.pass.take_one(source, entry).await,
                 None => Ok(None),
-            }
-        })
-    }
-}
-
-/// Remembers in the store when a task ran last.
-struct LastRuns(Arc<Store>);
-
-impl Journal for LastRuns {
-    fn last_run(&self, name: &str) -> Option<Timestamp> {
-        tasks::last_run(&self.0.view(), name).unwrap_or_else(|error| {
-            tracing::error!(task = name, error = %error, "the last run of a task cannot be read");
-            None
-        })
-    }
-
-    fn begin(&self, name: &str, now: Timestamp) -> Work<'_, ()> {
-        let name = name.to_owned();
-        Box::pin(async move {
-            let task = name.clone();
-            let write = move |tx: &mut Tx<'_>| tasks::begin_run(tx, &name, now);
-            if let Err(error) = self.0.write::<_, StoreError>(write).await {
-                tracing::error!(task, error = %error, "the run of a task cannot be noted");
             }
         })
     }

@@ -107,10 +107,15 @@ impl Problem {
     }
 }
 
+/// The code of a problem, for whoever counts answers.
+#[derive(Clone, Copy, Debug)]
+pub struct Code(pub &'static str);
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = self.document().to_string();
         let mut response = (self.status, body).into_response();
+        response.extensions_mut().insert(Code(self.code));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if self.status == StatusCode::UNAUTHORIZED && self.code == "unauthenticated" {

@@ -8,6 +8,7 @@ pub mod caller;
 pub mod console;
 pub mod error;
 pub mod extract;
+pub mod metrics;
 pub mod middleware;
 pub mod routes;
 pub mod scim;

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::metrics::Metrics;
 use super::scim;
 use super::settings::Settings;
 use crate::auth::jwt::Signer;
@@ -12,7 +13,8 @@ use crate::base::id::SourceId;
 use crate::directory::policy::UserDefaults;
 use crate::directory::quota::SmsPolicy;
 use crate::lifecycle::sweep::Sweep;
-use crate::store::Store;
+use crate::store::alarms::Alarm;
+use crate::store::{Store, StoreError};
 use crate::sync::task::Follower;
 use crate::tasks::Driver;
 
@@ -40,6 +42,12 @@ pub struct Inside {
     pub driver: Arc<Driver>,
     /// The way to phones, where there is one.
     pub texts: Option<Arc<dyn Texts>>,
+    /// What needs a person.
+    pub alarms: Arc<dyn Alarms>,
+    /// Where events go.
+    pub webhooks: Vec<WebhookInfo>,
+    /// What is counted as it happens.
+    pub metrics: Metrics,
     /// Defaults for new users.
     pub users: UserDefaults,
     /// The effective settings as `musterd check` shows them, secrets masked.
@@ -72,6 +80,44 @@ pub struct TriedProvider {
     pub outcome: &'static str,
     /// What it calls the text, or what went wrong.
     pub detail: String,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+}
+
+/// What needs a person.
+pub trait Alarms: Send + Sync {
+    /// Now, by cause.
+    fn active(&self) -> Vec<Alarm>;
+}
+
+/// One webhook as it is administered.
+pub struct WebhookInfo {
+    /// Its name.
+    pub name: String,
+    /// Where events go.
+    pub url: String,
+    /// Which, as the settings say it.
+    pub events: Vec<String>,
+    /// Tries it.
+    pub trial: Arc<dyn WebhookTrial>,
+}
+
+/// A trial of a webhook.
+pub trait WebhookTrial: Send + Sync {
+    /// Sends one event that tells of nothing.
+    fn run(&self) -> WebhookTried<'_>;
+}
+
+/// A trial under way.
+pub type WebhookTried<'a> = Pin<Box<dyn Future<Output = Result<TriedWebhook, StoreError>> + Send + 'a>>;
+
+/// What an endpoint said to a trial.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct TriedWebhook {
+    /// Did it take the event?
+    pub accepted: bool,
+    /// What it answered, in words.
+    pub said: String,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
 }

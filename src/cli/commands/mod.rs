@@ -16,6 +16,7 @@ mod sms;
 mod source;
 mod token;
 mod user;
+mod webhook;
 
 #[derive(Subcommand)]
 pub(super) enum Remote {
@@ -61,6 +62,12 @@ pub(super) enum Remote {
     /// Codes to phones
     #[command(subcommand)]
     Sms(sms::Sms),
+    /// Where events go
+    #[command(subcommand)]
+    Webhook(webhook::Webhook),
+    /// What needs a person
+    #[command(subcommand)]
+    Alarm(webhook::Alarm),
     /// The key that stored secrets are sealed with, and those that sign tokens
     #[command(subcommand)]
     Key(Key),
@@ -87,6 +94,8 @@ pub(super) async fn run(remote: Remote, client: &Client, json: bool) -> anyhow::
         Remote::Plan(plan) => plan::run(plan, client, json).await,
         Remote::Conflict(conflict) => conflict::run(conflict, client, json).await,
         Remote::Sms(sms) => sms::run(sms, client, json).await,
+        Remote::Webhook(webhook) => webhook::run(webhook, client, json).await,
+        Remote::Alarm(alarm) => webhook::alarms(alarm, client, json).await,
         Remote::Token(token) => token::run(token, client, json).await,
         Remote::Sweep { dry_run, at } => sweep(client, json, dry_run, at).await,
         Remote::Explain { user, login } => {

@@ -222,6 +222,12 @@ pub(super) async fn to_its_end<T: Send + 'static>(
 
 /// What a login has come to, in the contract's words.
 pub(super) fn answer(app: &App, outcome: Outcome) -> Result<Value, Problem> {
+    app.metrics.login(match &outcome {
+        Outcome::Granted { .. } => "authenticated",
+        Outcome::Asked { stage: Stage::Factor, .. } => "mfa_required",
+        Outcome::Asked { stage: Stage::Enrolment, .. } => "mfa_enrolment_required",
+        Outcome::Asked { stage: Stage::PasswordChange(_), .. } => "password_change_required",
+    });
     let (transaction, stage, expires_at, user, factors) = match outcome {
         Outcome::Granted { user, token, session, device } => {
             let mut answer = json!({

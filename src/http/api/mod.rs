@@ -2,10 +2,12 @@
 
 use axum::http::Method;
 
+use super::metrics;
 use super::middleware::access::Access;
 use super::routes::{Route, route};
 use crate::directory::permission::Permission as P;
 
+pub mod alarms;
 pub mod audit;
 pub mod backup;
 pub mod conflicts;
@@ -28,6 +30,7 @@ pub mod sweep;
 pub mod system;
 pub mod tokens;
 pub mod users;
+pub mod webhooks;
 
 /// The routes of the API.
 #[must_use]
@@ -184,6 +187,10 @@ fn running() -> Vec<Route> {
         route(Method::GET, "/api/v1/backup", holder(P::StoreBackup), backup::backup),
         route(Method::GET, "/api/v1/export", holder(P::StoreBackup), backup::export),
         route(Method::POST, "/api/v1/sms/test", holder(P::MessagesTest), sms::test),
+        route(Method::GET, "/api/v1/alarms", holder(P::AlarmsView), alarms::list),
+        route(Method::GET, "/api/v1/webhooks", holder(P::AlarmsView), webhooks::list),
+        route(Method::POST, "/api/v1/webhooks/{webhook}/test", holder(P::MessagesTest), webhooks::test),
+        route(Method::GET, "/metrics", holder(P::MetricsView), metrics::scrape),
         route(Method::POST, "/api/v1/key/rotate", holder(P::StoreKey), system::rotate_key),
         route(Method::POST, "/api/v1/key/rotate-signing", holder(P::StoreKey), system::rotate_signing),
         route(Method::GET, "/api/v1/settings", holder(P::SettingsView), system::settings),

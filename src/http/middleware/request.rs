@@ -13,7 +13,7 @@ use crate::auth::login::Origin;
 use crate::base::clock::Stopwatch;
 use crate::base::rng::Names;
 use crate::http::caller::Peer;
-use crate::http::error::Problem;
+use crate::http::error::{Code, Problem};
 use crate::http::scim;
 use crate::http::state::App;
 
@@ -24,7 +24,10 @@ const HOPS_MAX: usize = 32;
 const AGENT_MAX: usize = 200;
 
 /// Checks: they are told in the log where something is wrong, or at the level debug.
-const QUIET: &[&str] = &["/healthz", "/readyz", "/api/v1/introspect", "/api/v1/forward-auth"];
+const QUIET: &[&str] = &["/healthz", "/readyz", "/metrics", "/api/v1/introspect", "/api/v1/forward-auth"];
+
+/// Where logins and their steps begin.
+const LOGINS: &str = "/api/v1/authenticate";
 
 /// What every request is wrapped in.
 #[derive(Clone)]
@@ -80,6 +83,13 @@ pub async fn wrap(State(Wrapping { app, names }): State<Wrapping>, mut request: 
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     let status = response.status().as_u16();
     let route = route.as_ref().map_or("no route", MatchedPath::as_str);
+    app.metrics.answered(status);
+    if route.starts_with(LOGINS) {
+        app.metrics.login_took(watch.elapsed());
+        if let Some(Code(code)) = response.extensions().get() {
+            app.metrics.login(code);
+        }
+    }
     // What is asked before every request of others, and answered as ever, would fill the log.
     if QUIET.contains(&route) && status < 400 {
         tracing::debug!(request.id = id, http.route = route, http.status = status, "request");

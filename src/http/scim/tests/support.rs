@@ -28,6 +28,7 @@ use crate::directory::audit::{Actor, Author};
 use crate::directory::policy::{InactivityPolicy, UserDefaults};
 use crate::directory::token::{ApiToken, Grant, Profile};
 use crate::directory::user::{RuleError, User};
+use crate::http::metrics::Metrics;
 use crate::http::routes;
 use crate::http::scim::journal;
 use crate::http::scim::settings::{Push, Settings as ScimSettings};
@@ -157,6 +158,9 @@ pub(super) async fn world_with(change: impl FnOnce(&mut Setup)) -> World {
         pulled: None,
     };
     let app = Arc::new(Inside {
+        alarms: Arc::new(NoAlarms),
+        webhooks: Vec::new(),
+        metrics: Metrics::default(),
         settings,
         journal: journal::Journal::new(&scim),
         pages: Default::default(),
@@ -364,5 +368,14 @@ impl Answer {
         let members = self.body["members"].as_array();
         members
             .map_or_else(Vec::new, |members| members.iter().map(|member| member["value"].as_str().unwrap()).collect())
+    }
+}
+
+/// Nothing needs anybody.
+struct NoAlarms;
+
+impl crate::http::state::Alarms for NoAlarms {
+    fn active(&self) -> Vec<crate::store::alarms::Alarm> {
+        Vec::new()
     }
 }
