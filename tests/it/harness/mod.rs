@@ -11,6 +11,7 @@ pub(crate) mod fake_scim;
 pub(crate) mod fault_proxy;
 pub(crate) mod hostile;
 pub(crate) mod ldap_server;
+pub(crate) mod operation_peers;
 pub(crate) mod process;
 pub(crate) mod samba;
 pub(crate) mod scim_server;

@@ -17,6 +17,8 @@ use super::certificates::file;
 pub(crate) enum Does {
     /// Answers with these bytes, and closes.
     Says(String),
+    /// Fails where the body holds this text, and takes the rest.
+    Minds(String),
     /// Nothing, with the connection open.
     Hangs,
     /// Closes the connection.
@@ -55,6 +57,7 @@ impl Asked {
 pub(crate) struct WebServer {
     /// `127.0.0.1:port`
     pub(crate) authority: String,
+    does: Arc<Mutex<Does>>,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
@@ -66,9 +69,11 @@ impl WebServer {
         let authority = listener.local_addr().unwrap().to_string();
         let asked = Arc::<Mutex<Vec<Asked>>>::default();
         let remembered = asked.clone();
+        let does = Arc::new(Mutex::new(does));
+        let doing = does.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (acceptor, does, asked) = (acceptor.clone(), does.clone(), remembered.clone());
+                let (acceptor, does, asked) = (acceptor.clone(), doing.clone(), remembered.clone());
                 tokio::spawn(async move {
                     match acceptor {
                         None => serve(stream, &does, &asked).await,
@@ -80,7 +85,12 @@ impl WebServer {
                 });
             }
         });
-        Self { authority, asked }
+        Self { authority, does, asked }
+    }
+
+    /// Does something else from now on.
+    pub(crate) fn turns_to(&self, does: Does) {
+        *self.does.lock().unwrap() = does;
     }
 
     /// Everything that was asked so far.
@@ -98,15 +108,20 @@ fn acceptor(certificate: &str) -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config.with_no_client_auth().with_single_cert(chain, key).unwrap()))
 }
 
-async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, does: &Does, asked: &Mutex<Vec<Asked>>) {
+async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, does: &Mutex<Does>, asked: &Mutex<Vec<Asked>>) {
     let Some(request) = read(&mut stream).await else { return };
-    asked.lock().unwrap().push(request);
+    asked.lock().unwrap().push(request.clone());
+    let does = match does.lock().unwrap().clone() {
+        Does::Minds(text) if request.body.contains(&text) => Does::answer("500 Internal Server Error", "", ""),
+        Does::Minds(_) => Does::answer("200 OK", "", ""),
+        does => does,
+    };
     match does {
         Does::Says(bytes) => {
             drop(stream.write_all(bytes.as_bytes()).await);
             drop(stream.shutdown().await);
         }
-        Does::Hangs => std::future::pending().await,
+        Does::Hangs | Does::Minds(_) => std::future::pending().await,
         Does::Drops => {}
         Does::Floods => {
             drop(stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1073741824\r\n\r\n").await);

@@ -1,7 +1,9 @@
 //! The outbox and the mail channel against a real mail server.
 
+mod alarms;
 mod sms;
 mod tls;
+mod webhooks;
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
@@ -176,4 +178,16 @@ async fn a_silent_server_holds_nobody_longer_than_the_limit() {
     let mail = Mail::new(&settings).unwrap().within(Duration::from_millis(200));
     let error = mail.deliver(&message("Ada", "ada@example.org", Body::PasswordChanged)).await.unwrap_err();
     assert_eq!(error, DeliveryError::passing("the mail server took longer than 200ms"));
+}
+
+/// Waits for what the daemon does by itself.
+fn wait_for<T>(mut found: impl FnMut() -> Option<T>) -> T {
+    let watch = musterd::base::clock::Stopwatch::start();
+    loop {
+        if let Some(found) = found() {
+            return found;
+        }
+        assert!(watch.elapsed() < Duration::from_secs(60), "it does not come");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
