@@ -29,6 +29,7 @@ pub const ACTIONS: &[&str] = &[
     "login.succeeded",
     "organization.created",
     "passkey.counted_back",
+    "password.forgotten",
     "password.link_made",
     "password.set",
     "plan.approved",
