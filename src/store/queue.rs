@@ -9,8 +9,8 @@ use crate::store::StoreError;
 use crate::store::outbox::page;
 use crate::store::tx::Reads;
 
-/// Messages that are looked at: the oldest. Figures of a longer outbox end here.
-pub const MOST: usize = 10_000;
+/// Messages that are looked at: the oldest, each of which must be opened. Figures of a longer outbox end here.
+pub const MOST: usize = 2_500;
 /// Messages read at a time.
 const CHUNK: usize = 500;
 

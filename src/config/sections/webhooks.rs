@@ -6,8 +6,8 @@ use super::{MINUTE, SECOND};
 use crate::notify::webhooks::settings::{Settings, read_key};
 use crate::notify::webhooks::sign::SigningKey;
 
-/// Most webhooks: each follows the trail by itself.
-const MOST: usize = 20;
+/// Most webhooks: each follows the trail by itself, and has its part of the outbox.
+const MOST: usize = 10;
 
 /// Reads them.
 pub(in super::super) fn read(reader: &mut Reader) -> Vec<Settings> {

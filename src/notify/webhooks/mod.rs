@@ -35,7 +35,7 @@ use crate::tasks::{Task, Work};
 const PERIOD: Duration = Duration::from_secs(2);
 /// Messages of one webhook in the outbox at a time: those of all webhooks together hide no mail from whoever looks at the
 /// oldest messages ([`crate::store::queue::MOST`]).
-const WINDOW: usize = 400;
+const WINDOW: usize = 200;
 /// Lines of the trail that are looked at in one step.
 const LINES: u64 = 1_000;
 /// A run begins no further delivery after this time: who stops the daemon does not wait for it.

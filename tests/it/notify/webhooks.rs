@@ -288,7 +288,7 @@ async fn a_long_trail_fills_no_outbox_and_comes_whole_and_in_order() {
         happens(&store, "user.created", 100).await;
     }
     webhook.follow_and_deliver().await.unwrap();
-    assert_eq!((waiting(&store), standing(&store).position), (400, 400));
+    assert_eq!((waiting(&store), standing(&store).position), (200, 200));
     server.turns_to(ok());
     store.clock().advance(SignedDuration::from_secs(5));
     let watch = Stopwatch::start();
