@@ -15,6 +15,7 @@ use crate::notify::channel::MemoryChannel;
 use crate::store::engine::memory::MemoryEngine;
 use crate::store::engine::{Batch, Bytes, Engine, EngineError, KeyRange, Order, Row, Rows};
 use crate::store::seal::Sealer;
+use crate::store::tx::Reads;
 use crate::store::webhooks::{self, Standing};
 use crate::store::{readings, runs};
 use crate::tasks::Status;
@@ -196,6 +197,20 @@ async fn mail_that_waits_is_an_alarm_and_told_when_it_leaves() {
     let [Body::Alarm { cause, detail }] = &world.look().await[..] else { panic!() };
     assert!(cause == "mail" && detail.contains("mail could not leave"), "{detail}");
     assert!(world.causes().is_empty());
+}
+
+#[tokio::test]
+async fn what_another_room_says_in_words_is_an_alarm_as_long_as_it_says_it() {
+    let world = World::new();
+    let said = Arc::new(Mutex::new(Some("the clock\r\njumped".to_owned())));
+    let saying = said.clone();
+    let look = move |_: &dyn Reads| Ok(saying.lock().unwrap().clone());
+    let probes: Vec<Box<dyn Probe>> = vec![Box::new(By { kind: Kind::SweepPaused, look })];
+    let watch = Watch::new(world.store.clone(), Settings::default(), probes, FirstReadings(Vec::new()), None).unwrap();
+    assert_eq!(watch.look().await, Ok(1));
+    assert_eq!(watch.active()[0].detail, "the clock jumped");
+    *said.lock().unwrap() = None;
+    assert_eq!(watch.look().await, Ok(0));
 }
 
 #[tokio::test]
