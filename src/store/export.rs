@@ -59,6 +59,7 @@ pub(super) const EXPORTED: &[(Space, Form)] = &[
     (Space::SigningKey, Form::Record),
     (Space::Ending, Form::Key),
     (Space::Outbox, Form::Sealed),
+    (Space::OutboxFailed, Form::Sealed),
     (Space::Run, Form::Record),
     (Space::Plan, Form::Record),
     (Space::PlanItem, Form::Record),
