@@ -35,12 +35,8 @@ use crate::http::scim::pages::Pages;
 use crate::http::serve::Listeners;
 use crate::http::state::{Inside, SourceInfo, SourceKind};
 use crate::lifecycle::sweep::Sweep;
-use crate::notify::channel::Channel;
 use crate::notify::dispatch::Outbox;
-use crate::notify::mail::Mail;
-use crate::notify::settings::Settings as MailSettings;
 use crate::notify::sms::Sms;
-use crate::notify::templates::Product;
 use crate::sources::ldap::LdapSource;
 use crate::sources::scim_pull::ScimSource;
 use crate::sources::{PulledUser, Source};
@@ -55,9 +51,8 @@ use crate::tasks::{Driver, Journal, Task, Work};
 mod faces;
 pub mod first_start;
 pub mod logging;
+mod messages;
 mod texts;
-
-use faces::Forgetting;
 
 /// A daemon whose doors are open, ready to run.
 pub struct Daemon {
@@ -68,6 +63,8 @@ pub struct Daemon {
     listeners: Listeners,
     /// Sources that tell of changes.
     watched: Vec<Follower>,
+    /// What leaves.
+    outbox: Arc<Outbox>,
 }
 
 impl Daemon {
@@ -111,8 +108,10 @@ impl Daemon {
         let jwt = Arc::new(Signer::new(store.clone(), jwt, http.public_url.clone()));
         jwt.keep_keys().await.map_err(|error| error.to_string())?;
         let sweep = Arc::new(Sweep::new(store.clone(), lifecycle));
-        let ways = (sms.clone(), face);
-        let mut work: Vec<Arc<dyn Task>> = vec![sweep.clone(), Arc::new(outbox(&store, mail.as_ref(), ways, product)?)];
+        let at_once = mail.as_ref().map_or(1, |mail| mail.connections);
+        let mail = messages::mail(mail.as_ref(), &product)?;
+        let outbox = messages::outbox(&store, (mail.clone(), at_once), sms.clone(), face);
+        let mut work: Vec<Arc<dyn Task>> = vec![sweep.clone(), outbox.clone()];
         if jwt.settings.enabled {
             work.push(jwt.clone());
         }
@@ -134,6 +133,7 @@ impl Daemon {
             sources: built,
             sweep,
             driver,
+            mails: mail.map(messages::tried),
             texts: sms.map(texts::tried),
             users,
             effective,
@@ -147,7 +147,7 @@ impl Daemon {
             tracing::info!(store.values = values, "a change of keys that an end had cut short is done");
         }
         let first_link = first_start::first_administrator(&inside).await?;
-        Ok(Self { inside, first_link, listeners, watched })
+        Ok(Self { inside, first_link, listeners, watched, outbox })
     }
 
     /// Runs until `stop`, then drains.
@@ -166,6 +166,10 @@ impl Daemon {
             outcome
         };
         let watching = watch_all(self.watched, &self.inside.driver, &stop);
+        let stopping = async {
+            stop.cancelled().await;
+            self.outbox.stop();
+        };
         // It goes on until the last request has been answered.
         let answered = CancellationToken::new();
         let serving = async {
@@ -173,7 +177,7 @@ impl Daemon {
             answered.cancel();
         };
         let keeping = self.inside.journal.drive(&self.inside.store, &answered);
-        let ((), driven, (), ()) = tokio::join!(serving, driving, watching, keeping);
+        let ((), driven, (), (), ()) = tokio::join!(serving, driving, watching, keeping, stopping);
         driven
     }
 }
@@ -257,21 +261,6 @@ async fn watch_all(watched: Vec<Follower>, driver: &Arc<Driver>, stop: &Cancella
         });
     }
     while watching.join_next().await.is_some() {}
-}
-
-/// The outbox with its ways out; without settings for one, messages wait until they are of no use. The provider of faces
-/// is told to forget people even where faces are asked for no more.
-fn outbox(
-    store: &Arc<Store>,
-    mail: Option<&MailSettings>,
-    (sms, face): (Option<Arc<Sms>>, Option<Arc<Face>>),
-    product: Product,
-) -> Result<Outbox, String> {
-    let mail = mail.map(Mail::new).transpose().map_err(|error| format!("mail: {error}"))?;
-    let mail = mail.map(|mail| -> Arc<dyn Channel> { Arc::new(mail.of(product)) });
-    let sms = sms.map(|sms| -> Arc<dyn Channel> { sms });
-    let face = face.map(|face| -> Arc<dyn Channel> { Arc::new(Forgetting(face)) });
-    Ok(Outbox::new(store.clone(), mail).with_sms(sms).with_face(face))
 }
 
 fn build_sources(
