@@ -13,7 +13,7 @@ use musterd::base::clock::{Clock, plus};
 use musterd::base::id::UserId;
 use musterd::base::rng::Rng;
 use musterd::base::secret::Secret;
-use musterd::directory::message::{Body, Message};
+use musterd::directory::message::{Body, Message, Via};
 use musterd::notify::channel::{Channel, DeliveryError};
 use musterd::notify::dispatch::{Outbox, Tally};
 use musterd::notify::mail::Mail;
@@ -25,7 +25,7 @@ use crate::harness::smtpd::Smtpd;
 
 fn settings(port: u16, tls: MailTls) -> Settings {
     let from = "The Directory <directory@example.org>".to_owned();
-    Settings { host: "localhost".to_owned(), port, tls, username: None, password: None, from }
+    Settings { host: "localhost".to_owned(), port, tls, from, ..Settings::default() }
 }
 
 fn with_login(port: u16, password: &str) -> Settings {
@@ -35,20 +35,17 @@ fn with_login(port: u16, password: &str) -> Settings {
 
 fn message(name: &str, to: &str, body: Body) -> Message {
     let now = Timestamp::from_second(1_700_000_000).unwrap();
-    Message {
-        created_at: now,
-        expires_at: plus(now, Duration::from_secs(3 * 24 * 3_600)),
-        user: Some(UserId::new(now, &Rng::seeded(7))),
-        to: to.to_owned(),
-        name: name.to_owned(),
-        body,
-        attempts: 0,
-        due_at: now,
-    }
+    let message = Message::to_address(to, body, now, plus(now, Duration::from_secs(3 * 24 * 3_600)));
+    Message { user: Some(UserId::new(now, &Rng::seeded(7))), name: name.to_owned(), ..message }
 }
 
 async fn deliver(settings: &Settings) -> Result<(), DeliveryError> {
     Mail::new(settings).unwrap().deliver(&message("Ada", "ada@example.org", Body::PasswordChanged)).await
+}
+
+fn by_mail(store: &Arc<Store>, settings: &Settings) -> Outbox {
+    let mail = Arc::new(Mail::new(settings).unwrap());
+    Outbox::new(store.clone()).with(Via::Mail, Some(mail), settings.connections)
 }
 
 /// A store with these messages in its outbox, and a dispatcher over it.
@@ -59,7 +56,7 @@ async fn dispatcher(settings: &Settings, messages: Vec<Message>) -> (Arc<Store>,
         messages.iter().try_for_each(|message| outbox::push(tx, message).map(drop))
     };
     store.write(push).await.unwrap();
-    let outbox = Outbox::new(store.clone(), Some(Arc::new(Mail::new(settings).unwrap())));
+    let outbox = by_mail(&store, settings);
     (store, outbox)
 }
 
@@ -145,7 +142,7 @@ async fn mail_goes_out_once_the_server_is_back() {
     assert_eq!(outbox.dispatch().await.unwrap(), Tally { failed: 1, ..Tally::default() });
     store.clock().advance(SignedDuration::from_mins(1));
     let second = Smtpd::start(&[]);
-    let again = Outbox::new(store.clone(), Some(Arc::new(Mail::new(&settings(second.port, MailTls::None)).unwrap())));
+    let again = by_mail(&store, &settings(second.port, MailTls::None));
     assert_eq!(again.dispatch().await.unwrap(), Tally { sent: 1, ..Tally::default() });
     assert_eq!(second.mails().len(), 1);
 }
