@@ -38,10 +38,7 @@ use crate::http::state::{Inside, SourceInfo, SourceKind};
 use crate::lifecycle::sweep::Sweep;
 use crate::notify::channel::Channel;
 use crate::notify::dispatch::Outbox;
-use crate::notify::mail::Mail;
-use crate::notify::settings::Settings as MailSettings;
 use crate::notify::sms::Sms;
-use crate::notify::templates::Product;
 use crate::sources::ldap::LdapSource;
 use crate::sources::scim_pull::ScimSource;
 use crate::sources::{PulledUser, Source};
@@ -56,10 +53,10 @@ mod faces;
 pub mod first_start;
 mod last_runs;
 pub mod logging;
+mod messages;
 mod texts;
 mod watching;
 
-use faces::Forgetting;
 use last_runs::LastRuns;
 use watching::{Watched, Watching};
 
@@ -72,6 +69,8 @@ pub struct Daemon {
     listeners: Listeners,
     /// Sources that tell of changes.
     watched: Vec<Follower>,
+    /// What leaves.
+    outbox: Arc<Outbox>,
 }
 
 impl Daemon {
@@ -119,9 +118,12 @@ impl Daemon {
         let sweep = Arc::new(Sweep::new(store.clone(), lifecycle));
         sms.iter().for_each(|sms| sms.note_certificates(&seen));
         face.iter().for_each(|face| face.note_certificates(&seen));
-        let (ways, mail) = ((sms.clone(), face), mail_channel(mail.as_ref(), product)?);
-        let watching = Watching::begin(watched, &store, seen, mail.clone()).await?;
-        let mut work: Vec<Arc<dyn Task>> = vec![sweep.clone(), Arc::new(outbox(&store, mail, ways))];
+        let at_once = mail.as_ref().map_or(1, |mail| mail.connections);
+        let mail = messages::mail(mail.as_ref(), &product)?;
+        let outbox = messages::outbox(&store, (mail.clone(), at_once), sms.clone(), face);
+        let to_recipients = mail.clone().map(|mail| -> Arc<dyn Channel> { mail });
+        let watching = Watching::begin(watched, &store, seen, to_recipients).await?;
+        let mut work: Vec<Arc<dyn Task>> = vec![sweep.clone(), outbox.clone()];
         work.extend(watching.work());
         if jwt.settings.enabled {
             work.push(jwt.clone());
@@ -145,6 +147,7 @@ impl Daemon {
             sources: built,
             sweep,
             driver,
+            mails: mail.map(messages::tried),
             texts: sms.map(texts::tried),
             alarms,
             webhooks,
@@ -161,7 +164,7 @@ impl Daemon {
             tracing::info!(store.values = values, "a change of keys that an end had cut short is done");
         }
         let first_link = first_start::first_administrator(&inside).await?;
-        Ok(Self { inside, first_link, listeners, watched })
+        Ok(Self { inside, first_link, listeners, watched, outbox })
     }
 
     /// Runs until `stop`, then drains.
@@ -180,6 +183,10 @@ impl Daemon {
             outcome
         };
         let watching = watch_all(self.watched, &self.inside.driver, &stop);
+        let stopping = async {
+            stop.cancelled().await;
+            self.outbox.stop();
+        };
         // It goes on until the last request has been answered.
         let answered = CancellationToken::new();
         let serving = async {
@@ -187,7 +194,7 @@ impl Daemon {
             answered.cancel();
         };
         let keeping = self.inside.journal.drive(&self.inside.store, &answered);
-        let ((), driven, (), ()) = tokio::join!(serving, driving, watching, keeping);
+        let ((), driven, (), (), ()) = tokio::join!(serving, driving, watching, keeping, stopping);
         driven
     }
 }
@@ -271,24 +278,6 @@ async fn watch_all(watched: Vec<Follower>, driver: &Arc<Driver>, stop: &Cancella
         });
     }
     while watching.join_next().await.is_some() {}
-}
-
-/// The outbox with its ways out; without settings for one, messages wait until they are of no use. The provider of faces
-/// is told to forget people even where faces are asked for no more.
-fn outbox(
-    store: &Arc<Store>,
-    mail: Option<Arc<dyn Channel>>,
-    (sms, face): (Option<Arc<Sms>>, Option<Arc<Face>>),
-) -> Outbox {
-    let sms = sms.map(|sms| -> Arc<dyn Channel> { sms });
-    let face = face.map(|face| -> Arc<dyn Channel> { Arc::new(Forgetting(face)) });
-    Outbox::new(store.clone(), mail).with_sms(sms).with_face(face)
-}
-
-/// The way of mail, where there is one.
-fn mail_channel(mail: Option<&MailSettings>, product: Product) -> Result<Option<Arc<dyn Channel>>, String> {
-    let mail = mail.map(Mail::new).transpose().map_err(|error| format!("mail: {error}"))?;
-    Ok(mail.map(|mail| -> Arc<dyn Channel> { Arc::new(mail.of(product)) }))
 }
 
 fn build_sources(

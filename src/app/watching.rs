@@ -64,6 +64,7 @@ fn files(settings: &Settings) -> Vec<(String, PathBuf)> {
     for provider in &settings.sms.providers {
         note(format!("sms.{}.ca_file", provider.name), provider.ca_file.as_ref());
     }
+    note("mail.ca_file".to_owned(), settings.mail.as_ref().and_then(|mail| mail.ca_file.as_ref()));
     note("face.ca_file".to_owned(), settings.face.as_ref().and_then(|face| face.ca_file.as_ref()));
     files
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::base::id::{PlanId, UserId};
 use crate::base::secret::{Secret, same_secret, sha256};
 use crate::directory::factor::Method;
+use crate::directory::language::Language;
 use crate::directory::user::User;
 
 /// One message to one person.
@@ -34,6 +35,12 @@ pub struct Message {
     pub attempts: u32,
     /// When to try it next.
     pub due_at: Timestamp,
+    /// The language of the reader; none: that of the settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
+    /// Why sending it failed the last time, without an address, a code or a link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
 }
 
 impl Message {
@@ -49,6 +56,8 @@ impl Message {
             body,
             attempts: 0,
             due_at: now,
+            language: Language::of_person(&user.scim),
+            last_error: None,
         }
     }
 
@@ -56,7 +65,18 @@ impl Message {
     #[must_use]
     pub fn to_address(to: &str, body: Body, now: Timestamp, expires_at: Timestamp) -> Self {
         let (to, name) = (to.to_owned(), String::new());
-        Self { created_at: now, expires_at, user: None, to, name, body, attempts: 0, due_at: now }
+        Self {
+            created_at: now,
+            expires_at,
+            user: None,
+            to,
+            name,
+            body,
+            attempts: 0,
+            due_at: now,
+            language: None,
+            last_error: None,
+        }
     }
 
     /// Whom it concerns, or else where it goes, as a text that tells messages of one moment apart.
@@ -86,7 +106,7 @@ impl fmt::Debug for Message {
 }
 
 /// How a message goes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Via {
     /// By mail, to an address.
@@ -98,6 +118,11 @@ pub enum Via {
     Face,
     /// To a webhook, whose name stands where others have an address: to no person.
     Webhook,
+}
+
+impl Via {
+    /// Those by which the outbox sends; webhooks have tasks of their own.
+    pub const ALL: &'static [Self] = &[Self::Mail, Self::Sms, Self::Face];
 }
 
 /// A code that is good for once. It cannot be printed; where it is stored, that is sealed.
@@ -289,6 +314,12 @@ pub enum Changed {
 }
 
 impl Body {
+    /// Does somebody wait for it? Codes and links go before everything else.
+    #[must_use]
+    pub fn is_urgent(&self) -> bool {
+        matches!(self, Self::Code { .. } | Self::SetPassword { .. } | Self::ResetPassword { .. })
+    }
+
     /// A stable name for lists and logs.
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -336,7 +367,8 @@ mod tests {
         let at = Timestamp::UNIX_EPOCH;
         let user = UserId::new(at, &Rng::seeded(1));
         let (to, name) = ("+31612345600".to_owned(), "Ada".to_owned());
-        Message { created_at: at, expires_at: at, user: Some(user), to, name, body, attempts: 0, due_at: at }
+        let message = Message::to_address(&to, body, at, at);
+        Message { user: Some(user), name, ..message }
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod field;
 pub mod grant;
 pub mod group;
 pub mod journal;
+pub mod language;
 pub mod login;
 pub mod message;
 pub mod organization;

@@ -71,6 +71,8 @@ permissions! {
     26 StoreKey "store.rotate_key" "Change the key of stored secrets.",
     27 ConflictsResolve "conflicts.resolve" "Decide what becomes of entries whose names other users hold.",
     28 MessagesTest "messages.test" "Send a test message by the configured ways.",
+    29 MessagesView "messages.view" "See messages that wait or were given up, without what they say.",
+    30 MessagesManage "messages.manage" "Try messages again, and drop them.",
     31 AlarmsView "alarms.view" "See what needs a person, and how webhooks stand.",
     32 MetricsView "metrics.view" "Read the figures of the daemon, as Prometheus does.",
 }

@@ -54,6 +54,7 @@ const SEEING: &[Permission] = &[
     Permission::TokensView,
     Permission::AuditView,
     Permission::SettingsView,
+    Permission::MessagesView,
 ];
 
 /// The roles that every directory has.

@@ -10,6 +10,7 @@ use super::settings::Settings;
 use crate::auth::jwt::Signer;
 use crate::auth::login::Authenticator;
 use crate::base::id::SourceId;
+use crate::directory::message::Message;
 use crate::directory::policy::UserDefaults;
 use crate::directory::quota::SmsPolicy;
 use crate::lifecycle::sweep::Sweep;
@@ -40,6 +41,8 @@ pub struct Inside {
     pub sweep: Arc<Sweep>,
     /// Background work.
     pub driver: Arc<Driver>,
+    /// The way by mail, where there is one.
+    pub mails: Option<Arc<dyn Mails>>,
     /// The way to phones, where there is one.
     pub texts: Option<Arc<dyn Texts>>,
     /// What needs a person.
@@ -52,6 +55,28 @@ pub struct Inside {
     pub users: UserDefaults,
     /// The effective settings as `musterd check` shows them, secrets masked.
     pub effective: Vec<serde_json::Value>,
+}
+
+/// The way by mail, as far as it can be tried.
+pub trait Mails: Send + Sync {
+    /// Sends one message at once, past the outbox.
+    fn test(&self, message: Message) -> TrialOfMail<'_>;
+}
+
+/// A trial of mail under way.
+pub type TrialOfMail<'a> = Pin<Box<dyn Future<Output = TriedMail> + Send + 'a>>;
+
+/// What came of a trial of mail.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct TriedMail {
+    /// Did the server take it?
+    pub accepted: bool,
+    /// How the connection was protected, in words.
+    pub tls: String,
+    /// What the server said, or what went wrong.
+    pub said: String,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
 }
 
 /// What is said of the way to phones, and a trial of it.

@@ -29,19 +29,27 @@ pub struct DeliveryError {
     pub text: String,
     /// How long the other side asks to wait before a later attempt.
     pub wait: Option<Duration>,
+    /// Did the way fail, and not only this message? Then others would meet the same.
+    pub way: bool,
 }
 
 impl DeliveryError {
-    /// A failure that may pass.
+    /// A failure of the way, which may pass.
     #[must_use]
     pub fn passing(text: impl Into<String>) -> Self {
-        Self { retry: true, text: text.into(), wait: None }
+        Self { retry: true, text: text.into(), wait: None, way: true }
+    }
+
+    /// A failure of this message alone, which may pass.
+    #[must_use]
+    pub fn deferred(text: impl Into<String>) -> Self {
+        Self { way: false, ..Self::passing(text) }
     }
 
     /// A failure that every further attempt would meet too.
     #[must_use]
     pub fn lasting(text: impl Into<String>) -> Self {
-        Self { retry: false, text: text.into(), wait: None }
+        Self { retry: false, text: text.into(), wait: None, way: false }
     }
 }
 

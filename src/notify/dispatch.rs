@@ -1,55 +1,53 @@
 //! The task "outbox": hands what was committed to a channel.
 //!
-//! A mail leaves at least once: it is taken out of the outbox only after the other side has accepted it. A text to a
-//! phone leaves at most once: it is taken out before, and put back only where it is certain that it was not sent; who
-//! misses a code asks for another. Neither is sent after its end, and a server that is down is asked less and less often.
-//! The provider of faces is told as a mail is sent: at least once. The ways do not wait for each other. Nothing here
-//! writes an address, a code or a link to the log.
+//! A mail leaves at least once: it is taken out of the outbox only after the other side has accepted it. A daemon that
+//! dies sends those again whose acceptance was not on disk yet: no more than the few for each connection that `way`
+//! lets be unnoted. A text to a phone leaves at most once: it is taken out before, and put back only where it is certain
+//! that it was not sent; who misses a code asks for another. Neither is sent after its end, and a server that is down is
+//! asked less and less often. The provider of faces is told as a mail is sent: at least once. The ways do not wait for
+//! each other, and what somebody waits for goes first. What is given up is kept, and can be seen. Nothing here writes an
+//! address, a code or a link to the log.
 
-use std::sync::Arc;
+mod note;
+mod queue;
+mod run;
+mod way;
+
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 
-use crate::base::clock::{Stopwatch, plus};
-use crate::directory::message::{Body, Message, Via};
+use crate::directory::message::{Message, Via};
 use crate::notify::channel::{Channel, DeliveryError};
+use crate::store::outbox::undelivered::{self, Outcome};
 use crate::store::outbox::{self, MessageId};
-use crate::store::tx::Tx;
 use crate::store::{Store, StoreError};
 use crate::tasks::schedule::Schedule;
 use crate::tasks::{Task, Work};
 
+use note::{Note, Noted};
+use queue::Queue;
+use run::{Event, Flight, Landed, Run};
+use way::Way;
+
 /// How often the outbox is looked at; a poke does so at once.
 const PERIOD: Duration = Duration::from_secs(5);
-/// The pause after the first failure; each further one is twice as long,
-const FIRST_PAUSE: Duration = Duration::from_secs(60);
-/// The same for a code, which is soon of no use;
-const FIRST_PAUSE_OF_CODES: Duration = Duration::from_secs(5);
-/// up to this.
-const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
-/// Messages read at a time.
-const CHUNK: usize = 200;
-/// A run begins no further delivery after this time: who stops the daemon does not wait for a full outbox.
+/// A run begins no further delivery after this time, and then tells what it did.
 const LONGEST_RUN: Duration = Duration::from_secs(20);
-/// After so many failures in a row the way is taken for closed until the next run.
-const FAILURES: u32 = 3;
+/// Messages whose end has come that are given up in one commit.
+const ENDED_AT_ONCE: usize = 200;
 
 /// The dispatcher of one daemon.
 pub struct Outbox {
     store: Arc<Store>,
-    mail: Option<Arc<dyn Channel>>,
-    sms: Option<Arc<dyn Channel>>,
-    /// To the provider that compares faces.
-    face: Option<Arc<dyn Channel>>,
+    ways: Vec<Way>,
+    queue: Mutex<Queue>,
     schedule: Schedule,
-    /// Was it said already that there is no mail?
-    told_no_mail: AtomicBool,
-    /// Was it said already that there is no SMS?
-    told_no_sms: AtomicBool,
-    /// Was it said already that no provider compares faces?
-    told_no_face: AtomicBool,
+    /// The daemon stops: no delivery begins any more.
+    stopping: CancellationToken,
     /// Was it said already that some messages do not open?
     told_unreadable: AtomicBool,
 }
@@ -61,9 +59,9 @@ pub struct Tally {
     pub sent: usize,
     /// Failed, to be tried again later.
     pub failed: usize,
-    /// Refused for good, and dropped.
+    /// Refused for good, and given up.
     pub refused: usize,
-    /// Dropped because their end had come.
+    /// Given up because their end had come.
     pub expired: usize,
     /// Left for a later run: not due yet, or without a channel.
     pub waiting: usize,
@@ -71,193 +69,192 @@ pub struct Tally {
     pub unreadable: usize,
 }
 
-impl Tally {
-    fn plus(self, other: Self) -> Self {
+impl Outbox {
+    /// A dispatcher without a way out: messages wait until they expire.
+    #[must_use]
+    pub fn new(store: Arc<Store>) -> Self {
         Self {
-            sent: self.sent + other.sent,
-            failed: self.failed + other.failed,
-            refused: self.refused + other.refused,
-            expired: self.expired + other.expired,
-            waiting: self.waiting + other.waiting,
-            unreadable: self.unreadable + other.unreadable,
+            store,
+            ways: Via::ALL.iter().copied().map(Way::missing).collect(),
+            queue: Mutex::default(),
+            schedule: Schedule::every(PERIOD),
+            stopping: CancellationToken::new(),
+            told_unreadable: AtomicBool::new(false),
         }
     }
-}
 
-/// One run under way, over one of the ways.
-struct Run {
-    via: Via,
-    tally: Tally,
-    stopwatch: Stopwatch,
-    failures_in_a_row: u32,
-}
-
-impl Outbox {
-    /// A dispatcher of mail. Without a channel messages wait until they expire.
+    /// The same, with this way out, where there is a channel, and so many deliveries on it at once.
     #[must_use]
-    pub fn new(store: Arc<Store>, mail: Option<Arc<dyn Channel>>) -> Self {
-        let schedule = Schedule::every(PERIOD);
-        let (told_no_mail, told_no_sms, told_no_face, told_unreadable) = Default::default();
-        let (sms, face) = (None, None);
-        Self { store, mail, sms, face, schedule, told_no_mail, told_no_sms, told_no_face, told_unreadable }
+    pub fn with(mut self, via: Via, channel: Option<Arc<dyn Channel>>, at_once: usize) -> Self {
+        self.ways.retain(|way| way.via != via);
+        self.ways.push(Way::by(via, channel, at_once));
+        self
     }
 
-    /// The same, with a way to phones.
-    #[must_use]
-    pub fn with_sms(self, sms: Option<Arc<dyn Channel>>) -> Self {
-        Self { sms, ..self }
+    /// Begins no delivery any more: who stops the daemon does not wait for a full outbox.
+    pub fn stop(&self) {
+        self.stopping.cancel();
     }
 
-    /// The same, with a way to the provider that compares faces.
+    /// Why nothing leaves by some ways at present.
     #[must_use]
-    pub fn with_face(self, face: Option<Arc<dyn Channel>>) -> Self {
-        Self { face, ..self }
+    pub fn troubles(&self) -> Vec<String> {
+        self.ways.iter().filter_map(Way::trouble).collect()
     }
 
-    /// Delivers what is due, oldest first.
+    /// Delivers what is due.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn dispatch(&self) -> Result<Tally, StoreError> {
-        let by = |via| self.dispatch_by(via);
-        let (mail, sms, face) = tokio::join!(by(Via::Mail), by(Via::Sms), by(Via::Face));
-        Ok(mail?.plus(sms?).plus(face?))
-    }
-
-    async fn dispatch_by(&self, via: Via) -> Result<Tally, StoreError> {
-        let mut run = Run { via, tally: Tally::default(), stopwatch: Stopwatch::start(), failures_in_a_row: 0 };
-        let mut after = None;
+        self.queue().begin();
+        let mut run = Run::start();
         loop {
-            let page = outbox::page(&self.store.view(), after, CHUNK)?;
-            let Some((last, _)) = page.last() else { break };
-            after = Some(*last);
-            for (id, message) in page {
-                match message {
-                    Ok(message) if message.via() == via => self.handle(&mut run, id, message).await?,
-                    Ok(_) => {}
-                    // Which way it would go nobody knows; one of them counts it.
-                    Err(error) if via == Via::Mail => {
-                        run.tally.unreadable += 1;
-                        self.tell_unreadable(&error);
-                    }
-                    Err(_) => {}
-                }
+            if self.goes_on(&run)
+                && let Err(error) = self.begin_due(&mut run).await
+            {
+                run.failure = Some(error);
+            }
+            run.write_notes(&self.store);
+            if run.is_at_end() {
+                return self.end(run).await;
+            }
+            match run.step().await {
+                Event::Landed(flight, landed) => self.land(&mut run, *flight, landed),
+                Event::Noted(notes) => self.settle(&notes),
+                Event::Nothing => {}
             }
         }
+    }
+
+    async fn end(&self, mut run: Run) -> Result<Tally, StoreError> {
+        if let Some(error) = run.failure.take() {
+            self.queue().forget();
+            return Err(error);
+        }
+        if run.tally.refused > 0 || run.tally.expired > 0 {
+            while self.store.write(undelivered::trim).await? {}
+        }
+        (run.tally.waiting, run.tally.unreadable) = self.queue().count();
         Ok(run.tally)
     }
 
-    async fn handle(&self, run: &mut Run, id: MessageId, message: Message) -> Result<(), StoreError> {
-        let now = self.store.clock().now();
-        if message.expires_at <= now {
-            run.tally.expired += 1;
-            tell(&message, "a message was dropped: its end came before it could be sent");
-            return self.remove(id).await;
-        }
-        let channel = match run.via {
-            Via::Mail => &self.mail,
-            Via::Sms => &self.sms,
-            Via::Face => &self.face,
-            // Its own tasks deliver to webhooks, in order.
-            Via::Webhook => &None,
-        };
-        let Some(channel) = channel else {
-            run.tally.waiting += 1;
-            self.tell_no_channel(run.via);
-            return Ok(());
-        };
-        let closed = run.failures_in_a_row >= FAILURES || run.stopwatch.elapsed() >= LONGEST_RUN;
-        if message.due_at > now || closed {
-            run.tally.waiting += 1;
-            return Ok(());
-        }
-        if run.via == Via::Sms {
-            // What comes of it may never be known: a daemon that starts again does not send it again.
-            self.remove(id).await?;
-        }
-        match channel.deliver(&message).await {
-            Ok(()) => self.sent(run, id, &message).await,
-            Err(error) if error.retry => self.failed(run, id, message, &error).await,
-            Err(error) => self.refused(run, id, &message, &error).await,
-        }
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn sent(&self, run: &mut Run, id: MessageId, message: &Message) -> Result<(), StoreError> {
-        run.failures_in_a_row = 0;
-        run.tally.sent += 1;
-        self.remove_after(run.via, id).await?;
-        tracing::info!(
-            message.kind = message.body.kind(),
-            user.id = message.user.map(tracing::field::display),
-            "a message was sent"
-        );
+    fn goes_on(&self, run: &Run) -> bool {
+        run.failure.is_none() && !self.stopping.is_cancelled() && run.stopwatch.elapsed() < LONGEST_RUN
+    }
+
+    /// Reads what is new, and begins with as much of what is due as each way takes.
+    async fn begin_due(&self, run: &mut Run) -> Result<(), StoreError> {
+        while self.queue().read(&self.store, |error| self.tell_unreadable(error))? {
+            // There may be very many: others run meanwhile.
+            tokio::task::yield_now().await;
+        }
+        let now = self.store.clock().now();
+        for way in &self.ways {
+            while run.notes() < ENDED_AT_ONCE
+                && let Some(id) = self.next_ended(way, now)
+            {
+                self.expire(run, way, id)?;
+            }
+            let Some(channel) = &way.channel else {
+                if self.queue().has(way.via) {
+                    way.tell_missing();
+                }
+                continue;
+            };
+            while let Some(id) = self.next(run, way, now) {
+                let Some(message) = self.open(id)? else { continue };
+                let flight = Flight { via: way.via, id, message };
+                run.begin(&self.store, channel.clone(), flight, way.is_at_most_once());
+            }
+        }
         Ok(())
     }
 
-    async fn failed(
-        &self,
-        run: &mut Run,
-        id: MessageId,
-        message: Message,
-        error: &DeliveryError,
-    ) -> Result<(), StoreError> {
-        run.failures_in_a_row += 1;
+    fn next(&self, run: &Run, way: &Way, now: Timestamp) -> Option<MessageId> {
+        let (under_way, unnoted) = run.counts(way.via);
+        let others_too = way.admits(now, under_way, unnoted)?;
+        self.queue().next(way.via, now, others_too)
+    }
+
+    fn next_ended(&self, way: &Way, now: Timestamp) -> Option<MessageId> {
+        self.queue().next_ended(way.via, now)
+    }
+
+    /// A message that was handed out, where it still is in the outbox.
+    fn open(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
+        match outbox::get(&self.store.view(), id) {
+            Ok(Some(message)) => return Ok(Some(message)),
+            Ok(None) => self.queue().settle(id),
+            Err(error @ (StoreError::Record(_) | StoreError::Key(_))) => {
+                self.queue().spoiled(id);
+                self.tell_unreadable(&error);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(None)
+    }
+
+    fn expire(&self, run: &mut Run, way: &Way, id: MessageId) -> Result<(), StoreError> {
+        let Some(message) = self.open(id)? else { return Ok(()) };
+        run.tally.expired += 1;
+        tell(&message, "a message was given up: its end came before it could be sent");
+        let note = Note::GivenUp(Box::new(message), Outcome::Expired);
+        run.note(Noted { via: way.via, id, taken_out: false, flown: false, note });
+        Ok(())
+    }
+
+    /// Notes what came of a delivery.
+    fn land(&self, run: &mut Run, flight: Flight, landed: Landed) {
+        let Some(way) = self.ways.iter().find(|way| way.via == flight.via) else { return };
+        let Landed::Told(told) = landed else {
+            run.forget(way.via);
+            return self.queue().settle(flight.id);
+        };
+        let note = match told {
+            Ok(()) => sent(run, way, &flight.message),
+            Err(error) if error.retry => self.failed(run, way, &flight.message, &error),
+            Err(error) => refused(run, way, &flight.message, &error),
+        };
+        if matches!(note, Note::Sent) && way.is_at_most_once() {
+            // It was taken out before: there is nothing to note.
+            run.forget(way.via);
+            return self.queue().settle(flight.id);
+        }
+        run.note(Noted::of(&flight, way.is_at_most_once(), note));
+    }
+
+    fn failed(&self, run: &mut Run, way: &Way, message: &Message, error: &DeliveryError) -> Note {
+        let now = self.store.clock().now();
         run.tally.failed += 1;
-        let attempts = message.attempts.saturating_add(1);
-        let due_at = next_attempt(self.store.clock().now(), attempts, &message.body, error.wait);
+        if error.way {
+            way.failed(now, &error.text)
+        } else {
+            way.is_open()
+        }
+        let later = note::put_off(message.clone(), error, now);
         tracing::warn!(
             message.kind = message.body.kind(),
             user.id = message.user.map(tracing::field::display),
-            message.attempts = attempts,
-            "a message could not be sent and is tried again at {due_at}: {error}"
+            message.attempts = later.attempts,
+            "a message could not be sent and is tried again at {}: {error}",
+            later.due_at
         );
-        let by_sms = run.via == Via::Sms;
-        let put_off = move |tx: &mut Tx<'_>| -> Result<(), StoreError> {
-            // Whoever took a mail out meanwhile had a reason; a text was taken out by us.
-            let message = if by_sms { Some(message.clone()) } else { outbox::get(tx, id)? };
-            let Some(message) = message else { return Ok(()) };
-            outbox::put(tx, id, &Message { attempts, due_at, ..message })
-        };
-        self.store.write(put_off).await
+        Note::PutOff(Box::new(later))
     }
 
-    async fn refused(
-        &self,
-        run: &mut Run,
-        id: MessageId,
-        message: &Message,
-        error: &DeliveryError,
-    ) -> Result<(), StoreError> {
-        // The way is open: the other side looked at the message.
-        run.failures_in_a_row = 0;
-        run.tally.refused += 1;
-        tell(message, &format!("a message was given up: {error}"));
-        self.remove_after(run.via, id).await
-    }
-
-    /// Takes out what was handed over, where that was not done before.
-    async fn remove_after(&self, via: Via, id: MessageId) -> Result<(), StoreError> {
-        if via == Via::Sms { Ok(()) } else { self.remove(id).await }
-    }
-
-    async fn remove(&self, id: MessageId) -> Result<(), StoreError> {
-        self.store
-            .write(move |tx: &mut Tx<'_>| {
-                outbox::remove(tx, id);
-                Ok(())
-            })
-            .await
-    }
-
-    fn tell_no_channel(&self, via: Via) {
-        let (told, what) = match via {
-            Via::Mail => (&self.told_no_mail, "mail"),
-            Via::Sms => (&self.told_no_sms, "SMS"),
-            Via::Face => (&self.told_no_face, "provider of faces"),
-            Via::Webhook => return,
-        };
-        if !told.swap(true, Ordering::Relaxed) {
-            tracing::warn!("there are messages to send, but no {what} is configured: they wait until they expire");
+    /// What was noted is on disk.
+    fn settle(&self, notes: &[Noted]) {
+        let mut queue = self.queue();
+        for Noted { id, note, .. } in notes {
+            match note {
+                Note::PutOff(message) => queue.put_back(*id, message),
+                Note::Sent | Note::GivenUp(..) => queue.settle(*id),
+            }
         }
     }
 
@@ -280,19 +277,34 @@ impl Task for Outbox {
     fn run(&self) -> Work<'_, Result<String, String>> {
         Box::pin(async {
             let tally = self.dispatch().await.map_err(|error| error.to_string())?;
-            Ok(format!(
+            let counts = format!(
                 "{} sent, {} failed for now, {} refused, {} expired, {} waiting, {} unreadable",
                 tally.sent, tally.failed, tally.refused, tally.expired, tally.waiting, tally.unreadable
-            ))
+            );
+            Ok([vec![counts], self.troubles()].concat().join("; "))
         })
     }
 }
 
-/// When a message that has failed so often is tried again, where the other side asks for this wait or none.
-fn next_attempt(now: Timestamp, attempts: u32, body: &Body, wait: Option<Duration>) -> Timestamp {
-    let first = if matches!(body, Body::Code { .. }) { FIRST_PAUSE_OF_CODES } else { FIRST_PAUSE };
-    let pause = first.saturating_mul(2_u32.saturating_pow(attempts.saturating_sub(1)));
-    plus(now, pause.max(wait.unwrap_or_default()).min(LONGEST_PAUSE))
+fn sent(run: &mut Run, way: &Way, message: &Message) -> Note {
+    way.is_open();
+    run.tally.sent += 1;
+    tracing::info!(
+        message.kind = message.body.kind(),
+        user.id = message.user.map(tracing::field::display),
+        "a message was sent"
+    );
+    Note::Sent
+}
+
+fn refused(run: &mut Run, way: &Way, message: &Message, error: &DeliveryError) -> Note {
+    // The other side looked at the message.
+    way.is_open();
+    run.tally.refused += 1;
+    tell(message, &format!("a message was given up: {error}"));
+    let attempts = message.attempts.saturating_add(1);
+    let message = Message { attempts, last_error: Some(error.text.clone()), ..message.clone() };
+    Note::GivenUp(Box::new(message), Outcome::Refused)
 }
 
 fn tell(message: &Message, what: &str) {

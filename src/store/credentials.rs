@@ -317,16 +317,8 @@ pub fn remove_factor(tx: &mut Tx<'_>, user: UserId, id: FactorId) -> Result<(), 
 }
 
 fn forget_face(now: Timestamp, user: UserId, subject: String) -> Message {
-    Message {
-        created_at: now,
-        expires_at: plus(now, FORGET_WITHIN),
-        user: Some(user),
-        to: String::new(),
-        name: String::new(),
-        body: Body::ForgetFace { subject },
-        attempts: 0,
-        due_at: now,
-    }
+    let message = Message::to_address("", Body::ForgetFace { subject }, now, plus(now, FORGET_WITHIN));
+    Message { user: Some(user), ..message }
 }
 
 /// Forgets everything of a user.

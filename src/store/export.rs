@@ -59,6 +59,7 @@ pub(super) const EXPORTED: &[(Space, Form)] = &[
     (Space::SigningKey, Form::Record),
     (Space::Ending, Form::Key),
     (Space::Outbox, Form::Sealed),
+    (Space::OutboxFailed, Form::Sealed),
     (Space::Alarm, Form::Record),
     (Space::Webhook, Form::Record),
     (Space::Run, Form::Record),

@@ -1,4 +1,7 @@
 //! The outbox: messages written in the commit that causes them, sealed, and sent after it.
+//!
+//! Numbers grow: who has read up to one finds whatever is new behind it. A message that is changed from outside the
+//! dispatcher (tried again, dropped) raises a count besides, so that it is read again.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,12 +15,17 @@ use crate::store::engine::{KeyRange, Order};
 use crate::store::keys::Space;
 use crate::store::tx::{Reads, Tx, get_record};
 
+pub mod undelivered;
+
 /// A message's place in the outbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct MessageId(pub u64);
 
 /// A message and its place; the error says why it does not open.
 pub type Opened = (MessageId, Result<Message, StoreError>);
+
+/// The row that counts changes from outside the dispatcher.
+const CHANGES: &[u8] = b"outbox-changes";
 
 fn key(id: MessageId) -> Vec<u8> {
     Space::Outbox.key(&[&id.0.to_be_bytes()])
@@ -99,6 +107,14 @@ pub fn get(reads: &dyn Reads, id: MessageId) -> Result<Option<Message>, StoreErr
     reads.get(&key(id))?.map(|sealed| open(reads, &key(id), &sealed)).transpose()
 }
 
+/// Is a message still in the outbox, whether it opens or not?
+///
+/// # Errors
+/// When the store cannot read.
+pub fn is_there(reads: &dyn Reads, id: MessageId) -> Result<bool, StoreError> {
+    Ok(reads.get(&key(id))?.is_some())
+}
+
 fn open(reads: &dyn Reads, key: &[u8], sealed: &[u8]) -> Result<Message, StoreError> {
     let plain = reads.sealer().open(key, sealed)?;
     serde_json::from_slice(&plain).map_err(|error| StoreError::Record(error.to_string()))
@@ -107,4 +123,72 @@ fn open(reads: &dyn Reads, key: &[u8], sealed: &[u8]) -> Result<Message, StoreEr
 /// Takes a message out, once it is sent or of no use.
 pub fn remove(tx: &mut Tx<'_>, id: MessageId) {
     tx.remove(key(id));
+}
+
+/// How often messages were changed from outside the dispatcher.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn changes(reads: &dyn Reads) -> Result<u64, StoreError> {
+    Ok(get_record(reads, &Space::Meta.key(&[CHANGES]))?.unwrap_or(0))
+}
+
+/// Has the dispatcher read the outbox again.
+fn changed(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let count = changes(tx)?.wrapping_add(1);
+    tx.put_record(Space::Meta.key(&[CHANGES]), &count)
+}
+
+/// What came of a person's wish about one message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wished {
+    /// It is done.
+    Done,
+    /// There is no such message.
+    Unknown,
+    /// The message's end has come: it is of no use to anybody.
+    Over,
+}
+
+/// Has a message tried again as soon as possible, whether it waits or was given up.
+///
+/// # Errors
+/// When the store cannot read, or the message does not open.
+pub fn retry(tx: &mut Tx<'_>, id: MessageId) -> Result<Wished, StoreError> {
+    let given_up = undelivered::get(tx, id)?;
+    let message = match &given_up {
+        Some(given_up) => given_up.message.clone(),
+        None => match get(tx, id)? {
+            Some(message) => message,
+            None => return Ok(Wished::Unknown),
+        },
+    };
+    if message.expires_at <= tx.now() {
+        return Ok(Wished::Over);
+    }
+    if let Some(given_up) = given_up {
+        undelivered::remove(tx, id, &given_up);
+    }
+    let due_at = tx.now();
+    put(tx, id, &Message { due_at, ..message })?;
+    changed(tx)?;
+    Ok(Wished::Done)
+}
+
+/// Takes a message out unsent, whether it waits or was given up; one that is under way just now still arrives.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn discard(tx: &mut Tx<'_>, id: MessageId) -> Result<Wished, StoreError> {
+    if let Some(given_up) = undelivered::get(tx, id)? {
+        undelivered::remove(tx, id, &given_up);
+        return Ok(Wished::Done);
+    }
+    // One that does not open is dropped like any other.
+    if !is_there(tx, id)? {
+        return Ok(Wished::Unknown);
+    }
+    remove(tx, id);
+    changed(tx)?;
+    Ok(Wished::Done)
 }

@@ -49,7 +49,7 @@ pub async fn finish(store: &Store, author: &Author) -> Result<Option<usize>, Sto
 
 async fn seal_anew(store: &Store, author: &Author) -> Result<usize, StoreError> {
     let mut values = 0_usize;
-    for space in [Space::Factor, Space::SigningKey, Space::Outbox] {
+    for space in [Space::Factor, Space::SigningKey, Space::Outbox, Space::OutboxFailed] {
         let mut after: Option<Bytes> = None;
         loop {
             let from = after.clone();
@@ -139,18 +139,7 @@ mod tests {
                 Factor { id, name: "app".to_owned(), created_at: tx.now(), confirmed: true, used_at: None, kind };
             credentials::put_factor(tx, user, &factor)?;
             for _ in 0..MESSAGES {
-                let (created_at, body) = (tx.now(), Body::PasswordChanged);
-                let (to, name) = ("ada@example.org".to_owned(), "Ada".to_owned());
-                let message = Message {
-                    created_at,
-                    expires_at: created_at,
-                    user: Some(user),
-                    to,
-                    name,
-                    body,
-                    attempts: 0,
-                    due_at: created_at,
-                };
+                let message = Message::to_address("ada@example.org", Body::PasswordChanged, tx.now(), tx.now());
                 outbox::push(tx, &message)?;
             }
             Ok::<_, WriteError>((user, id))

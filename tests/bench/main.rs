@@ -1,6 +1,6 @@
 //! The figures, each a ratio with both sides measured in one run: `cargo bench`, or `cargo bench -- NAME`.
 //!
-//! Figures: `logins`, `forgotten`, `sessions`, `scim`, `ldap`, `store`. They need `slapd` (see `tests/run`) and print a table; they are not
+//! Figures: `logins`, `forgotten`, `mails`, `sessions`, `scim`, `ldap`, `store`. They need `slapd` (see `tests/run`) and print a table; they are not
 //! tests. A number is of how many users those of `scim`, `ldap` and `store` are taken, 100,000 where none is given:
 //! `cargo bench -- store 1000000`.
 
@@ -30,6 +30,7 @@ mod harness {
 }
 mod ldap;
 mod logins;
+mod mails;
 mod scim;
 mod sessions;
 mod store;
@@ -61,6 +62,9 @@ fn main() {
     }
     if is_wanted("sessions") {
         figures.extend(sessions::figures());
+    }
+    if is_wanted("mails") {
+        figures.extend(mails::figures());
     }
     if is_wanted("scim") {
         figures.extend(scim::figures(users));

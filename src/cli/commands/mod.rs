@@ -11,6 +11,8 @@ use super::output;
 mod audit;
 mod conflict;
 mod group;
+mod mail;
+mod message;
 mod plan;
 mod sms;
 mod source;
@@ -59,6 +61,12 @@ pub(super) enum Remote {
     Audit(audit::Audit),
     /// Background work and what came of it
     Tasks,
+    /// Mail: try it
+    #[command(subcommand)]
+    Mail(mail::Mail),
+    /// Messages that wait, or were given up
+    #[command(subcommand)]
+    Message(message::Message),
     /// Codes to phones
     #[command(subcommand)]
     Sms(sms::Sms),
@@ -93,6 +101,8 @@ pub(super) async fn run(remote: Remote, client: &Client, json: bool) -> anyhow::
         Remote::Source(source) => source::run(source, client, json).await,
         Remote::Plan(plan) => plan::run(plan, client, json).await,
         Remote::Conflict(conflict) => conflict::run(conflict, client, json).await,
+        Remote::Mail(mail) => mail::run(mail, client, json).await,
+        Remote::Message(message) => message::run(message, client, json).await,
         Remote::Sms(sms) => sms::run(sms, client, json).await,
         Remote::Webhook(webhook) => webhook::run(webhook, client, json).await,
         Remote::Alarm(alarm) => webhook::alarms(alarm, client, json).await,

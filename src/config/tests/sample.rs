@@ -30,6 +30,8 @@ fn uncommented(desk: &Desk, secrets_in_files: bool) -> String {
     let long = desk.write("long", &"x".repeat(32), 0o600);
     let key = desk.write("key.pem", super::face::PUBLIC, 0o644);
     let pem = desk.write("ca.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", 0o644);
+    let templates = desk.folder.path().join("templates");
+    std::fs::create_dir_all(&templates).unwrap();
     let mut text = String::new();
     for line in SAMPLE.lines() {
         let line = match line.strip_prefix('#') {
@@ -50,6 +52,7 @@ fn uncommented(desk: &Desk, secrets_in_files: bool) -> String {
             "public_key_file" if !secrets_in_files => format!("public_key_file = {key:?}"),
             "key_file" | "public_key_file" => String::new(),
             "ca_file" => format!("ca_file = {pem:?}"),
+            "templates" => format!("templates = {templates:?}"),
             _ => line.to_owned(),
         };
         text.push_str(&line);

@@ -18,6 +18,7 @@ pub mod journal;
 pub mod jwks;
 pub mod login;
 pub mod me;
+pub mod messages;
 pub mod organizations;
 pub mod passkey;
 pub mod password_link;
@@ -186,6 +187,10 @@ fn running() -> Vec<Route> {
         route(Method::GET, "/api/v1/audit/export", holder(P::AuditView), audit::export),
         route(Method::GET, "/api/v1/backup", holder(P::StoreBackup), backup::backup),
         route(Method::GET, "/api/v1/export", holder(P::StoreBackup), backup::export),
+        route(Method::GET, "/api/v1/messages", holder(P::MessagesView), messages::list),
+        route(Method::POST, "/api/v1/messages/{message}/retry", holder(P::MessagesManage), messages::retry),
+        route(Method::DELETE, "/api/v1/messages/{message}", holder(P::MessagesManage), messages::discard),
+        route(Method::POST, "/api/v1/mail/test", holder(P::MessagesTest), messages::test),
         route(Method::POST, "/api/v1/sms/test", holder(P::MessagesTest), sms::test),
         route(Method::GET, "/api/v1/alarms", holder(P::AlarmsView), alarms::list),
         route(Method::GET, "/api/v1/webhooks", holder(P::AlarmsView), webhooks::list),

@@ -6,12 +6,15 @@ use std::sync::{Mutex, MutexGuard};
 use jiff::SignedDuration;
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::note::{LONGEST_PAUSE, next_attempt};
+use super::queue::CHUNK;
 use super::*;
-use crate::base::clock::Clock;
+use crate::base::clock::{Clock, plus};
 use crate::base::id::UserId;
 use crate::base::rng::Rng;
-use crate::directory::message::OneTimeCode;
-use crate::notify::channel::MemoryChannel;
+use crate::directory::message::{Body, OneTimeCode};
+use crate::notify::channel::{Answer, MemoryChannel};
+use crate::store::tx::Tx;
 
 const SECRET_URL: &str = "https://id.example.org/set/mst_secret";
 const ADDRESS: &str = "ada@example.org";
@@ -23,21 +26,22 @@ fn store() -> Arc<Store> {
 
 fn outbox(store: &Arc<Store>) -> (Outbox, Arc<MemoryChannel>) {
     let channel = Arc::new(MemoryChannel::default());
-    (Outbox::new(store.clone(), Some(channel.clone())), channel)
+    (by_mail(store, channel.clone()), channel)
+}
+
+/// A dispatcher of mail that sends one at a time, so that tests see an order.
+fn by_mail(store: &Arc<Store>, channel: Arc<dyn Channel>) -> Outbox {
+    Outbox::new(store.clone()).with(Via::Mail, Some(channel), 1)
+}
+
+fn by_sms(store: &Arc<Store>, channel: Arc<dyn Channel>) -> Outbox {
+    Outbox::new(store.clone()).with(Via::Sms, Some(channel), 1)
 }
 
 async fn push(store: &Store, body: Body) -> MessageId {
     let now = store.clock().now();
-    let message = Message {
-        created_at: now,
-        expires_at: plus(now, Duration::from_secs(3 * 3_600)),
-        user: Some(UserId::new(now, store.rng())),
-        to: ADDRESS.to_owned(),
-        name: "Ada".to_owned(),
-        body,
-        attempts: 0,
-        due_at: now,
-    };
+    let message = Message::to_address(ADDRESS, body, now, plus(now, Duration::from_secs(3 * 3_600)));
+    let message = Message { user: Some(UserId::new(now, store.rng())), name: "Ada".to_owned(), ..message };
     store.write(move |tx: &mut Tx<'_>| outbox::push(tx, &message)).await.unwrap()
 }
 
@@ -145,8 +149,8 @@ async fn a_failure_puts_a_message_off_twice_as_long_each_time_up_to_an_hour() {
     };
     store.write(keep).await.unwrap();
     for (attempt, minutes) in (1..).zip([1, 2, 4, 8, 16, 32, 60, 60]) {
-        channel.fail_next(DeliveryError::passing("the mail server answered 450"));
-        assert_eq!(outbox.dispatch().await.unwrap(), Tally { failed: 1, ..Tally::default() });
+        channel.fail_next(DeliveryError::deferred("the mail server answered 450"));
+        assert_eq!(outbox.dispatch().await.unwrap(), Tally { failed: 1, waiting: 1, ..Tally::default() });
         let message = queued(&store).remove(0);
         let pause = SignedDuration::from_mins(minutes);
         assert_eq!((message.attempts, message.due_at.duration_since(store.clock().now())), (attempt, pause));
@@ -156,7 +160,10 @@ async fn a_failure_puts_a_message_off_twice_as_long_each_time_up_to_an_hour() {
     }
     assert_eq!(outbox.dispatch().await.unwrap(), Tally { sent: 1, ..Tally::default() });
     let epoch = Timestamp::UNIX_EPOCH;
-    assert_eq!(next_attempt(epoch, u32::MAX, &Body::PasswordChanged, None), plus(epoch, LONGEST_PAUSE));
+    let deferred = DeliveryError::deferred("450");
+    assert_eq!(next_attempt(epoch, u32::MAX, &Body::PasswordChanged, &deferred), plus(epoch, LONGEST_PAUSE));
+    let down = DeliveryError::passing("down");
+    assert_eq!(next_attempt(epoch, 9, &Body::PasswordChanged, &down), plus(epoch, Duration::from_secs(300)));
 }
 
 #[tokio::test]
@@ -185,13 +192,16 @@ async fn a_closed_way_is_tried_a_few_times_a_run_and_no_more() {
         push(&store, Body::PasswordChanged).await;
         channel.fail_next(DeliveryError::passing("the mail server is down"));
     }
-    assert_eq!(outbox.dispatch().await.unwrap(), Tally { failed: 3, waiting: 7, ..Tally::default() });
+    assert_eq!(outbox.dispatch().await.unwrap(), Tally { failed: 3, waiting: 10, ..Tally::default() });
+    assert!(outbox.run().await.unwrap().ends_with("the mail server is down"), "the task tells why");
+    store.clock().advance(SignedDuration::from_secs(5));
+    assert_eq!(outbox.dispatch().await.unwrap(), Tally { failed: 1, waiting: 10, ..Tally::default() });
 }
 
 #[tokio::test]
 async fn without_a_channel_messages_wait_until_they_expire_and_one_warning_is_logged() {
     let store = store();
-    let outbox = Outbox::new(store.clone(), None);
+    let outbox = Outbox::new(store.clone());
     let (log, _guard) = Log::start();
     assert_eq!(outbox.dispatch().await.unwrap(), Tally::default());
     assert!(log.text().is_empty(), "nothing to send, nothing to say: {}", log.text());
@@ -210,7 +220,7 @@ async fn without_a_channel_messages_wait_until_they_expire_and_one_warning_is_lo
 async fn a_message_that_was_taken_out_meanwhile_does_not_come_back() {
     struct Withdrawing(Arc<Store>, MessageId);
     impl Channel for Withdrawing {
-        fn deliver<'a>(&'a self, _: &'a Message) -> crate::notify::channel::Answer<'a, Result<(), DeliveryError>> {
+        fn deliver<'a>(&'a self, _: &'a Message) -> Answer<'a, Result<(), DeliveryError>> {
             Box::pin(async {
                 let id = self.1;
                 let remove = move |tx: &mut Tx<'_>| -> Result<(), StoreError> {
@@ -224,8 +234,8 @@ async fn a_message_that_was_taken_out_meanwhile_does_not_come_back() {
     }
     let store = store();
     let id = push(&store, link()).await;
-    let outbox = Outbox::new(store.clone(), Some(Arc::new(Withdrawing(store.clone(), id))));
-    assert_eq!(outbox.dispatch().await.unwrap(), Tally { failed: 1, ..Tally::default() });
+    let outbox = by_mail(&store, Arc::new(Withdrawing(store.clone(), id)));
+    assert_eq!(outbox.dispatch().await.unwrap(), Tally { failed: 1, waiting: 1, ..Tally::default() });
     assert!(queued(&store).is_empty());
 }
 
@@ -269,13 +279,13 @@ fn code(via: Via) -> Body {
 async fn each_message_goes_its_way_and_a_closed_one_holds_the_other_up_nowhere() {
     let store = store();
     let (mail, sms) = (Arc::new(MemoryChannel::default()), Arc::new(MemoryChannel::default()));
-    let outbox = Outbox::new(store.clone(), Some(mail.clone())).with_sms(Some(sms.clone()));
+    let outbox = by_mail(&store, mail.clone()).with(Via::Sms, Some(sms.clone()), 1);
     for _ in 0..4 {
         push(&store, Body::PasswordChanged).await;
         mail.fail_next(DeliveryError::passing("the mail server is down"));
     }
     push(&store, code(Via::Sms)).await;
-    assert_eq!(outbox.dispatch().await.unwrap(), Tally { sent: 1, failed: 3, waiting: 1, ..Tally::default() });
+    assert_eq!(outbox.dispatch().await.unwrap(), Tally { sent: 1, failed: 3, waiting: 4, ..Tally::default() });
     assert_eq!((mail.take().len(), sms.take().len()), (0, 1));
 }
 
@@ -294,7 +304,7 @@ async fn without_a_way_to_phones_a_text_never_goes_by_mail() {
 async fn a_text_that_may_be_under_way_when_the_daemon_ends_is_not_sent_again() {
     struct Hanging(tokio::sync::Notify);
     impl Channel for Hanging {
-        fn deliver<'a>(&'a self, _: &'a Message) -> crate::notify::channel::Answer<'a, Result<(), DeliveryError>> {
+        fn deliver<'a>(&'a self, _: &'a Message) -> Answer<'a, Result<(), DeliveryError>> {
             Box::pin(async {
                 self.0.notify_one();
                 std::future::pending().await
@@ -304,7 +314,7 @@ async fn a_text_that_may_be_under_way_when_the_daemon_ends_is_not_sent_again() {
     let store = store();
     push(&store, code(Via::Sms)).await;
     let hanging = Arc::new(Hanging(tokio::sync::Notify::new()));
-    let first = Outbox::new(store.clone(), None).with_sms(Some(hanging.clone()));
+    let first = by_sms(&store, hanging.clone());
     tokio::select! {
         _ = first.dispatch() => panic!("it hangs"),
         () = hanging.0.notified() => {}
@@ -316,13 +326,13 @@ async fn a_text_that_may_be_under_way_when_the_daemon_ends_is_not_sent_again() {
 async fn a_code_is_tried_again_soon_and_never_after_its_end() {
     let store = store();
     let sms = Arc::new(MemoryChannel::default());
-    let outbox = Outbox::new(store.clone(), None).with_sms(Some(sms.clone()));
+    let outbox = by_sms(&store, sms.clone());
     push(&store, code(Via::Sms)).await;
     let (log, _guard) = Log::start();
     sms.fail_next(DeliveryError::passing("busy"));
     sms.fail_next(DeliveryError { wait: Some(Duration::from_secs(40)), ..DeliveryError::passing("busy") });
     for pause in [5, 40] {
-        assert_eq!(outbox.dispatch().await.unwrap(), Tally { failed: 1, ..Tally::default() });
+        assert_eq!(outbox.dispatch().await.unwrap(), Tally { failed: 1, waiting: 1, ..Tally::default() });
         let message = queued(&store).remove(0);
         assert_eq!(message.due_at.duration_since(store.clock().now()), SignedDuration::from_secs(pause));
         store.clock().set(message.due_at);
@@ -337,7 +347,7 @@ async fn a_code_is_tried_again_soon_and_never_after_its_end() {
 async fn a_code_that_is_given_up_is_logged_without_code_and_number() {
     let store = store();
     let sms = Arc::new(MemoryChannel::default());
-    let outbox = Outbox::new(store.clone(), None).with_sms(Some(sms.clone()));
+    let outbox = by_sms(&store, sms.clone());
     let id = push(&store, code(Via::Sms)).await;
     let to = move |tx: &mut Tx<'_>| -> Result<(), StoreError> {
         let message = outbox::get(tx, id)?.unwrap();
@@ -349,4 +359,139 @@ async fn a_code_that_is_given_up_is_logged_without_code_and_number() {
     assert_eq!(outbox.dispatch().await.unwrap(), Tally { refused: 1, ..Tally::default() });
     let text = log.text();
     assert!(text.contains("21211") && !text.contains(CODE) && !text.contains(NUMBER), "{text}");
+}
+
+#[tokio::test]
+async fn what_somebody_waits_for_goes_before_what_is_older() {
+    let store = store();
+    let (outbox, channel) = outbox(&store);
+    for body in [Body::PasswordChanged, Body::FactorAdded, code(Via::Mail), link()] {
+        push(&store, body).await;
+    }
+    outbox.dispatch().await.unwrap();
+    let kinds: Vec<_> = channel.take().iter().map(|message| message.body.kind()).collect();
+    assert_eq!(kinds, ["code", "set_password", "password_changed", "factor_added"]);
+}
+
+/// Takes as long as the test wants: it lets a message pass when it is told to.
+struct Slow {
+    begun: tokio::sync::mpsc::UnboundedSender<&'static str>,
+    pass: tokio::sync::Semaphore,
+}
+
+impl Channel for Slow {
+    fn deliver<'a>(&'a self, message: &'a Message) -> Answer<'a, Result<(), DeliveryError>> {
+        Box::pin(async {
+            self.begun.send(message.body.kind()).unwrap();
+            // What somebody waits for passes at once.
+            if !message.body.is_urgent() {
+                self.pass.acquire().await.unwrap().forget();
+            }
+            Ok(())
+        })
+    }
+}
+
+#[tokio::test]
+async fn slow_mails_hold_up_no_code_that_comes_while_they_are_under_way() {
+    let store = store();
+    let (begun, mut beginnings) = tokio::sync::mpsc::unbounded_channel();
+    let slow = Arc::new(Slow { begun, pass: tokio::sync::Semaphore::new(0) });
+    let outbox = Outbox::new(store.clone()).with(Via::Mail, Some(slow.clone()), 3);
+    for _ in 0..5 {
+        push(&store, Body::PasswordChanged).await;
+    }
+    let watch = async {
+        assert_eq!(
+            (beginnings.recv().await, beginnings.recv().await),
+            (Some("password_changed"), Some("password_changed"))
+        );
+        push(&store, code(Via::Mail)).await;
+        assert_eq!(beginnings.recv().await, Some("code"), "it goes while two of three places are taken");
+        slow.pass.add_permits(5);
+    };
+    let (tally, ()) = tokio::join!(outbox.dispatch(), watch);
+    assert_eq!(tally.unwrap(), Tally { sent: 6, ..Tally::default() });
+}
+
+#[tokio::test]
+async fn who_stops_the_daemon_does_not_wait_for_a_full_outbox() {
+    let store = store();
+    let (begun, mut beginnings) = tokio::sync::mpsc::unbounded_channel();
+    let slow = Arc::new(Slow { begun, pass: tokio::sync::Semaphore::new(0) });
+    let outbox = Outbox::new(store.clone()).with(Via::Mail, Some(slow.clone()), 3);
+    for _ in 0..50 {
+        push(&store, Body::PasswordChanged).await;
+    }
+    let watch = async {
+        beginnings.recv().await;
+        outbox.stop();
+        slow.pass.add_permits(50);
+    };
+    let (tally, ()) = tokio::join!(outbox.dispatch(), watch);
+    assert_eq!(tally.unwrap(), Tally { sent: 2, waiting: 48, ..Tally::default() });
+}
+
+#[tokio::test]
+async fn a_greylisted_message_holds_up_no_other() {
+    let store = store();
+    let (outbox, channel) = outbox(&store);
+    for _ in 0..10 {
+        push(&store, Body::PasswordChanged).await;
+    }
+    for _ in 0..5 {
+        channel.fail_next(DeliveryError::deferred("the mail server answered 451 4.7.1"));
+    }
+    assert_eq!(outbox.dispatch().await.unwrap(), Tally { sent: 5, failed: 5, waiting: 5, ..Tally::default() });
+    let left = queued(&store);
+    assert!(left.iter().all(|message| message.last_error.as_deref() == Some("the mail server answered 451 4.7.1")));
+}
+
+#[tokio::test]
+async fn what_was_given_up_is_kept_with_its_reason_and_can_be_sent_after_all() {
+    let store = store();
+    let (outbox, channel) = outbox(&store);
+    let refused = push(&store, Body::PasswordChanged).await;
+    let expired = push(&store, Body::FactorAdded).await;
+    channel.fail_next(DeliveryError::lasting("the mail server answered 550 5.1.1"));
+    channel.fail_next(DeliveryError::deferred("the mail server answered 450 4.2.0"));
+    outbox.dispatch().await.unwrap();
+    store.write(move |tx: &mut Tx<'_>| outbox::retry(tx, refused)).await.unwrap();
+    assert_eq!(outbox.dispatch().await.unwrap(), Tally { sent: 1, waiting: 1, ..Tally::default() });
+    store.clock().advance(SignedDuration::from_hours(3));
+    assert_eq!(outbox.dispatch().await.unwrap(), Tally { expired: 1, ..Tally::default() });
+    let kept = undelivered::page(&store.view(), None, 9).unwrap();
+    let [(id, Ok(kept))] = kept.as_slice() else { panic!("one is kept") };
+    assert_eq!((*id, kept.outcome, kept.message.attempts), (expired, Outcome::Expired, 1));
+    assert_eq!(kept.message.last_error.as_deref(), Some("the mail server answered 450 4.2.0"));
+}
+
+#[tokio::test]
+async fn a_message_that_a_person_drops_or_hurries_is_dropped_or_hurried() {
+    let store = store();
+    let (outbox, channel) = outbox(&store);
+    let (first, second) = (push(&store, Body::PasswordChanged).await, push(&store, Body::FactorAdded).await);
+    for _ in 0..2 {
+        channel.fail_next(DeliveryError::deferred("busy"));
+    }
+    assert_eq!(outbox.dispatch().await.unwrap(), Tally { failed: 2, waiting: 2, ..Tally::default() });
+    store.write(move |tx: &mut Tx<'_>| outbox::discard(tx, first)).await.unwrap();
+    store.write(move |tx: &mut Tx<'_>| outbox::retry(tx, second)).await.unwrap();
+    assert_eq!(outbox.dispatch().await.unwrap(), Tally { sent: 1, ..Tally::default() });
+    assert_eq!(channel.take().first().unwrap().body.kind(), "factor_added");
+}
+
+#[tokio::test]
+async fn a_channel_that_panics_costs_one_attempt_of_one_message() {
+    struct Broken;
+    impl Channel for Broken {
+        fn deliver<'a>(&'a self, _: &'a Message) -> Answer<'a, Result<(), DeliveryError>> {
+            Box::pin(async { panic!("a channel with a bug") })
+        }
+    }
+    let store = store();
+    push(&store, Body::PasswordChanged).await;
+    let outbox = by_mail(&store, Arc::new(Broken));
+    assert_eq!(outbox.dispatch().await.unwrap(), Tally { failed: 1, waiting: 1, ..Tally::default() });
+    assert_eq!(queued(&store).first().unwrap().attempts, 1);
 }

@@ -222,12 +222,15 @@ impl Sms {
 /// What several providers said, in one error: where one of them may take it later, it is tried again then.
 fn worse(before: Option<DeliveryError>, name: &str, error: SendError) -> DeliveryError {
     let text = format!("{name}: {error}");
-    let Some(before) = before else { return DeliveryError { retry: error.retryable, text, wait: error.wait } };
+    let Some(before) = before else {
+        return DeliveryError { retry: error.retryable, wait: error.wait, ..DeliveryError::passing(text) };
+    };
     let wait = match (before.wait, error.wait) {
         (Some(before), Some(wait)) => Some(before.min(wait)),
         (before, wait) => before.or(wait),
     };
-    DeliveryError { retry: before.retry || error.retryable, text: format!("{}; {text}", before.text), wait }
+    let retry = before.retry || error.retryable;
+    DeliveryError { retry, wait, ..DeliveryError::passing(format!("{}; {text}", before.text)) }
 }
 
 impl Channel for Sms {

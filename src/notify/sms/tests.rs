@@ -55,16 +55,9 @@ fn sms(first: Says, second: Says, slow: bool) -> (Sms, Keys) {
 
 fn message(to: &str) -> Message {
     let at = Timestamp::from_second(1_000_000).unwrap();
-    Message {
-        created_at: at,
-        expires_at: plus(at, Duration::from_secs(300)),
-        user: Some(UserId::new(at, &Rng::seeded(1))),
-        to: to.to_owned(),
-        name: "Ada".to_owned(),
-        body: Body::Code { via: Via::Sms, code: OneTimeCode::new("918273"), minutes: 5 },
-        attempts: 0,
-        due_at: at,
-    }
+    let body = Body::Code { via: Via::Sms, code: OneTimeCode::new("918273"), minutes: 5 };
+    let message = Message::to_address(to, body, at, plus(at, Duration::from_secs(300)));
+    Message { user: Some(UserId::new(at, &Rng::seeded(1))), name: "Ada".to_owned(), ..message }
 }
 
 fn busy(seconds: u64) -> Result<ProviderId, SendError> {

@@ -148,7 +148,7 @@ fn mailed_code(smtpd: &Smtpd, number: usize) -> String {
     let watch = musterd::base::clock::Stopwatch::start();
     loop {
         if let Some(mail) = smtpd.mails().get(number - 1) {
-            let text = mail.text.split_once("\r\n\r\n").map_or("", |(_, text)| text);
+            let text = crate::notify::part(&mail.text, "text/plain");
             let digits = text.split(|c: char| !c.is_ascii_digit()).find(|run| run.len() == 6);
             return digits.unwrap_or_else(|| panic!("no code in {text}")).to_owned();
         }

@@ -25,7 +25,7 @@ pub(crate) struct TestDaemon {
     folder: tempfile::TempDir,
     pub(crate) base: String,
     pub(crate) clock: Clock,
-    pub(crate) inside: Kept,
+    pub(crate) inside: Arc<Inside>,
     pub(crate) first_link: Option<String>,
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
@@ -119,7 +119,7 @@ impl TestDaemon {
         });
         let (inside, first_link) = told.recv_timeout(Duration::from_secs(60)).expect("the daemon starts");
         let base = format!("http://{}", inside.settings.listen);
-        Self { folder, base, clock, inside: Kept(Some(inside)), first_link, stop, thread: Some(thread) }
+        Self { folder, base, clock, inside, first_link, stop, thread: Some(thread) }
     }
 
     /// Stops the daemon and starts another on the same folder.
@@ -212,28 +212,6 @@ impl TestDaemon {
     /// Does this session open anything?
     pub(crate) fn is_in(&self, session: &str) -> bool {
         self.with_token(session).get("/api/v1/session").status == 200
-    }
-}
-
-/// The rooms behind the routes. Some of them want a runtime when they are dropped.
-pub(crate) struct Kept(Option<Arc<Inside>>);
-
-impl std::ops::Deref for Kept {
-    type Target = Arc<Inside>;
-
-    fn deref(&self) -> &Arc<Inside> {
-        self.0.as_ref().unwrap()
-    }
-}
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let entered = runtime.enter();
-        drop(self.0.take());
-        drop(entered);
-        // A test that runs in a runtime of its own may not wait for another.
-        runtime.shutdown_background();
     }
 }
 

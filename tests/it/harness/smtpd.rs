@@ -49,6 +49,12 @@ impl Smtpd {
         files.iter().map(|path| read(path)).collect()
     }
 
+    /// How many mails there are so far.
+    pub(crate) fn count(&self) -> usize {
+        let names = std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().ends_with(".eml")).count()
+    }
+
     /// Ends the server at once, as a crash would.
     pub(crate) fn stop(&mut self) {
         let _ = self.child.kill();

@@ -11,7 +11,7 @@ use musterd::base::clock::{Clock, Stopwatch, minus};
 use musterd::base::rng::Rng;
 use musterd::base::secret::Secret;
 use musterd::directory::audit::{Author, Target};
-use musterd::directory::message::{Body, Message};
+use musterd::directory::message::{Body, Message, Via};
 use musterd::notify::dispatch::{Outbox, Tally as Mails};
 use musterd::notify::webhooks::settings::{Settings, read_key};
 use musterd::notify::webhooks::{Tally, Webhook, forget_others};
@@ -311,7 +311,7 @@ async fn mail_and_webhooks_leave_each_others_messages_alone() {
     store.write(push).await.unwrap();
     webhook.follow_and_deliver().await.unwrap();
     let channel = Arc::new(musterd::notify::channel::MemoryChannel::default());
-    let mails = Outbox::new(store.clone(), Some(channel.clone()));
+    let mails = Outbox::new(store.clone()).with(Via::Mail, Some(channel.clone()), 1);
     assert_eq!(mails.dispatch().await.unwrap(), Mails { sent: 1, ..Mails::default() });
     assert_eq!((channel.take().len(), waiting(&store)), (1, 1));
 }

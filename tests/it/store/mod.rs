@@ -41,7 +41,7 @@ pub(crate) fn tell(line: &str) {
 }
 
 /// What all pseudo-random choices of a run follow from.
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     number("MUSTERD_SEED", 17)
 }
 

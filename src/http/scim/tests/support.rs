@@ -170,6 +170,7 @@ pub(super) async fn world_with(change: impl FnOnce(&mut Setup)) -> World {
         sources: kinds.map(info).into(),
         sweep: Arc::new(Sweep::new(store.clone(), sweep())),
         driver: Arc::new(Driver::new(Vec::new(), Arc::new(Nobody), clock.clone())),
+        mails: None,
         texts: None,
         users: UserDefaults { lifetime, ..UserDefaults::default() },
         effective: Vec::new(),

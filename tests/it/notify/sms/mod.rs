@@ -56,16 +56,9 @@ fn sms(providers: Vec<Provider>) -> Sms {
 }
 
 fn code_to(number: &str) -> Message {
-    Message {
-        created_at: now(),
-        expires_at: plus(now(), Duration::from_secs(300)),
-        user: Some(UserId::new(now(), &Rng::seeded(7))),
-        to: number.to_owned(),
-        name: "Ada".to_owned(),
-        body: Body::Code { via: Via::Sms, code: OneTimeCode::new(CODE), minutes: 5 },
-        attempts: 0,
-        due_at: now(),
-    }
+    let body = Body::Code { via: Via::Sms, code: OneTimeCode::new(CODE), minutes: 5 };
+    let message = Message::to_address(number, body, now(), plus(now(), Duration::from_secs(300)));
+    Message { user: Some(UserId::new(now(), &Rng::seeded(7))), name: "Ada".to_owned(), ..message }
 }
 
 async fn deliver(providers: Vec<Provider>) -> Result<(), DeliveryError> {
