@@ -35,7 +35,11 @@ use crate::http::scim::journal;
 use crate::http::scim::pages::Pages;
 use crate::http::serve::Listeners;
 use crate::http::state::{Inside, SourceInfo, SourceKind};
+use crate::lifecycle::clock::ClockWatch;
+use crate::lifecycle::notices::Notices;
+use crate::lifecycle::settings::Settings as Lifecycle;
 use crate::lifecycle::sweep::Sweep;
+use crate::lifecycle::upkeep::Upkeep;
 use crate::notify::channel::Channel;
 use crate::notify::dispatch::Outbox;
 use crate::notify::mail::Mail;
@@ -116,12 +120,14 @@ impl Daemon {
         });
         let jwt = Arc::new(Signer::new(store.clone(), jwt, http.public_url.clone()));
         jwt.keep_keys().await.map_err(|error| error.to_string())?;
-        let sweep = Arc::new(Sweep::new(store.clone(), lifecycle));
+        let lifecycle = Arc::new(lifecycle);
+        let sweep = Arc::new(Sweep::new(store.clone(), lifecycle.clone()));
         sms.iter().for_each(|sms| sms.note_certificates(&seen));
         face.iter().for_each(|face| face.note_certificates(&seen));
         let (ways, mail) = ((sms.clone(), face), mail_channel(mail.as_ref(), product)?);
         let watching = Watching::begin(watched, &store, seen, mail.clone()).await?;
-        let mut work: Vec<Arc<dyn Task>> = vec![sweep.clone(), Arc::new(outbox(&store, mail, ways))];
+        let mut work = lives(&store, &lifecycle, &sweep);
+        work.push(Arc::new(outbox(&store, mail, ways)));
         work.extend(watching.work());
         if jwt.settings.enabled {
             work.push(jwt.clone());
@@ -190,6 +196,16 @@ impl Daemon {
         let ((), driven, (), ()) = tokio::join!(serving, driving, watching, keeping);
         driven
     }
+}
+
+/// What is done for the life of accounts. The clock is looked at first.
+fn lives(store: &Arc<Store>, settings: &Arc<Lifecycle>, sweep: &Arc<Sweep>) -> Vec<Arc<dyn Task>> {
+    vec![
+        Arc::new(ClockWatch::new(store.clone())),
+        Arc::new(Notices::new(store.clone(), settings.clone())),
+        sweep.clone(),
+        Arc::new(Upkeep::new(store.clone(), settings.clone())),
+    ]
 }
 
 /// Passkeys, where the settings want them and browsers would use them at the public address.

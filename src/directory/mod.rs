@@ -15,6 +15,7 @@ pub mod group;
 pub mod journal;
 pub mod login;
 pub mod message;
+pub mod notice;
 pub mod organization;
 pub mod passkey;
 pub mod password;
