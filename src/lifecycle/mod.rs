@@ -10,3 +10,6 @@ pub mod settings;
 pub mod sweep;
 pub mod upcoming;
 pub mod upkeep;
+
+#[cfg(test)]
+mod tests;

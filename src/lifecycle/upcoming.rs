@@ -1,7 +1,7 @@
 //! What lies ahead if nobody comes and nothing changes: who is told what and when, who is disabled when and why, and
 //! whether the guard would hold it. By the rules, the plan and the guard of the real runs; writes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -18,6 +18,7 @@ use crate::directory::plan::{Cause, PlanItem};
 use crate::store::clock::Paused;
 use crate::store::tx::Reads;
 use crate::store::{StoreError, clock, notices as rows, tasks};
+use crate::sync::guard::{self, Loss, Lost};
 
 /// Most notices, and most users to disable, that are listed.
 const LISTED: usize = 10_000;
@@ -80,11 +81,16 @@ impl Sweep {
         let (view, from) = (self.view(), self.now());
         let until = plus(from, ahead);
         let look = Look { reads: &view, settings: self.settings() };
+        let mut sweeps = self.coming_sweeps(&look, from, until)?;
         let mut notices = coming_notices(&look, from, until)?;
+        // Who is out is told nothing any more.
+        let applied = sweeps.iter().filter(|sweep| sweep.would_be_held.is_none());
+        let out = applied.flat_map(|sweep| sweep.items.iter().filter_map(|item| Some((item.user?, sweep.at))));
+        let out: BTreeMap<UserId, Timestamp> = out.collect();
+        notices.retain(|notice| out.get(&notice.user).is_none_or(|out| notice.at <= *out));
         notices.sort_by(|one, other| (one.at, &one.label, one.about).cmp(&(other.at, &other.label, other.about)));
         let mut more = notices.len().saturating_sub(LISTED);
         notices.truncate(LISTED);
-        let mut sweeps = self.coming_sweeps(&look, from, until)?;
         let mut room = LISTED;
         for sweep in &mut sweeps {
             more = more.saturating_add(sweep.items.len().saturating_sub(room));
@@ -97,36 +103,16 @@ impl Sweep {
 
     fn coming_sweeps(&self, look: &Look<'_>, from: Timestamp, until: Timestamp) -> Result<Vec<Disabling>, StoreError> {
         let mut by_time = self.by_sweep(look, from, until)?;
-        let mut coming: Vec<Disabling> = Vec::new();
-        // Who waits for a person is in every later plan; an administrator who is out is nobody who stays.
-        let (mut waiting, mut out): (Vec<Person>, Vec<Person>) = (Vec::new(), Vec::new());
-        let mut lost: Vec<(Timestamp, usize)> = Vec::new();
+        let mut ahead = Ahead::default();
         while let Some((at, people)) = by_time.pop_first() {
-            let new: Vec<UserId> = people.iter().map(|person| person.user.id).collect();
-            let all: Vec<Person> = people.into_iter().chain(waiting.clone()).chain(out.clone()).collect();
-            let mut draft = self.draft(look.reads, &all, at)?;
-            let is_out = |id: Option<UserId>| out.iter().any(|person| Some(person.user.id) == id);
-            draft.items.retain(|item| !is_out(item.user));
-            let day_before = at.checked_sub(SignedDuration::from_hours(24)).unwrap_or(Timestamp::MIN);
-            let recent = lost.iter().filter(|(when, _)| *when > day_before).map(|(_, lost)| lost).sum::<usize>();
-            let own = draft.items.len();
-            draft.counts.disable = own.saturating_add(recent);
-            let held = if own == 0 { None } else { self.pass().must_be_held_at(&Cause::Sweep, &draft, None, at)? };
-            draft.items.retain(|item| item.user.is_some_and(|user| new.contains(&user)));
-            if draft.items.is_empty() {
-                continue;
+            let waits_for_a_day_to_pass = ahead.sweep(self, look.reads, at, people)?;
+            let later = at.checked_add(SignedDuration::from_hours(1)).ok().filter(|_| waits_for_a_day_to_pass);
+            let again = later.and_then(|later| self.settings().schedule.first_from(Some(at), later));
+            if let Some(again) = again.filter(|again| *again <= until) {
+                by_time.entry(again).or_default();
             }
-            if held.is_some() {
-                waiting = all.into_iter().filter(|person| !is_out(Some(person.user.id))).collect();
-            } else {
-                lost.push((at, own));
-                out.extend(all.into_iter().filter(|person| person.user.is_system_admin()));
-                out.dedup_by_key(|person| person.user.id);
-                waiting.clear();
-            }
-            coming.push(Disabling { at, items: draft.items, would_be_held: held });
         }
-        Ok(coming)
+        Ok(ahead.coming)
     }
 
     /// Who is due by then, by the sweep that finds them so.
@@ -152,6 +138,57 @@ impl Sweep {
             }
         }
         Ok(by_time)
+    }
+}
+
+/// Sweeps that are foreseen, one after the other.
+#[derive(Default)]
+struct Ahead {
+    coming: Vec<Disabling>,
+    /// Who waits for a person is in every later plan.
+    waiting: Vec<Person>,
+    /// An administrator who is out is nobody who stays.
+    out: Vec<Person>,
+    /// How many each took away.
+    lost: Vec<(Timestamp, usize)>,
+}
+
+impl Ahead {
+    /// The sweep at `at`, of which these are newly due. `true`: it is held only for what the last day took away.
+    fn sweep(
+        &mut self,
+        sweep: &Sweep,
+        reads: &dyn Reads,
+        at: Timestamp,
+        people: Vec<Person>,
+    ) -> Result<bool, StoreError> {
+        let new: BTreeSet<UserId> = people.iter().map(|person| person.user.id).collect();
+        let all: Vec<Person> = people.into_iter().chain(self.waiting.drain(..)).chain(self.out.clone()).collect();
+        let mut draft = sweep.draft(reads, &all, at)?;
+        let out: BTreeSet<UserId> = self.out.iter().map(|person| person.user.id).collect();
+        draft.items.retain(|item| item.user.is_some_and(|user| !out.contains(&user)));
+        let own = draft.items.len();
+        if own == 0 {
+            return Ok(false);
+        }
+        let day_before = at.checked_sub(SignedDuration::from_hours(24)).unwrap_or(Timestamp::MIN);
+        let recent = self.lost.iter().filter(|(when, _)| *when >= day_before).map(|(_, lost)| lost).sum::<usize>();
+        draft.counts.disable = own.saturating_add(recent);
+        let held = sweep.pass().must_be_held_at(&Cause::Sweep, &draft, None, at)?;
+        if held.is_none() {
+            self.lost.push((at, own));
+            let admins = all.into_iter().filter(|person| person.user.is_system_admin());
+            self.out.extend(admins.filter(|person| !out.contains(&person.user.id)));
+            self.coming.push(Disabling { at, items: draft.items, would_be_held: None });
+            return Ok(false);
+        }
+        self.waiting = all.into_iter().filter(|person| !out.contains(&person.user.id)).collect();
+        let alone = Loss { what: Lost::Users, lost: own, of: draft.active, read: None };
+        draft.items.retain(|item| item.user.is_some_and(|user| new.contains(&user)));
+        if !draft.items.is_empty() {
+            self.coming.push(Disabling { at, items: draft.items, would_be_held: held });
+        }
+        Ok(guard::must_be_held(alone, sweep.settings().budget).is_none())
     }
 }
 
