@@ -25,6 +25,9 @@ use schedule::Schedule;
 /// Work under way when the daemon stops gets this long to end.
 const LAST_WORD: Duration = Duration::from_secs(20);
 
+/// The tick follows the clock, and stands still for as long as that was set back: what is due is looked for anyway.
+const LOOK_ANYWAY: Duration = Duration::from_secs(5);
+
 /// A future that a task gives back.
 pub type Work<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -126,6 +129,7 @@ impl Driver {
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = self.wake.notified() => {}
+                () = tokio::time::sleep(LOOK_ANYWAY) => {}
                 Some(_) = under_way.join_next() => {}
             }
             for task in self.due() {
