@@ -99,23 +99,31 @@ pub async fn check(store: &Store) -> Result<Option<Paused>, StoreError> {
     let before = clock::get(&store.view())?;
     let now = store.clock().now();
     let after = look(before.as_ref(), now, store.clock().uptime().as_ref());
-    let was_paused = before.as_ref().and_then(|before| before.paused.as_ref());
     let is_news = before.as_ref().is_none_or(|before| {
         let noted = now.duration_since(before.seen).abs() < SignedDuration::from_secs(600);
         before.paused.is_some() != after.paused.is_some() || after.paused.is_none() && !noted
     });
-    if is_news {
-        let watch = after.clone();
-        store.write::<_, StoreError>(move |tx: &mut Tx<'_>| clock::put(tx, &watch)).await?;
-    }
-    match (was_paused, &after.paused) {
-        (None, Some(paused)) => {
+    if is_news { note(store).await } else { Ok(after.paused) }
+}
+
+/// Looks and notes in one transaction, so that of several who look at once one tells what is new.
+async fn note(store: &Store) -> Result<Option<Paused>, StoreError> {
+    let uptime = store.clock().uptime();
+    let write = move |tx: &mut Tx<'_>| {
+        let before = clock::get(tx)?;
+        let after = look(before.as_ref(), tx.now(), uptime.as_ref());
+        clock::put(tx, &after)?;
+        Ok::<_, StoreError>((before.is_some_and(|before| before.paused.is_some()), after.paused))
+    };
+    let (was_paused, paused) = store.write(write).await?;
+    match &paused {
+        Some(paused) if !was_paused => {
             tracing::error!("the clock is in doubt; sweep, notices and upkeep are paused: {}", paused.why);
         }
-        (Some(_), None) => tracing::info!("the clock is right again; sweep, notices and upkeep go on"),
+        None if was_paused => tracing::info!("the clock is right again; sweep, notices and upkeep go on"),
         _ => {}
     }
-    Ok(after.paused)
+    Ok(paused)
 }
 
 /// Believes the clock because a person says so, and tells the audit trail.

@@ -22,13 +22,15 @@ const PURGED: usize = 5_000;
 pub struct Upkeep {
     store: Arc<Store>,
     settings: Arc<Settings>,
+    schedule: Schedule,
 }
 
 impl Upkeep {
     /// The upkeep of this store.
     #[must_use]
     pub fn new(store: Arc<Store>, settings: Arc<Settings>) -> Self {
-        Self { store, settings }
+        let schedule = settings.upkeep.clone();
+        Self { store, settings, schedule }
     }
 
     async fn keep(&self) -> Result<String, StoreError> {
@@ -86,7 +88,7 @@ impl Task for Upkeep {
     }
 
     fn schedule(&self) -> &Schedule {
-        &self.settings.upkeep
+        &self.schedule
     }
 
     fn run(&self) -> Work<'_, Result<String, String>> {

@@ -105,7 +105,8 @@ async fn while_the_clock_is_in_doubt_nobody_is_disabled_told_or_purged() {
     world.run(&world.sweep).await;
     for (jump, name) in [(400, "forward"), (-400, "back")] {
         world.store.clock().jump(SignedDuration::from_hours(24 * jump));
-        for task in [&world.sweep as &dyn Task, &world.notices, &world.upkeep] {
+        let tasks: [&dyn Task; 3] = [&world.sweep, &world.notices, &world.upkeep];
+        for task in tasks {
             let said = world.run(task).await;
             assert!(said.starts_with("paused: ") && said.contains(name), "{}: {said}", task.name());
         }

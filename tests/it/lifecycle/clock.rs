@@ -17,7 +17,7 @@ const USERS: usize = 20;
 const JUMPS: [&str; 4] = ["+400d", "-400d", "+3d", "-3d"];
 /// No budget holds anybody back: only the doubt does.
 const SETTINGS: &str = "[sweep]\nschedule = \"1s\"\nbudget_floor = 1000\n[upkeep]\nschedule = \"1s\"\n\
-                        [inactivity]\nthreshold = \"90d\"\n[log]\nlevel = \"info\"\n";
+                        [inactivity]\nthreshold = \"90d\"\n[log]\nlevel = \"info,musterd::http=warn\"\n";
 
 fn library() -> String {
     let places = std::fs::read_dir("/usr/lib").unwrap().filter_map(Result::ok).map(|entry| entry.path());
