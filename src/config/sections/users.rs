@@ -53,6 +53,7 @@ pub(in super::super) fn complete(all: &mut All) {
     let own = |source: &SourceSettings| Some((source.id.clone(), source.inactivity?));
     all.lifecycle.inactivity.sources = all.sources.iter().filter_map(own).collect();
     all.lifecycle.notices.can_leave = all.mail.is_some();
+    all.lifecycle.password_max_age = all.auth.passwords.max_age;
     let grants = |source: &SourceSettings| {
         let rules = source.rules.grants.clone();
         rules.into_iter().map(|rule| Grant { source: source.id.clone(), rule }).collect::<Vec<_>>()
