@@ -35,11 +35,7 @@ use crate::http::scim::journal;
 use crate::http::scim::pages::Pages;
 use crate::http::serve::Listeners;
 use crate::http::state::{Inside, SourceInfo, SourceKind};
-use crate::lifecycle::clock::ClockWatch;
-use crate::lifecycle::notices::Notices;
-use crate::lifecycle::settings::Settings as Lifecycle;
 use crate::lifecycle::sweep::Sweep;
-use crate::lifecycle::upkeep::Upkeep;
 use crate::notify::channel::Channel;
 use crate::notify::dispatch::Outbox;
 use crate::notify::mail::Mail;
@@ -54,7 +50,7 @@ use crate::sync::decide;
 use crate::sync::pass::Pass;
 use crate::sync::rules::Rules;
 use crate::sync::task::{Follower, SyncTask};
-use crate::tasks::{Driver, Task};
+use crate::tasks::Driver;
 
 mod faces;
 pub mod first_start;
@@ -120,13 +116,13 @@ impl Daemon {
         });
         let jwt = Arc::new(Signer::new(store.clone(), jwt, http.public_url.clone()));
         jwt.keep_keys().await.map_err(|error| error.to_string())?;
-        let lifecycle = Arc::new(lifecycle);
-        let sweep = Arc::new(Sweep::new(store.clone(), lifecycle.clone()));
+        let life = Arc::new(lifecycle);
+        let sweep = Arc::new(Sweep::new(store.clone(), life.clone()));
         sms.iter().for_each(|sms| sms.note_certificates(&seen));
         face.iter().for_each(|face| face.note_certificates(&seen));
         let (ways, mail) = ((sms.clone(), face), mail_channel(mail.as_ref(), product)?);
         let watching = Watching::begin(watched, &store, seen, mail.clone()).await?;
-        let mut work = lives(&store, &lifecycle, &sweep);
+        let mut work = crate::lifecycle::work(&store, &life, &sweep);
         work.push(Arc::new(outbox(&store, mail, ways)));
         work.extend(watching.work());
         if jwt.settings.enabled {
@@ -196,16 +192,6 @@ impl Daemon {
         let ((), driven, (), ()) = tokio::join!(serving, driving, watching, keeping);
         driven
     }
-}
-
-/// What is done for the life of accounts. The clock is looked at first.
-fn lives(store: &Arc<Store>, settings: &Arc<Lifecycle>, sweep: &Arc<Sweep>) -> Vec<Arc<dyn Task>> {
-    vec![
-        Arc::new(ClockWatch::new(store.clone())),
-        Arc::new(Notices::new(store.clone(), settings.clone())),
-        sweep.clone(),
-        Arc::new(Upkeep::new(store.clone(), settings.clone())),
-    ]
 }
 
 /// Passkeys, where the settings want them and browsers would use them at the public address.
