@@ -47,7 +47,7 @@ use crate::sync::decide;
 use crate::sync::pass::Pass;
 use crate::sync::rules::Rules;
 use crate::sync::task::{Follower, SyncTask};
-use crate::tasks::{Driver, Task};
+use crate::tasks::Driver;
 
 mod faces;
 pub mod first_start;
@@ -115,7 +115,8 @@ impl Daemon {
         });
         let jwt = Arc::new(Signer::new(store.clone(), jwt, http.public_url.clone()));
         jwt.keep_keys().await.map_err(|error| error.to_string())?;
-        let sweep = Arc::new(Sweep::new(store.clone(), lifecycle));
+        let life = Arc::new(lifecycle);
+        let sweep = Arc::new(Sweep::new(store.clone(), life.clone()));
         sms.iter().for_each(|sms| sms.note_certificates(&seen));
         face.iter().for_each(|face| face.note_certificates(&seen));
         let at_once = mail.as_ref().map_or(1, |mail| mail.connections);
@@ -123,7 +124,8 @@ impl Daemon {
         let outbox = messages::outbox(&store, (mail.clone(), at_once), sms.clone(), face);
         let to_recipients = mail.clone().map(|mail| -> Arc<dyn Channel> { mail });
         let watching = Watching::begin(watched, &store, seen, to_recipients).await?;
-        let mut work: Vec<Arc<dyn Task>> = vec![sweep.clone(), outbox.clone()];
+        let mut work = crate::lifecycle::work(&store, &life, &sweep);
+        work.push(outbox.clone());
         work.extend(watching.work());
         if jwt.settings.enabled {
             work.push(jwt.clone());

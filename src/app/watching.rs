@@ -8,14 +8,15 @@ use crate::base::id::SourceId;
 use crate::config::{Settings, SourceKind};
 use crate::http::state::{Alarms, TriedWebhook, WebhookInfo, WebhookTrial, WebhookTried};
 use crate::notify::alarms::{
-    self, Certificates, FailedRuns, FailedTasks, FirstReadings, HeldRuns, Probe, Storage, StuckMail, StuckWebhooks,
-    Tasks, Watch,
+    self, By, Certificates, FailedRuns, FailedTasks, FirstReadings, HeldRuns, Kind, Probe, Storage, StuckMail,
+    StuckWebhooks, Tasks, Watch,
 };
 use crate::notify::channel::Channel;
 use crate::notify::webhooks::settings::Settings as WebhookSettings;
 use crate::notify::webhooks::{Webhook, forget_others};
 use crate::store::alarms::Alarm;
-use crate::store::{Settings as StoreSettings, Store};
+use crate::store::tx::Reads;
+use crate::store::{Settings as StoreSettings, Store, StoreError, clock};
 use crate::tasks::{Driver, Task};
 
 /// What the settings say of it all.
@@ -69,6 +70,11 @@ fn files(settings: &Settings) -> Vec<(String, PathBuf)> {
     files
 }
 
+/// Why sweep, notices and upkeep wait, if they do.
+fn clock_in_doubt(reads: &dyn Reads) -> Result<Option<String>, StoreError> {
+    Ok(clock::paused(reads)?.map(|paused| paused.why))
+}
+
 /// What watches.
 pub(super) struct Watching {
     watch: Arc<Watch>,
@@ -110,6 +116,7 @@ impl Watching {
             Box::new(Storage { folder: watched.store.folder, reserve: watched.store.reserve_bytes }),
             Box::new(Certificates { seen, files: watched.files, began: store.clock().now() }),
             Box::new(StuckWebhooks(names)),
+            Box::new(By { kind: Kind::SweepPaused, look: clock_in_doubt }),
         ];
         let readings = FirstReadings(watched.sources);
         let watch = Watch::new(store.clone(), watched.alerts, probes, readings, mail);

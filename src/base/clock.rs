@@ -1,4 +1,5 @@
-//! The only reader of the wall clock. Rules take `now` as an argument; callers get it from a [`Clock`].
+//! The only reader of the wall clock, and of the time since the boot beside it. Rules take `now` as an argument; callers
+//! get it from a [`Clock`].
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,7 +13,24 @@ pub struct Clock(Kind);
 #[derive(Clone, Debug)]
 enum Kind {
     System,
-    Manual(Arc<Mutex<Timestamp>>),
+    Manual(Arc<Mutex<Manual>>),
+}
+
+/// What a test moves.
+#[derive(Debug)]
+struct Manual {
+    at: Timestamp,
+    boot: u32,
+    up: SignedDuration,
+}
+
+/// How long the machine has been up, suspended or not: what only time itself moves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uptime {
+    /// The boot: another one with each start of the machine.
+    pub boot: String,
+    /// The time since then.
+    pub up: Duration,
 }
 
 impl Clock {
@@ -25,7 +43,7 @@ impl Clock {
     /// A clock that stands at `at` until it is moved by [`Clock::advance`] or [`Clock::set`].
     #[must_use]
     pub fn manual(at: Timestamp) -> Self {
-        Self(Kind::Manual(Arc::new(Mutex::new(at))))
+        Self(Kind::Manual(Arc::new(Mutex::new(Manual { at, boot: 1, up: SignedDuration::ZERO }))))
     }
 
     /// The time now, cut to milliseconds: the precision of everything that is stored and shown.
@@ -34,22 +52,57 @@ impl Clock {
         match &self.0 {
             #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the wall clock")]
             Kind::System => to_millis(Timestamp::now()),
-            Kind::Manual(at) => *at.lock().unwrap_or_else(PoisonError::into_inner),
+            Kind::Manual(manual) => manual.lock().unwrap_or_else(PoisonError::into_inner).at,
         }
     }
 
-    /// Moves a manual clock forward (or back, with a negative duration). The system's clock stays.
+    /// How long the machine has been up; `None` where it does not say.
+    #[must_use]
+    pub fn uptime(&self) -> Option<Uptime> {
+        match &self.0 {
+            Kind::System => {
+                let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned();
+                let up = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+                let up = Duration::new(u64::try_from(up.tv_sec).ok()?, u32::try_from(up.tv_nsec).ok()?);
+                Some(Uptime { boot, up })
+            }
+            Kind::Manual(manual) => {
+                let manual = manual.lock().unwrap_or_else(PoisonError::into_inner);
+                let up = Duration::try_from(manual.up).unwrap_or_default();
+                Some(Uptime { boot: manual.boot.to_string(), up })
+            }
+        }
+    }
+
+    /// Lets time pass on a manual clock (or sets it back, with a negative duration). The system's clock stays.
     pub fn advance(&self, by: SignedDuration) {
-        if let Kind::Manual(at) = &self.0 {
-            let mut at = at.lock().unwrap_or_else(PoisonError::into_inner);
-            *at = at.checked_add(by).unwrap_or(*at);
+        if let Kind::Manual(manual) = &self.0 {
+            let mut manual = manual.lock().unwrap_or_else(PoisonError::into_inner);
+            manual.at = manual.at.checked_add(by).unwrap_or(manual.at);
+            manual.up = manual.up.checked_add(by.max(SignedDuration::ZERO)).unwrap_or(manual.up);
         }
     }
 
-    /// Sets a manual clock. The system's clock stays.
+    /// Lets time pass on a manual clock until then. The system's clock stays.
     pub fn set(&self, to: Timestamp) {
-        if let Kind::Manual(at) = &self.0 {
-            *at.lock().unwrap_or_else(PoisonError::into_inner) = to;
+        self.advance(to.duration_since(self.now()));
+    }
+
+    /// Sets a manual clock wrong, or right: no time passes.
+    pub fn jump(&self, by: SignedDuration) {
+        if let Kind::Manual(manual) = &self.0 {
+            let mut manual = manual.lock().unwrap_or_else(PoisonError::into_inner);
+            manual.at = manual.at.checked_add(by).unwrap_or(manual.at);
+        }
+    }
+
+    /// A manual clock's machine starts anew after being off for so long.
+    pub fn reboot(&self, off: SignedDuration) {
+        if let Kind::Manual(manual) = &self.0 {
+            let mut manual = manual.lock().unwrap_or_else(PoisonError::into_inner);
+            manual.at = manual.at.checked_add(off).unwrap_or(manual.at);
+            manual.boot = manual.boot.saturating_add(1);
+            manual.up = SignedDuration::ZERO;
         }
     }
 }
@@ -116,6 +169,21 @@ mod tests {
         assert_eq!(clock.now(), Timestamp::UNIX_EPOCH);
         other.advance(SignedDuration::from_secs(90));
         assert_eq!(clock.now().as_second(), 90);
+    }
+
+    #[test]
+    fn only_time_itself_moves_the_uptime() {
+        let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+        let start = clock.uptime().unwrap();
+        clock.jump(SignedDuration::from_hours(48));
+        assert_eq!(clock.uptime().unwrap(), start);
+        clock.advance(SignedDuration::from_secs(5));
+        assert_eq!(clock.uptime().unwrap().up, start.up + Duration::from_secs(5));
+        clock.reboot(SignedDuration::from_hours(1));
+        assert_ne!(clock.uptime().unwrap().boot, start.boot);
+        let system = Clock::system();
+        let (one, other) = (system.uptime().unwrap(), system.uptime().unwrap());
+        assert!(one.boot == other.boot && one.up <= other.up, "{one:?} {other:?}");
     }
 
     #[test]

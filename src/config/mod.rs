@@ -97,6 +97,8 @@ pub struct SourceSettings {
     pub login: bool,
     /// Are its users always asked for a second factor?
     pub mfa: bool,
+    /// When its quiet users are disabled; `None`: as everybody's.
+    pub inactivity: Option<Option<std::time::Duration>>,
     /// When it is read; `None` where there is nothing to read from.
     pub schedule: Option<Schedule>,
     /// What an administrator decided for passes over it.
@@ -183,7 +185,7 @@ fn read(reader: &mut Reader, now: Timestamp) -> Settings {
     let http = sections::server::read(reader, &store);
     let log = sections::log::read(reader);
     let auth = sections::login::read(reader, &http.public_url);
-    let settings = Settings {
+    let mut settings = Settings {
         http: http::settings::Settings { forward_auth: sections::forward_auth::read(reader), ..http },
         log,
         store,
@@ -198,6 +200,7 @@ fn read(reader: &mut Reader, now: Timestamp) -> Settings {
         sms: sections::sms::read(reader),
         sources: sections::sources::read(reader, now),
     };
+    sections::users::complete(&mut settings);
     sections::login::check(reader, &settings);
     settings
 }

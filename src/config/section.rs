@@ -197,6 +197,23 @@ impl<'r> Section<'r> {
         self.value(key, default, read, show)
     }
 
+    /// A duration, `off`, or what holds for everybody, which the word `default` says.
+    pub(super) fn own_duration(&mut self, key: &str, range: RangeInclusive<Duration>) -> Option<Option<Duration>> {
+        let read = |raw: &Raw| match raw.text() {
+            Ok("default") => Ok(None),
+            Ok("off") => Ok(Some(None)),
+            _ => {
+                let wanted = |problem| format!("{problem}, or \"off\", or \"default\"");
+                raw.duration(&range).map(|duration| Some(Some(duration))).map_err(wanted)
+            }
+        };
+        let show = |own: &Option<Option<Duration>>| match own {
+            None => "\"default\"".to_owned(),
+            Some(duration) => format!("{:?}", duration.map_or_else(|| "off".to_owned(), show_duration)),
+        };
+        self.value(key, None, read, show)
+    }
+
     /// A size in bytes.
     pub(super) fn bytes(&mut self, key: &str, range: RangeInclusive<u64>, default: u64) -> u64 {
         self.value(key, default, |raw| raw.bytes(&range), |bytes| format!("{:?}", show_bytes(*bytes)))

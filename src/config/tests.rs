@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 
 use super::*;
+use crate::directory::policy::days;
 
 mod face;
 mod passwords;
@@ -118,6 +119,57 @@ fn each_type_is_read_from_the_environment() {
     assert_eq!(settings.auth.mfa.rules.mode, crate::directory::policy::MfaMode::Administrators);
     assert_eq!(settings.lifecycle.inactivity.threshold, Some(crate::directory::policy::days(90)));
     assert_eq!(settings.lifecycle.audit, Some(crate::directory::policy::days(400)));
+}
+
+#[test]
+fn the_life_of_accounts_is_read_from_its_sections_and_from_the_sources() {
+    let text = format!(
+        "[inactivity]\nthreshold = \"90d\"\nexempt_users = [\"Root\"]\n[inactivity.roles]\nsystem-admin = \"off\"\n\
+         system-auditor = \"30d\"\n[notices]\nschedule = \"30 7 * * 1-5\"\ntime_zone = \"Europe/Amsterdam\"\n\
+         account_first = \"30d\"\naccount_daily_from = \"off\"\ninactivity_first = \"off\"\n\
+         copy_to = [\"root\", \"desk@example.org\"]\n[mail]\nhost = \"127.0.0.1\"\ntls = \"none\"\n\
+         from = \"a@example.org\"\n{CORP}inactivity = \"45d\"\ngroup_grants = [\"cn=x,dc=y -> role system-auditor\"]\n"
+    );
+    let lifecycle = good(&text, &[]).settings.lifecycle;
+    let (policy, notices) = (&lifecycle.inactivity, &lifecycle.notices);
+    assert_eq!(
+        policy.sources.iter().map(|(id, own)| (id.as_str(), *own)).collect::<Vec<_>>(),
+        [("corp", Some(days(45)))]
+    );
+    let roles: Vec<_> = policy.roles.iter().map(|(id, own)| (id.as_str(), *own)).collect();
+    assert_eq!(roles, [("system-admin", None), ("system-auditor", Some(days(30)))]);
+    assert!(policy.exempt_users.contains("root") && lifecycle.grants.len() == 1);
+    assert_eq!((notices.account.first, notices.account.daily_from), (Some(days(30)), None));
+    assert!(notices.are_on() && notices.lead(days(90)).is_none() && notices.copy_to.len() == 2);
+    let shorter = good("[mail]\nhost = \"127.0.0.1\"\ntls = \"none\"\nfrom = \"a@example.org\"\n", &[]).settings;
+    let lead = |threshold| shorter.lifecycle.notices.lead(days(threshold));
+    assert_eq!((lead(90), lead(10)), (Some(days(14)), Some(days(5))), "never more than half of the threshold");
+    assert!(!good("", &[]).settings.lifecycle.notices.are_on(), "without mail nobody is told");
+}
+
+#[test]
+fn a_life_of_accounts_that_cannot_be_is_refused_by_its_key() {
+    for (text, key) in [
+        ("[inactivity]\nthreshold = \"0d\"", "inactivity.threshold"),
+        ("[inactivity]\nthreshold = 0", "inactivity.threshold"),
+        ("[inactivity]\nthreshold = \"23h\"", "inactivity.threshold"),
+        ("[inactivity]\nexempt_users = [\"\"]", "inactivity.exempt_users"),
+        ("[inactivity.roles]\nuser = \"30d\"", "inactivity.roles.user"),
+        ("[inactivity.roles]\nsystem-admin = \"0d\"", "inactivity.roles.system-admin"),
+        ("[notices]\nschedule = \"0 0 31 2 *\"", "notices.schedule"),
+        ("[notices]\ntime_zone = \"Mars/Olympus\"", "notices.time_zone"),
+        ("[notices]\naccount_first = \"3d\"", "notices.account_daily_from"),
+        ("[notices]\npassword_daily_from = \"14d\"", "notices.password_daily_from"),
+        ("[notices]\ninactivity_first = \"0d\"", "notices.inactivity_first"),
+        ("[notices]\ncopy_to = [\"a\\r\\nBcc: b@example.org\"]", "notices.copy_to"),
+        ("[upkeep]\nschedule = \"* * * *\"", "upkeep.schedule"),
+        ("[sweep]\nschedule = \"0 0 30 2 *\"", "sweep.schedule"),
+    ] {
+        let faults = Desk::new(text).load(&[]).err().unwrap_or_else(|| panic!("{text} is taken"));
+        assert!(faults.to_string().contains(key), "{text}: {faults}");
+    }
+    let source = Desk::new(&format!("{CORP}inactivity = \"0d\"\n")).load(&[]).err().unwrap();
+    assert!(source.to_string().contains("sources.corp.inactivity"), "{source}");
 }
 
 #[test]

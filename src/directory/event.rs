@@ -8,6 +8,7 @@ use std::str::FromStr;
 /// Every action of the trail. A new one is a new line here.
 pub const ACTIONS: &[&str] = &[
     "audit.trimmed",
+    "clock.confirmed",
     "conflict.ignored",
     "conflict.linked",
     "conflict.renamed",
@@ -27,6 +28,9 @@ pub const ACTIONS: &[&str] = &[
     "login.locked",
     "login.refused",
     "login.succeeded",
+    "mail.tested",
+    "message.dropped",
+    "message.retried",
     "organization.created",
     "passkey.counted_back",
     "password.forgotten",

@@ -16,6 +16,7 @@ pub mod journal;
 pub mod language;
 pub mod login;
 pub mod message;
+pub mod notice;
 pub mod organization;
 pub mod passkey;
 pub mod password;

@@ -176,13 +176,6 @@ impl Default for SessionPolicy {
     }
 }
 
-/// When a quiet account is disabled.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct InactivityPolicy {
-    /// After this long without login or use; `None` is never.
-    pub threshold: Option<Duration>,
-}
-
 /// When somebody who guesses is kept out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LockoutPolicy {

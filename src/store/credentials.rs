@@ -1,6 +1,7 @@
 //! Passwords and second factors: kept apart from the user record, read by nobody but the login.
 
 use std::fmt;
+use std::ops::Bound;
 use std::time::Duration;
 
 use data_encoding::BASE64;
@@ -16,7 +17,7 @@ use crate::directory::message::{Body, Message};
 use crate::directory::policy::days;
 use crate::directory::user::User;
 use crate::store::engine::{KeyRange, Order};
-use crate::store::keys::Space;
+use crate::store::keys::{self, Space};
 use crate::store::tx::{Reads, Tx, get_record};
 use crate::store::users::WriteError;
 use crate::store::{StoreError, devices, index, outbox};
@@ -231,11 +232,10 @@ pub fn exist(reads: &dyn Reads, users: &[UserId]) -> Result<Vec<bool>, StoreErro
 /// When the store cannot read.
 pub fn set(tx: &mut Tx<'_>, user: UserId, hash: String, keep: usize) -> Result<(), StoreError> {
     let old = get(tx, user)?;
-    let mut history: Vec<String> =
-        old.into_iter().flat_map(|old| std::iter::once(old.hash).chain(old.history)).collect();
-    history.truncate(keep);
+    let before = old.iter().flat_map(|old| std::iter::once(&old.hash).chain(&old.history));
+    let history = before.take(keep).cloned().collect();
     let credential = Credential { hash, changed_at: tx.now(), lent: false, history };
-    tx.put_record(credential_key(user), &credential)
+    index::put(tx, credential_key(user), old.as_ref(), &credential)
 }
 
 /// Notes of a password that was just set that somebody else set it.
@@ -250,8 +250,31 @@ pub fn lend(tx: &mut Tx<'_>, user: UserId) -> Result<(), StoreError> {
 }
 
 /// Removes a user's password: somebody else keeps it from now on.
-pub fn remove_password(tx: &mut Tx<'_>, user: UserId) {
-    tx.remove(credential_key(user));
+///
+/// # Errors
+/// When the store cannot read.
+pub fn remove_password(tx: &mut Tx<'_>, user: UserId) -> Result<(), StoreError> {
+    index::drop_record(tx, credential_key(user))
+}
+
+/// Users whose password was set after one time and up to another, the oldest first. The cost follows who they are, not
+/// who has a password.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn changed_between(reads: &dyn Reads, after: Timestamp, until: Timestamp) -> Result<Vec<UserId>, StoreError> {
+    let space = Space::CredentialByChanged;
+    let next = |at| u64::from_be_bytes(keys::seconds(at)).saturating_add(1).to_be_bytes();
+    let range = KeyRange {
+        // One of this very second may be later than that.
+        start: Bound::Included(space.key(&[&keys::seconds(after)])),
+        end: Bound::Excluded(space.key(&[&next(until)])),
+    };
+    if range.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = reads.scan(&range, Order::Ascending, usize::MAX)?;
+    Ok(rows.iter().filter_map(|(key, _)| keys::trailing_id(key)).map(UserId::from_bytes).collect())
 }
 
 /// Replaces the hash of the same password by one with better parameters, unless the password changed meanwhile.
@@ -332,7 +355,8 @@ pub fn forget(tx: &mut Tx<'_>, user: UserId) -> Result<(), StoreError> {
     for (hash, device) in devices::list(tx, user)? {
         devices::remove(tx, hash, &device)?;
     }
-    tx.remove(credential_key(user));
+    remove_password(tx, user)?;
+    super::notices::forget(tx, user)?;
     super::locks::forget(tx, user)?;
     super::verifiers::forget(tx, user)
 }

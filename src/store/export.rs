@@ -46,6 +46,7 @@ pub(super) const EXPORTED: &[(Space, Form)] = &[
     (Space::Factor, Form::Record),
     (Space::Verifier, Form::Record),
     (Space::Lock, Form::Record),
+    (Space::Notice, Form::Record),
     (Space::Group, Form::Record),
     (Space::GroupMember, Form::Key),
     (Space::Resource, Form::Record),

@@ -63,7 +63,7 @@ impl Indexed for User {
         Space::UserByModified,
         Space::UserByState,
         Space::UserByExpiry,
-        Space::UserByQuiet,
+        Space::UserBySourceQuiet,
         Space::UserByPurge,
     ];
 
@@ -93,7 +93,8 @@ impl Indexed for User {
         rows.extend(roles.map(|role| row(Space::UserByRole, &[role.as_bytes(), END, id])));
         rows.push(row(Space::UserByModified, &[&keys::millis(self.modified_at), id]));
         if self.is_active() {
-            rows.push(row(Space::UserByQuiet, &[&keys::seconds(self.quiet_since()), id]));
+            let quiet = keys::seconds(self.quiet_since());
+            rows.push(row(Space::UserBySourceQuiet, &[self.source.as_str().as_bytes(), END, &quiet, id]));
             rows.extend(self.expires_at.map(|end| row(Space::UserByExpiry, &[&keys::seconds(end), id])));
         } else {
             // Most are active: only the others are worth a row.
@@ -178,6 +179,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind::of::<kinds::PasswordLink>(),
     Kind::of::<kinds::Device>(),
     Kind::of::<kinds::Factor>(),
+    Kind::of::<kinds::Credential>(),
 ];
 
 /// Writes a record with its index rows, if it may have them; `old` is what it was.

@@ -23,7 +23,7 @@ pub enum Space {
     UserBySource = 0x14,
     /// Expiry, user id: active users that will expire.
     UserByExpiry = 0x15,
-    /// Quiet since, user id: active users.
+    /// Quiet since, user id: up to schema 4 only.
     UserByQuiet = 0x16,
     /// System role other than the plain one, user id: users that are not removed.
     UserByRole = 0x17,
@@ -39,6 +39,8 @@ pub enum Space {
     UserByEntry = 0x1c,
     /// Source → how many users it has.
     UserTally = 0x1d,
+    /// Source, quiet since, user id: active users.
+    UserBySourceQuiet = 0x1e,
     /// Group records by id.
     Group = 0x20,
     /// Source, folded name → group id.
@@ -73,6 +75,10 @@ pub enum Space {
     Quota = 0x34,
     /// Whose guesses are counted → how many there were, and until when they wait.
     Lock = 0x35,
+    /// User id, kind → of what somebody was told ahead, and when.
+    Notice = 0x36,
+    /// When the password was set, user id: where musterd keeps one.
+    CredentialByChanged = 0x37,
     /// Sessions by token hash.
     Session = 0x40,
     /// User id, session id → token hash.
@@ -144,6 +150,7 @@ pub const SPACES: &[(Space, &str)] = &[
     (Space::UserByState, "user-by-state"),
     (Space::UserByEntry, "user-by-entry"),
     (Space::UserTally, "user-tally"),
+    (Space::UserBySourceQuiet, "user-by-source-quiet"),
     (Space::Group, "group"),
     (Space::GroupByName, "group-by-name"),
     (Space::GroupMember, "group-member"),
@@ -161,6 +168,8 @@ pub const SPACES: &[(Space, &str)] = &[
     (Space::FactorByCredential, "factor-by-credential"),
     (Space::Quota, "quota"),
     (Space::Lock, "lock"),
+    (Space::Notice, "notice"),
+    (Space::CredentialByChanged, "credential-by-changed"),
     (Space::Session, "session"),
     (Space::SessionByUser, "session-by-user"),
     (Space::Token, "token"),
@@ -255,10 +264,10 @@ mod tests {
     #[test]
     fn the_numbers_of_the_key_spaces_are_for_ever() {
         let tags = [
-            0x01, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x20, 0x21, 0x22,
-            0x23, 0x24, 0x25, 0x28, 0x29, 0x2a, 0x2b, 0x2c, 0x30, 0x31, 0x32, 0x33, 0x34, 0x35, 0x40, 0x41, 0x42, 0x43,
-            0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4a, 0x4f, 0x50, 0x51, 0x58, 0x60, 0x61, 0x62, 0x63, 0x71, 0x72, 0x73,
-            0x74, 0x75, 0x76, 0x80,
+            0x01, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x20, 0x21,
+            0x22, 0x23, 0x24, 0x25, 0x28, 0x29, 0x2a, 0x2b, 0x2c, 0x30, 0x31, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x40,
+            0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4a, 0x4f, 0x50, 0x51, 0x58, 0x60, 0x61, 0x62, 0x63,
+            0x71, 0x72, 0x73, 0x74, 0x75, 0x76, 0x80,
         ];
         let named: Vec<u8> = SPACES.iter().map(|(space, _)| space.tag()).collect();
         assert_eq!(named, tags);

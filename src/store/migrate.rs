@@ -12,9 +12,10 @@ use crate::store::{StoreError, codec};
 mod from_1;
 mod from_2;
 mod from_3;
+mod from_4;
 
 /// The version of the layout: key spaces and their meaning.
-pub(super) const SCHEMA: u32 = 4;
+pub(super) const SCHEMA: u32 = 5;
 
 /// How one version becomes the next: each step goes through its rows, chunk by chunk.
 struct Migration {
@@ -36,6 +37,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { from: 1, steps: from_1::STEPS },
     Migration { from: 2, steps: from_2::STEPS },
     Migration { from: 3, steps: from_3::STEPS },
+    Migration { from: 4, steps: from_4::STEPS },
 ];
 
 /// How far a migration has got.

@@ -58,7 +58,7 @@ impl Sealer {
         Self::from_key(&rng.bytes(), rng)
     }
 
-    pub(super) fn from_key(key: &[u8; 32], rng: &Rng) -> Self {
+    pub(crate) fn from_key(key: &[u8; 32], rng: &Rng) -> Self {
         Self::with(Keys { current: Key::new(Zeroizing::new(*key)), previous: None }, rng, None)
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::id::SourceId;
-use crate::store::engine::{Bytes, KeyRange, Order};
+use crate::store::engine::{Bytes, KeyRange, Order, Row};
 use crate::store::keys::Space;
 use crate::store::tx::{Reads, Tx};
 use crate::store::{StoreError, verify};
@@ -63,6 +63,27 @@ pub fn of_source(reads: &dyn Reads, source: &SourceId) -> Result<Tally, StoreErr
     at(reads, &key(source))
 }
 
+/// How many users all sources together have.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn total(reads: &dyn Reads) -> Result<Tally, StoreError> {
+    Ok(all(reads)?.iter().filter_map(|(_, bytes)| Tally::read(bytes)).fold(Tally::default(), Tally::plus))
+}
+
+/// The sources that have users, or had some.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn sources(reads: &dyn Reads) -> Result<Vec<SourceId>, StoreError> {
+    let name = |key: &[u8]| SourceId::parse(std::str::from_utf8(key.get(1..)?).ok()?).ok();
+    Ok(all(reads)?.iter().filter_map(|(key, _)| name(key)).collect())
+}
+
+fn all(reads: &dyn Reads) -> Result<Vec<Row>, StoreError> {
+    reads.scan(&KeyRange::prefix(&Space::UserTally.key(&[])), Order::Ascending, usize::MAX)
+}
+
 pub(super) fn at(reads: &dyn Reads, key: &[u8]) -> Result<Tally, StoreError> {
     Ok(reads.get(key)?.and_then(|bytes| Tally::read(&bytes)).unwrap_or_default())
 }
@@ -102,8 +123,7 @@ pub(super) fn verify(
     counted: &BTreeMap<Bytes, Tally>,
     report: &mut verify::Report,
 ) -> Result<(), StoreError> {
-    let rows = reads.scan(&KeyRange::prefix(&Space::UserTally.key(&[])), Order::Ascending, usize::MAX)?;
-    let found: BTreeMap<Bytes, Bytes> = rows.into_iter().collect();
+    let found: BTreeMap<Bytes, Bytes> = all(reads)?.into_iter().collect();
     let keys: BTreeSet<&Bytes> = found.keys().chain(counted.keys()).collect();
     for key in keys {
         let wanted = counted.get(key).copied().unwrap_or_default();

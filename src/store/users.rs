@@ -17,8 +17,10 @@ use crate::store::keys::{self, END, Space};
 use crate::store::tx::{Reads, Tx, get_record, get_records};
 use crate::store::{StoreError, groups, index};
 
+mod due;
 mod lookup;
 
+pub use due::{expired, expiring, purgeable, quiet};
 pub use lookup::{
     Known, TimePlace, by_any_email, by_entries, by_modified, by_modified_latest, ids_in_state, known, modified_place,
     present, purge_place, purgeable_from,
@@ -161,37 +163,6 @@ fn named(
         Some((name, UserId::from_bytes(keys::trailing_id(value)?)))
     };
     Ok(rows.iter().filter_map(read).collect())
-}
-
-/// Active users whose expiry has passed at `now`. The cost follows who is due, not who exists.
-///
-/// # Errors
-/// When the store cannot read.
-pub fn expired(reads: &dyn Reads, now: Timestamp, limit: usize) -> Result<Vec<UserId>, StoreError> {
-    due(reads, Space::UserByExpiry, now, limit)
-}
-
-/// Active users without login, use or enabling since `before`.
-///
-/// # Errors
-/// When the store cannot read.
-pub fn quiet(reads: &dyn Reads, before: Timestamp, limit: usize) -> Result<Vec<UserId>, StoreError> {
-    due(reads, Space::UserByQuiet, before, limit)
-}
-
-/// Tombstones whose time is over at `now`.
-///
-/// # Errors
-/// When the store cannot read.
-pub fn purgeable(reads: &dyn Reads, now: Timestamp, limit: usize) -> Result<Vec<UserId>, StoreError> {
-    due(reads, Space::UserByPurge, now, limit)
-}
-
-fn due(reads: &dyn Reads, space: Space, until: Timestamp, limit: usize) -> Result<Vec<UserId>, StoreError> {
-    let prefix = space.key(&[]);
-    let end = u64::try_from(until.as_second()).unwrap_or(0).saturating_add(1).to_be_bytes();
-    let range = KeyRange::prefix_before(&prefix, space.key(&[&end]));
-    Ok(trailing_ids(reads.scan(&range, Order::Ascending, limit)?))
 }
 
 /// The ids of users who hold a system role other than the plain one, which everybody holds.

@@ -33,6 +33,7 @@ const RECORDS: &[Space] = &[
     Space::Verifier,
     Space::Quota,
     Space::Lock,
+    Space::Notice,
     Space::Session,
     Space::Token,
     Space::Link,

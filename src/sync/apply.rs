@@ -8,12 +8,13 @@ use std::sync::atomic::Ordering;
 use crate::base::id::{GroupId, SourceId, UserId};
 use crate::directory::audit::{Author, Target};
 use crate::directory::group::{Group, Member};
+use crate::directory::message::Body;
 use crate::directory::plan::{Cause, Counts, MemberRef, PlanItem, Skipped, Step, Then};
 use crate::directory::policy::UserDefaults;
-use crate::directory::user::{NewUser, RuleError, UserChange};
+use crate::directory::user::{DisabledReason, NewUser, RuleError, UserChange};
 use crate::store::tx::Tx;
 use crate::store::users::{self, WriteError};
-use crate::store::{Pending, Store, StoreError, groups, readings};
+use crate::store::{Pending, Store, StoreError, groups, outbox, readings};
 use crate::sync::live::Live;
 
 /// Items of one commit: readers wait for the length of a batch.
@@ -269,7 +270,11 @@ fn apply_to_user(
             })?;
         }
         Step::Disable { reason } => {
-            users::update(tx, author, id, "user.disabled", |user, now| user.disable(reason, actor, now))?;
+            let was_active = users::get(tx, id)?.is_some_and(|user| user.is_active());
+            let user = users::update(tx, author, id, "user.disabled", |user, now| user.disable(reason, actor, now))?;
+            if reason == DisabledReason::Inactivity && was_active {
+                outbox::tell(tx, &user, Body::DisabledForInactivity)?;
+            }
         }
         Step::Restore => {
             users::update(tx, author, id, "user.restored", |user, now| user.restore(now))?;

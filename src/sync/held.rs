@@ -1,6 +1,7 @@
 //! Which plans wait for a person, and how they wait.
 
 use data_encoding::HEXLOWER;
+use jiff::Timestamp;
 
 use super::directory::Directory;
 use super::guard::{self, Loss, Lost};
@@ -27,6 +28,20 @@ impl Pass {
         draft: &Draft,
         extent: Option<Extent>,
     ) -> Result<Option<String>, StoreError> {
+        self.must_be_held_at(cause, draft, extent, self.store.clock().now())
+    }
+
+    /// The same for a plan that would be made at `at`.
+    ///
+    /// # Errors
+    /// When the store cannot read.
+    pub fn must_be_held_at(
+        &self,
+        cause: &Cause,
+        draft: &Draft,
+        extent: Option<Extent>,
+        at: Timestamp,
+    ) -> Result<Option<String>, StoreError> {
         let view = self.store.view();
         if let Cause::Source { id } = cause
             && draft.counts.changes() > 0
@@ -37,7 +52,7 @@ impl Pass {
         let budget = self.rules.budget;
         let lost = draft.counts.lost();
         if lost > 0 {
-            let since = minus(self.store.clock().now(), days(1));
+            let since = minus(at, days(1));
             let recent = runs::lost_since(&view, cause, since)?;
             let lost = lost.saturating_add(recent);
             let active = match (cause, extent) {

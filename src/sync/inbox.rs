@@ -93,7 +93,7 @@ pub async fn link(store: &Store, author: &Author, source: &SourceId, id: &Extern
         })?;
         conflicts::remove(tx, &source, &id);
         if !is_pushed {
-            credentials::remove_password(tx, holder.id);
+            credentials::remove_password(tx, holder.id)?;
             look_again(tx, &source)?;
         }
         note(tx, &author, "conflict.linked", &conflict)?;

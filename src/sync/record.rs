@@ -157,6 +157,14 @@ pub struct Ended {
     pub resolved: Vec<ExternalId>,
 }
 
+impl Ended {
+    /// The same, of which no record is kept where there was nothing to do.
+    #[must_use]
+    pub fn noted_if_any(self) -> Self {
+        Self { extent: Some(Extent::Changes), ..self }
+    }
+}
+
 impl Default for Ended {
     fn default() -> Self {
         Self {

@@ -25,6 +25,9 @@ use schedule::Schedule;
 /// Work under way when the daemon stops gets this long to end.
 const LAST_WORD: Duration = Duration::from_secs(20);
 
+/// The tick follows the clock, and stands still for as long as that was set back: what is due is looked for anyway.
+const LOOK_ANYWAY: Duration = Duration::from_secs(5);
+
 /// A future that a task gives back.
 pub type Work<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -126,6 +129,7 @@ impl Driver {
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = self.wake.notified() => {}
+                () = tokio::time::sleep(LOOK_ANYWAY) => {}
                 Some(_) = under_way.join_next() => {}
             }
             for task in self.due() {
@@ -174,7 +178,8 @@ impl Driver {
                 Some(next) => next <= now,
                 None => false,
             };
-            if state.last_run.is_none() && !is_due {
+            // So does one whose last run was by a clock that has been set back since.
+            if state.last_run.is_none_or(|last| last > now) && !is_due {
                 state.last_run = Some(now);
             }
             if is_due || is_poked {
@@ -274,6 +279,21 @@ mod tests {
         let (_, restarted) = self::driver(false, journal, &clock);
         assert_eq!((restarted.run_due().await, restarted.run_due().await), (1, 0));
         assert_eq!(task.runs.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn a_cron_line_goes_on_after_a_clock_that_was_ahead() {
+        let clock = Clock::manual("2026-01-01T00:00:00Z".parse().unwrap());
+        let schedule = Schedule::parse("0 2 * * *", "UTC", clock.now()).unwrap();
+        let task = Arc::new(Count { runs: AtomicUsize::new(0), schedule, panics: false });
+        let driver = Driver::new(vec![task.clone()], Arc::new(Memory::default()), clock.clone());
+        driver.run_due().await;
+        clock.jump(SignedDuration::from_hours(24 * 400));
+        assert_eq!(driver.run_due().await, 1, "it is due by the wrong clock");
+        clock.jump(SignedDuration::from_hours(-24 * 400));
+        assert_eq!(driver.run_due().await, 0);
+        clock.advance(SignedDuration::from_hours(3));
+        assert_eq!(driver.run_due().await, 1, "and by the right one the same night");
     }
 
     #[tokio::test]

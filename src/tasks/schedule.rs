@@ -4,8 +4,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use croner::Cron;
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::base::clock::plus;
 use crate::base::secret::sha256;
@@ -107,6 +107,25 @@ impl Schedule {
         }
     }
 
+    /// The first time from `at` on at which a task that began its last run at `last` runs, if nothing comes between.
+    #[must_use]
+    pub fn first_from(&self, last: Option<Timestamp>, at: Timestamp) -> Option<Timestamp> {
+        match &self.kind {
+            Kind::Never => None,
+            Kind::Every(interval) => {
+                let Some(last) = last.filter(|last| *last <= at) else { return Some(at) };
+                let (passed, interval) = (at.duration_since(last).as_millis(), i128::try_from(interval.as_millis()));
+                let interval = interval.unwrap_or(i128::MAX).max(1);
+                let rest = passed.checked_rem(interval).filter(|rest| *rest > 0);
+                let wait = rest.map_or(0, |rest| interval.saturating_sub(rest));
+                at.checked_add(SignedDuration::from_millis(i64::try_from(wait).ok()?)).ok()
+            }
+            Kind::Cron(cron, zone) => {
+                cron.find_next_occurrence(&at.to_zoned(zone.clone()), true).ok().map(|next| next.timestamp())
+            }
+        }
+    }
+
     /// Is it worth a commit to remember each run over a restart? Not for what runs every few seconds anyway.
     #[must_use]
     pub fn is_remembered(&self) -> bool {
@@ -177,6 +196,42 @@ mod tests {
         let winter = night.next(None, at("2026-10-26T00:00:00Z")).unwrap();
         assert_eq!(winter, at("2026-10-26T01:00:00Z"), "02:00 is 01:00 UTC in winter");
         assert_eq!(summer, at("2026-10-25T00:00:00Z"), "02:00 is 00:00 UTC in summer");
+    }
+
+    #[test]
+    fn the_first_run_from_a_time_on_is_foreseen() {
+        let (noon, late) = (at("2026-01-05T12:00:00Z"), at("2026-01-05T12:00:01Z"));
+        let hourly = Schedule::every(Duration::from_secs(3_600));
+        let last = Some(at("2026-01-01T00:00:00Z"));
+        assert_eq!(hourly.first_from(last, noon), Some(noon));
+        assert_eq!(hourly.first_from(last, late), Some(at("2026-01-05T13:00:00Z")));
+        assert_eq!(hourly.first_from(None, late), Some(late));
+        let daily = Schedule::parse("0 12 * * *", "UTC", noon).unwrap();
+        assert_eq!(daily.first_from(last, noon), Some(noon));
+        assert_eq!(daily.first_from(last, late), Some(at("2026-01-06T12:00:00Z")));
+        assert_eq!(Schedule::parse("off", "UTC", noon).unwrap().first_from(last, noon), None);
+    }
+
+    #[test]
+    fn every_day_of_a_change_of_clocks_has_one_run() {
+        // Of 2026 in Berlin: 02:30 does not exist on 29 March, and comes twice on 25 October.
+        for (line, first, last) in [
+            ("30 2 * * *", "2026-03-27T12:00:00Z", "2026-03-31T12:00:00Z"),
+            ("30 2 * * *", "2026-10-23T12:00:00Z", "2026-10-27T12:00:00Z"),
+            ("0 8 * * *", "2026-03-27T12:00:00Z", "2026-03-31T12:00:00Z"),
+        ] {
+            let schedule = Schedule::parse(line, "Europe/Berlin", at(first)).unwrap();
+            let (mut runs, mut before) = (Vec::new(), at(first));
+            while let Some(next) = schedule.next(Some(before), before).filter(|next| *next < at(last)) {
+                assert!(next > before);
+                runs.push(next);
+                before = next;
+            }
+            let zone = TimeZone::get("Europe/Berlin").unwrap();
+            let days: std::collections::BTreeSet<_> =
+                runs.iter().map(|run| run.to_zoned(zone.clone()).date()).collect();
+            assert_eq!((runs.len(), days.len()), (4, 4), "{line} from {first}: {runs:?}");
+        }
     }
 
     #[test]

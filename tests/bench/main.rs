@@ -1,7 +1,7 @@
 //! The figures, each a ratio with both sides measured in one run: `cargo bench`, or `cargo bench -- NAME`.
 //!
-//! Figures: `logins`, `forgotten`, `mails`, `sessions`, `scim`, `ldap`, `store`. They need `slapd` (see `tests/run`) and print a table; they are not
-//! tests. A number is of how many users those of `scim`, `ldap` and `store` are taken, 100,000 where none is given:
+//! Figures: `logins`, `forgotten`, `mails`, `sessions`, `scim`, `ldap`, `store`, `sweep`. They need `slapd` (see `tests/run`) and
+//! print a table; they are not tests. A number is of how many users the last four are taken, 100,000 where none is given:
 //! `cargo bench -- store 1000000`.
 
 #![expect(
@@ -34,6 +34,7 @@ mod mails;
 mod scim;
 mod sessions;
 mod store;
+mod sweep;
 
 /// A row of the table.
 struct Figure {
@@ -74,6 +75,9 @@ fn main() {
     }
     if is_wanted("store") {
         figures.extend(store::figures(users));
+    }
+    if is_wanted("sweep") {
+        figures.extend(sweep::figures(users));
     }
     println!("\n| figure | musterd | against | ratio | goal | met |\n|---|---|---|---|---|---|");
     for Figure { what, ours, other, ratio, goal, met } in figures {

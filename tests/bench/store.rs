@@ -229,7 +229,8 @@ fn due(site: &Site) -> Figure {
     let (view, now) = (site.store.view(), site.store.clock().now());
     let start = Instant::now();
     let long_ago = now.checked_sub(jiff::SignedDuration::from_hours(24 * 90)).unwrap();
-    let found = users::expired(&view, now, 1_000).unwrap().len() + users::quiet(&view, long_ago, 1_000).unwrap().len();
+    let found = users::expired(&view, now, 1_000).unwrap().len()
+        + users::quiet(&view, &SourceId::parse("corp").unwrap(), long_ago, 1_000).unwrap().len();
     let took = ms(start.elapsed());
     assert_eq!(found, 0);
     limit(format!("who expires or went quiet among {}, none due", site.users), took, 10.0, "ms")

@@ -15,6 +15,7 @@ mod e2e;
 mod harness;
 mod layering;
 mod ldap;
+mod lifecycle;
 mod notify;
 mod scim;
 mod scim_pull;

@@ -16,6 +16,7 @@ mod message;
 mod plan;
 mod sms;
 mod source;
+mod sweep;
 mod token;
 mod user;
 mod webhook;
@@ -38,14 +39,7 @@ pub(super) enum Remote {
     #[command(subcommand)]
     Conflict(conflict::Conflict),
     /// Disable who has expired or gone quiet
-    Sweep {
-        /// Only tell who would be disabled
-        #[arg(long)]
-        dry_run: bool,
-        /// As if it were then, such as 2027-01-01T00:00:00Z (with --dry-run)
-        #[arg(long, requires = "dry_run", value_name = "TIME")]
-        at: Option<String>,
-    },
+    Sweep(sweep::Sweep),
     /// API tokens of applications, programs and identity providers
     #[command(subcommand)]
     Token(token::Token),
@@ -107,7 +101,7 @@ pub(super) async fn run(remote: Remote, client: &Client, json: bool) -> anyhow::
         Remote::Webhook(webhook) => webhook::run(webhook, client, json).await,
         Remote::Alarm(alarm) => webhook::alarms(alarm, client, json).await,
         Remote::Token(token) => token::run(token, client, json).await,
-        Remote::Sweep { dry_run, at } => sweep(client, json, dry_run, at).await,
+        Remote::Sweep(sweep) => sweep::run(sweep, client, json).await,
         Remote::Explain { user, login } => {
             let answer = client.get(&format!("/api/v1/users/{}/explain", encode(&user))).await?;
             show(&answer, json, |answer| explained(answer, login))
@@ -146,24 +140,6 @@ fn done(answer: &Value, json: bool, words: &str) -> anyhow::Result<ExitCode> {
 
 fn items(answer: &Value) -> &Value {
     answer.get("items").unwrap_or(&Value::Null)
-}
-
-async fn sweep(client: &Client, json: bool, dry_run: bool, at: Option<String>) -> anyhow::Result<ExitCode> {
-    let mut wish = json!({"dry_run": dry_run});
-    if let (Some(at), Some(wish)) = (at, wish.as_object_mut()) {
-        wish.insert("at".to_owned(), at.into());
-    }
-    let answer = client.post("/api/v1/sweep", wish).await?;
-    show(&answer, json, |answer| {
-        if dry_run {
-            output::table(items(answer), &[("USER", "label"), ("WOULD BE", "step.do"), ("BECAUSE", "reason")]);
-            if let Some(why) = answer.get("would_be_held").and_then(Value::as_str) {
-                output::line(&format!("This sweep would be held: {why}"));
-            }
-        } else {
-            source::run_summary(answer);
-        }
-    })
 }
 
 /// What decides whether a user comes in; with `login`, also who would be asked, and how the last tries went.

@@ -66,6 +66,7 @@ fn local() -> SourceSettings {
         enabled: true,
         login: true,
         mfa: false,
+        inactivity: None,
         schedule: None,
         rules: Rules::default(),
         outage_cache: None,
@@ -96,6 +97,7 @@ fn read_one(section: &mut Section<'_>, now: Timestamp) -> Option<SourceSettings>
     }
     let login = section.boolean("login", true);
     let mfa = section.boolean("mfa", false);
+    let inactivity = section.own_duration("inactivity", DAY..=CENTURY);
     let schedule = kind.is_read().then(|| read_schedule(section, now));
     let rules = if kind.is_read() { read_rules(section) } else { Rules::default() };
     let outage_cache =
@@ -110,7 +112,7 @@ fn read_one(section: &mut Section<'_>, now: Timestamp) -> Option<SourceSettings>
             verify_with: read_verifier(section),
         },
     };
-    Some(SourceSettings { id: id?, enabled, login, mfa, schedule, rules, outage_cache, lockout, kind })
+    Some(SourceSettings { id: id?, enabled, login, mfa, inactivity, schedule, rules, outage_cache, lockout, kind })
 }
 
 /// The schedule, each run of which comes a little later than it says: not all sources of all daemons at once.

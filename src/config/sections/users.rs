@@ -1,23 +1,64 @@
-//! `[users]`, `[inactivity]`, `[audit]` and `[sweep]`: how long accounts and audit lines live, and what the sweep may
-//! do about it.
+//! `[users]`, `[inactivity]`, `[notices]`, `[audit]`, `[sweep]` and `[upkeep]`: how long accounts and audit lines live,
+//! who is told ahead, and what the sweep may do about it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::super::reader::Reader;
+use super::super::section::Section;
+use super::super::{Settings as All, SourceSettings};
 use super::{CENTURY, DAY, HOUR, budget, schedule};
-use crate::directory::policy::{InactivityPolicy, UserDefaults};
-use crate::lifecycle::settings::Settings;
+use crate::base::id::RoleId;
+use crate::directory::field::{Email, Username};
+use crate::directory::grant::Grant;
+use crate::directory::policy::{UserDefaults, days};
+use crate::directory::role::{self, Scope};
+use crate::lifecycle::policy::{InactivityPolicy, Steps};
+use crate::lifecycle::settings::{Notices, Settings};
 
 /// How often the sweep runs where nothing is set.
 const SWEEP: &str = "1h";
+/// When notices are written where nothing is set: in the morning.
+const NOTICES: &str = "0 8 * * *";
+/// How often the upkeep runs where nothing is set.
+const UPKEEP: &str = "1h";
+/// Most users who are exempt by name.
+const EXEMPT_MAX: usize = 1_000;
 
 /// Reads the sections.
 pub(in super::super) fn read(reader: &mut Reader, now: Timestamp) -> Settings {
     let users = read_users(reader);
     let inactivity = read_inactivity(reader);
+    let notices = read_notices(reader, now);
     let audit = reader.section("audit").optional_duration("retention", DAY..=CENTURY, None);
+    let upkeep = schedule(&mut reader.section("upkeep"), UPKEEP, now);
     let section = &mut reader.section("sweep");
-    Settings { schedule: schedule(section, SWEEP, now), budget: budget(section), inactivity, users, audit }
+    Settings {
+        schedule: schedule(section, SWEEP, now),
+        budget: budget(section),
+        inactivity,
+        users,
+        notices,
+        upkeep,
+        audit,
+        password_max_age: None,
+        grants: Vec::new(),
+    }
+}
+
+/// Adds what other sections say of the life of accounts.
+pub(in super::super) fn complete(all: &mut All) {
+    let own = |source: &SourceSettings| Some((source.id.clone(), source.inactivity?));
+    all.lifecycle.inactivity.sources = all.sources.iter().filter_map(own).collect();
+    all.lifecycle.notices.can_leave = all.mail.is_some();
+    all.lifecycle.password_max_age = all.auth.passwords.max_age;
+    let grants = |source: &SourceSettings| {
+        let rules = source.rules.grants.clone();
+        rules.into_iter().map(|rule| Grant { source: source.id.clone(), rule }).collect::<Vec<_>>()
+    };
+    all.lifecycle.grants = all.sources.iter().flat_map(grants).collect();
 }
 
 fn read_users(reader: &mut Reader) -> UserDefaults {
@@ -32,5 +73,53 @@ fn read_users(reader: &mut Reader) -> UserDefaults {
 fn read_inactivity(reader: &mut Reader) -> InactivityPolicy {
     let default = InactivityPolicy::default();
     let section = &mut reader.section("inactivity");
-    InactivityPolicy { threshold: section.optional_duration("threshold", DAY..=CENTURY, default.threshold) }
+    let threshold = section.optional_duration("threshold", DAY..=CENTURY, default.threshold);
+    let names = section.list("exempt_users", "a username", Vec::<String>::new());
+    if names.len() > EXEMPT_MAX {
+        section.fault("exempt_users", format!("must not name more than {EXEMPT_MAX} users; exempt a source or a role"));
+    }
+    let mut exempt_users = BTreeSet::new();
+    for name in names {
+        match Username::parse(&name) {
+            Ok(name) => drop(exempt_users.insert(name.folded())),
+            Err(error) => section.fault("exempt_users", format!("{name:?}: {error}")),
+        }
+    }
+    let roles = read_roles(&mut section.section("roles"));
+    InactivityPolicy { threshold, roles, exempt_users, sources: BTreeMap::new() }
+}
+
+/// What is said of each system role. Everybody holds the plain one: what is said of everybody is said without it.
+fn read_roles(section: &mut Section<'_>) -> BTreeMap<RoleId, Option<Duration>> {
+    let mut roles = BTreeMap::new();
+    for role in role::built_in().iter().filter(|role| role.scope == Scope::System && role.id != role::USER) {
+        let own = section.own_duration(role.id, DAY..=CENTURY);
+        if let (Some(own), Ok(id)) = (own, RoleId::parse(role.id)) {
+            roles.insert(id, own);
+        }
+    }
+    roles
+}
+
+fn read_notices(reader: &mut Reader, now: Timestamp) -> Notices {
+    let section = &mut reader.section("notices");
+    let schedule = schedule(section, NOTICES, now);
+    let account = read_steps(section, ["account_first", "account_daily_from"]);
+    let password = read_steps(section, ["password_first", "password_daily_from"]);
+    let inactivity = read_steps(section, ["inactivity_first", "inactivity_daily_from"]);
+    let copy_to = section.list("copy_to", "a username or an address", Vec::<String>::new());
+    for name in copy_to.iter().filter(|name| Username::parse(name).is_err() && Email::parse(name).is_err()) {
+        section.fault("copy_to", format!("{name:?} is neither a username nor an address"));
+    }
+    Notices { schedule, can_leave: false, account, password, inactivity, copy_to }
+}
+
+fn read_steps(section: &mut Section<'_>, [first_key, daily_key]: [&str; 2]) -> Steps {
+    let default = Steps::default();
+    let first = section.optional_duration(first_key, HOUR..=days(365), default.first);
+    let daily_from = section.optional_duration(daily_key, HOUR..=days(365), default.daily_from);
+    if first.zip(daily_from).is_some_and(|(first, daily)| daily >= first) {
+        section.fault(daily_key, format!("must be less than {first_key}, or \"off\""));
+    }
+    Steps { first, daily_from }
 }

@@ -1,16 +1,29 @@
-//! Sweeps: run one now, or see what one would do.
+//! Sweeps: run one now, see what one would do, what lies ahead, and how it stands.
+
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::directory::plan::{Cause, PlanStatus};
+use crate::directory::policy::days;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
-use crate::http::extract::Body;
+use crate::http::extract::{Body, Parameters};
 use crate::http::state::App;
-use crate::store::StoreError;
+use crate::lifecycle::clock;
+use crate::lifecycle::sweep::SweepError;
+use crate::store::{StoreError, runs};
+
+/// Days that are shown ahead where nothing is said, and at most.
+const AHEAD: u64 = 14;
+const AHEAD_MAX: u64 = 90;
 
 /// What to sweep.
 #[derive(Deserialize)]
@@ -19,28 +32,97 @@ pub struct Wish {
     /// Only tell.
     #[serde(default)]
     dry_run: bool,
-    /// As if it were then; only with `dry_run`.
+    /// As if it were then; only with `dry_run`. A date alone is its first moment in UTC.
     #[serde(default)]
-    at: Option<Timestamp>,
+    at: Option<String>,
+    /// The caller has looked: the clock is right, whatever it did. Not with `dry_run`.
+    #[serde(default)]
+    clock_is_right: bool,
 }
 
 /// Sweeps, or tells what a sweep would do.
 pub async fn sweep(State(app): State<App>, caller: Caller, Body(wish): Body<Wish>) -> Result<Json<Value>, Problem> {
     if wish.dry_run {
-        let at = wish.at.unwrap_or_else(|| app.store.clock().now());
-        let sweep = app.sweep.clone();
-        let preview = tokio::task::spawn_blocking(move || sweep.preview(at));
-        let preview = preview.await.map_err(|_| StoreError::Stopped)??;
-        return Ok(Json(
-            json!({"at": at, "items": preview.items, "counts": preview.counts, "would_be_held": preview.held}),
-        ));
+        return preview(&app, &wish).await;
     }
     if wish.at.is_some() {
         return Err(Problem::field("at", "only_with_dry_run", "is for a dry run; a sweep is always of now"));
     }
     // A task of its own: a caller who hangs up does not cut it in half.
-    let sweep = app.sweep.clone();
-    let sweeping = tokio::spawn(async move { sweep.sweep(caller.author()).await });
+    let sweeping = tokio::spawn(async move {
+        if wish.clock_is_right {
+            clock::confirm(&app.store, &caller.author()).await?;
+        }
+        app.sweep.sweep(caller.author()).await
+    });
     let run = sweeping.await.map_err(|_| StoreError::Stopped)??;
     Ok(Json(json!(run)))
+}
+
+async fn preview(app: &App, wish: &Wish) -> Result<Json<Value>, Problem> {
+    if wish.clock_is_right {
+        return Err(Problem::field("clock_is_right", "not_with_dry_run", "changes something; leave out dry_run"));
+    }
+    let at = wish.at.as_deref().map(moment).transpose()?.unwrap_or_else(|| app.store.clock().now());
+    let sweep = app.sweep.clone();
+    let preview = tokio::task::spawn_blocking(move || sweep.preview(at));
+    let preview = preview.await.map_err(|_| StoreError::Stopped)??;
+    Ok(Json(json!({
+        "at": at,
+        "items": preview.items,
+        "counts": preview.counts,
+        "would_be_held": preview.held,
+        "paused": preview.paused,
+    })))
+}
+
+/// A time, or the first moment of a date in UTC.
+fn moment(text: &str) -> Result<Timestamp, Problem> {
+    let of_date = || Some(text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp());
+    let dated = if text.len() == 10 { of_date() } else { None };
+    let message = "must be a time such as 2027-01-01T00:00:00Z, or a date such as 2027-01-01";
+    dated.or_else(|| text.parse().ok()).ok_or_else(|| Problem::field("at", "malformed", message))
+}
+
+/// How sweeps stand: whether they are paused, when one is next, what waits for a person.
+pub async fn show(State(app): State<App>) -> Result<Json<Value>, Problem> {
+    let (view, now) = (app.store.view(), app.store.clock().now());
+    let tasks = app.driver.status();
+    let last = tasks.get("sweep").and_then(|task| task.last_run);
+    let schedule = &app.sweep.settings().schedule;
+    let plans = runs::list_plans(&view)?;
+    let held = plans.into_iter().find(|plan| plan.cause == Cause::Sweep && plan.status == PlanStatus::Held);
+    Ok(Json(json!({
+        "paused": crate::store::clock::paused(&view)?,
+        "schedule": schedule.as_str(),
+        "last_run": last,
+        "next_run": schedule.next(last, now),
+        "held": held,
+        "notices": app.sweep.settings().notices.are_on(),
+    })))
+}
+
+/// What lies ahead: who is told, who is disabled, and whether that would be held.
+pub async fn upcoming(State(app): State<App>, parameters: Parameters) -> Result<Json<Value>, Problem> {
+    let ahead = ahead(&parameters)?;
+    let sweep = app.sweep.clone();
+    let upcoming = tokio::task::spawn_blocking(move || sweep.upcoming(ahead));
+    let upcoming = upcoming.await.map_err(|_| StoreError::Stopped)??;
+    Ok(Json(json!(upcoming)))
+}
+
+fn ahead(parameters: &Parameters) -> Result<Duration, Problem> {
+    let Some(text) = parameters.get("days") else { return Ok(days(AHEAD)) };
+    let number = text.parse().ok().filter(|number| (1..=AHEAD_MAX).contains(number));
+    let message = format!("must be a number from 1 to {AHEAD_MAX}");
+    number.map(days).ok_or_else(|| Problem::field("days", "out_of_range", &message))
+}
+
+impl From<SweepError> for Problem {
+    fn from(error: SweepError) -> Self {
+        match error {
+            SweepError::Paused(_) => Self::new(StatusCode::CONFLICT, "clock_in_doubt", error.to_string()),
+            SweepError::Store(error) => error.into(),
+        }
+    }
 }

@@ -8,9 +8,9 @@ pub(super) use crate::directory::organization::Organization;
 pub(super) use crate::directory::resource::Resource;
 pub(super) use crate::directory::session::{PasswordLink, Session};
 pub(super) use crate::directory::token::ApiToken;
-pub(super) use crate::store::credentials::{Factor, FactorKind};
+pub(super) use crate::store::credentials::{Credential, Factor, FactorKind};
 use crate::store::engine::{Bytes, Row};
-use crate::store::keys::{END, Space};
+use crate::store::keys::{self, END, Space};
 
 impl Indexed for Organization {
     const RECORDS: Space = Space::Organization;
@@ -105,6 +105,16 @@ impl Indexed for Factor {
 
     fn leads_to((_, ids): &Row) -> Option<Bytes> {
         Some(Self::RECORDS.key(&[ids]))
+    }
+}
+
+impl Indexed for Credential {
+    const RECORDS: Space = Space::Credential;
+    const INDEXES: &'static [Space] = &[Space::CredentialByChanged];
+
+    fn rows(&self, key: &[u8]) -> Vec<Row> {
+        let user = key.get(1..).unwrap_or_default();
+        vec![row(Space::CredentialByChanged, &[&keys::seconds(self.changed_at), user])]
     }
 }
 

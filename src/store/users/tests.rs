@@ -91,8 +91,8 @@ async fn activity_leaves_no_audit_line_and_keeps_the_revision() {
             .len(),
         1
     );
-    assert!(quiet(&store.view(), ada.created_at, 9).unwrap().is_empty());
-    assert_eq!(quiet(&store.view(), store.clock().now(), 9).unwrap(), [ada.id]);
+    assert!(quiet(&store.view(), &ada.source, ada.created_at, 9).unwrap().is_empty());
+    assert_eq!(quiet(&store.view(), &ada.source, store.clock().now(), 9).unwrap(), [ada.id]);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use super::{Difference, Report, each_chunk, has_user, name};
 use crate::directory::group::Member;
 use crate::store::engine::{Bytes, Row};
+use crate::store::index::KINDS;
 use crate::store::keys::Space;
 use crate::store::tx::Reads;
 use crate::store::{StoreError, groups};
@@ -18,6 +19,7 @@ pub(super) fn verify(reads: &dyn Reads, report: &mut Report) -> Result<(), Store
         (Space::Credential, "user", Space::User),
         (Space::Factor, "user", Space::User),
         (Space::Verifier, "user", Space::User),
+        (Space::Notice, "user", Space::User),
         (Space::SessionByUser, "user", Space::User),
         (Space::LinkByUser, "user", Space::User),
         (Space::DeviceByUser, "user", Space::User),
@@ -97,7 +99,11 @@ fn owned(reads: &dyn Reads, space: Space, what: &str, owners: Space, report: &mu
                     Space::LinkByUser => Some(Space::Link.key(&[&value])),
                     _ => None,
                 };
-                let rows = record.into_iter().chain([key]).map(|key| (key, None));
+                // So do the index rows of a record that goes.
+                let kind = KINDS.iter().find(|kind| kind.records == space);
+                let own = kind.and_then(|kind| (kind.rows)(&key, &value).ok()).unwrap_or_default();
+                let own = own.into_iter().map(|(index, _)| index);
+                let rows = record.into_iter().chain(own).chain([key]).map(|key| (key, None));
                 report.differences.push(Difference::repaired_by(text, rows));
             }
         }

@@ -126,7 +126,11 @@ impl Parser<'_> {
                 None
             }
             Err(_) => {
-                self.fault("expires_at", "malformed", "must be a time such as 2027-12-31T23:59:59Z");
+                self.fault(
+                    "expires_at",
+                    "malformed",
+                    "must be a time up to the year 9999, such as 2027-12-31T23:59:59Z",
+                );
                 None
             }
         }

@@ -25,7 +25,7 @@ use crate::base::id::{SourceId, TokenId, UserId};
 use crate::base::rng::Rng;
 use crate::base::secret::{TokenKind, hash_token, new_token};
 use crate::directory::audit::{Actor, Author};
-use crate::directory::policy::{InactivityPolicy, UserDefaults};
+use crate::directory::policy::UserDefaults;
 use crate::directory::token::{ApiToken, Grant, Profile};
 use crate::directory::user::{RuleError, User};
 use crate::http::metrics::Metrics;
@@ -34,13 +34,11 @@ use crate::http::scim::journal;
 use crate::http::scim::settings::{Push, Settings as ScimSettings};
 use crate::http::settings::Settings;
 use crate::http::state::{App, Inside, SourceInfo, SourceKind};
-use crate::lifecycle::settings::Settings as SweepSettings;
 use crate::lifecycle::sweep::Sweep;
 use crate::sources::PulledUser;
 use crate::store::tx::Tx;
 use crate::store::users::WriteError;
 use crate::store::{Store, StoreError, tokens, users};
-use crate::tasks::schedule::Schedule;
 use crate::tasks::{Driver, Journal, Work};
 
 pub(super) const BASE: &str = "https://id.example.org/scim/v2";
@@ -168,7 +166,7 @@ pub(super) async fn world_with(change: impl FnOnce(&mut Setup)) -> World {
         auth: Arc::new(auth),
         jwt: Arc::new(Signer::new(store.clone(), Default::default(), String::new())),
         sources: kinds.map(info).into(),
-        sweep: Arc::new(Sweep::new(store.clone(), sweep())),
+        sweep: Arc::new(Sweep::new(store.clone(), Arc::new(crate::lifecycle::settings::tests::settings()))),
         driver: Arc::new(Driver::new(Vec::new(), Arc::new(Nobody), clock.clone())),
         mails: None,
         texts: None,
@@ -180,16 +178,6 @@ pub(super) async fn world_with(change: impl FnOnce(&mut Setup)) -> World {
     let okta = Client { router: router.clone(), token: Some(token(&app, "okta").await) };
     let entra = Client { router, token: Some(token(&app, "entra").await) };
     World { app, clock, okta, entra }
-}
-
-fn sweep() -> SweepSettings {
-    SweepSettings {
-        schedule: Schedule::parse("off", "UTC", Timestamp::UNIX_EPOCH).unwrap(),
-        budget: Default::default(),
-        inactivity: InactivityPolicy::default(),
-        users: UserDefaults::default(),
-        audit: None,
-    }
 }
 
 pub(super) async fn token(app: &App, of: &str) -> String {

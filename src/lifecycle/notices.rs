@@ -1,0 +1,263 @@
+//! Notices: who is told ahead that the account or the password ends, or that nobody uses the account. Each is noted in
+//! the commit of its message, so that it is written once, whatever happens in between. They go to users of all sources,
+//! wherever there is an address.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::clock;
+use super::look::Look;
+use super::policy::Steps;
+use super::rules;
+use super::settings::Settings;
+use crate::base::clock::{minus, plus};
+use crate::base::id::UserId;
+use crate::directory::message::{Body, Ending, Message};
+use crate::directory::notice::{About, Told};
+use crate::directory::policy::days;
+use crate::directory::user::User;
+use crate::store::notices::{self, Gathered};
+use crate::store::tx::{Reads, Tx};
+use crate::store::{Pending, Store, StoreError, credentials, outbox, users};
+use crate::tasks::schedule::Schedule;
+use crate::tasks::{Task, Work};
+
+/// The name of the task.
+pub const NAME: &str = "notices";
+/// Users of one commit.
+const BATCH: usize = 100;
+/// Users that are looked at before a commit is made.
+const CHUNK: usize = 1_000;
+/// Commits that are queued at a time.
+const UNDER_WAY: usize = 3;
+
+/// The notices of one daemon.
+pub struct Notices {
+    store: Arc<Store>,
+    settings: Arc<Settings>,
+    /// Lets one run at a time.
+    lease: tokio::sync::Mutex<()>,
+}
+
+/// A notice that is due.
+#[derive(Clone, Debug)]
+pub struct Due {
+    /// To whom.
+    pub user: User,
+    /// As it will be noted.
+    pub told: Told,
+}
+
+/// Whose notices of a kind may be due between these times. Reads no record of anybody whose time is far.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn candidates(look: &Look<'_>, about: About, from: Timestamp, until: Timestamp) -> Result<Vec<UserId>, StoreError> {
+    let settings = &look.settings;
+    match about {
+        About::Account => match settings.notices.account.first {
+            Some(first) => users::expiring(look.reads, from, plus(until, first)),
+            None => Ok(Vec::new()),
+        },
+        About::Password => match (settings.notices.password.first, settings.password_max_age) {
+            (Some(first), Some(age)) => {
+                credentials::changed_between(look.reads, minus(from, age), plus(minus(until, age), first))
+            }
+            _ => Ok(Vec::new()),
+        },
+        About::Inactivity if settings.notices.inactivity.first.is_some() => {
+            Ok(look.nearly_quiet(until)?.into_iter().collect())
+        }
+        About::Inactivity => Ok(Vec::new()),
+    }
+}
+
+/// The notices of a kind to these users that are due at `now`.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn due(look: &Look<'_>, about: About, ids: &[UserId], now: Timestamp) -> Result<Vec<Due>, StoreError> {
+    let settings = look.settings;
+    if about == About::Inactivity {
+        let people = look.people(ids.iter().copied())?;
+        let due = people.into_iter().filter_map(|person| {
+            let told = person.notice(settings.notices.inactivity, now)?;
+            Some(Due { user: person.user, told })
+        });
+        return Ok(due.collect());
+    }
+    let users = users::get_many(look.reads, ids)?;
+    let found: Vec<UserId> = users.iter().map(|user| user.id).collect();
+    let told = notices::get_many(look.reads, &found, about)?;
+    let mut due = Vec::new();
+    for (user, told) in users.into_iter().zip(told) {
+        let Some(end) = end(look, about, &user)? else { continue };
+        if let Some(told) = plain(settings, about, &user, end, told.as_ref(), now) {
+            due.push(Due { user, told });
+        }
+    }
+    Ok(due)
+}
+
+/// When what a user is told of happens: an account or a password ends.
+pub(super) fn end(look: &Look<'_>, about: About, user: &User) -> Result<Option<Timestamp>, StoreError> {
+    if about == About::Account {
+        return Ok(user.expires_at);
+    }
+    let Some(age) = look.settings.password_max_age else { return Ok(None) };
+    Ok(credentials::get(look.reads, user.id)?.map(|credential| plus(credential.changed_at, age)))
+}
+
+/// The notice of the end of an account or a password that is due at `now`.
+pub(super) fn plain(
+    settings: &Settings,
+    about: About,
+    user: &User,
+    end: Timestamp,
+    told: Option<&Told>,
+    now: Timestamp,
+) -> Option<Told> {
+    let steps: Steps = if about == About::Account { settings.notices.account } else { settings.notices.password };
+    let copies = about == About::Account && !settings.notices.copy_to.is_empty();
+    rules::notice(user, end, steps, copies, told, now)
+}
+
+impl Notices {
+    /// The notices by these settings.
+    #[must_use]
+    pub fn new(store: Arc<Store>, settings: Arc<Settings>) -> Self {
+        Self { store, settings, lease: tokio::sync::Mutex::default() }
+    }
+
+    /// Writes every notice that is due. Gives their number.
+    ///
+    /// # Errors
+    /// When the store fails; what was written before stays, and is not written again.
+    pub async fn write(&self) -> Result<usize, StoreError> {
+        let mut written = 0_usize;
+        for about in [About::Account, About::Password, About::Inactivity] {
+            written = written.saturating_add(self.write_kind(about).await?);
+        }
+        self.tell_administrators().await?;
+        Ok(written)
+    }
+
+    async fn write_kind(&self, about: About) -> Result<usize, StoreError> {
+        let now = self.store.clock().now();
+        let ids = candidates(&Look { reads: &self.store.view(), settings: &self.settings }, about, now, now)?;
+        let mut under_way: Vec<Pending<usize, StoreError>> = Vec::new();
+        let mut written = 0_usize;
+        for chunk in ids.chunks(CHUNK) {
+            // Most were told before: only the others are worth a commit.
+            let due = due(&Look { reads: &self.store.view(), settings: &self.settings }, about, chunk, now)?;
+            let due: Vec<UserId> = due.into_iter().map(|one| one.user.id).collect();
+            for batch in due.chunks(BATCH) {
+                if under_way.len() >= UNDER_WAY {
+                    written = written.saturating_add(under_way.remove(0).done().await?);
+                }
+                let (batch, settings) = (batch.to_vec(), self.settings.clone());
+                under_way.push(self.store.queue_bulk(move |tx: &mut Tx<'_>| tell(tx, &settings, about, &batch)).await?);
+            }
+        }
+        for batch in under_way {
+            written = written.saturating_add(batch.done().await?);
+        }
+        Ok(written)
+    }
+
+    /// Tells administrators which accounts end: those that were gathered, also by a run that was cut short.
+    async fn tell_administrators(&self) -> Result<(), StoreError> {
+        if notices::gathered(&self.store.view())?.is_empty() {
+            return Ok(());
+        }
+        let settings = self.settings.clone();
+        let write = move |tx: &mut Tx<'_>| {
+            let Gathered { accounts, more } = notices::gathered(tx)?;
+            for name in &settings.notices.copy_to {
+                let body = Body::AccountsExpire { accounts: accounts.clone(), more };
+                copy(tx, name, body)?;
+            }
+            notices::put_gathered(tx, &Gathered::default())
+        };
+        self.store.write::<_, StoreError>(write).await
+    }
+}
+
+/// Writes the notices to these users that are due now, and are still: decided on what the transaction sees.
+fn tell(tx: &mut Tx<'_>, settings: &Settings, about: About, ids: &[UserId]) -> Result<usize, StoreError> {
+    let now = tx.now();
+    let due = due(&Look { reads: tx, settings }, about, ids, now)?;
+    let mut gathered = None;
+    let mut written = 0_usize;
+    for Due { user, told } in due {
+        let before = notices::get(tx, user.id, about)?;
+        notices::put(tx, user.id, about, &told)?;
+        if told.sent {
+            written = written.saturating_add(1);
+            outbox::tell_until(tx, &user, body(about, told.due), told.due)?;
+        }
+        // Of who only got an address since, administrators know already.
+        let is_new = before.is_none_or(|before| before.sent || !told.sent || before.due != told.due);
+        if about == About::Account && !settings.notices.copy_to.is_empty() && is_new {
+            let gathered = match &mut gathered {
+                Some(gathered) => gathered,
+                None => gathered.insert(notices::gathered(tx)?),
+            };
+            let (username, name) = (user.username.as_str().to_owned(), user.name.as_str().to_owned());
+            gathered.add(Ending { username, name, at: told.due });
+        }
+    }
+    if let Some(gathered) = gathered {
+        notices::put_gathered(tx, &gathered)?;
+    }
+    Ok(written)
+}
+
+fn body(about: About, at: Timestamp) -> Body {
+    match about {
+        About::Account => Body::AccountExpires { at },
+        About::Password => Body::PasswordExpires { at },
+        About::Inactivity => Body::InactivityNear { at },
+    }
+}
+
+/// A copy to somebody by name, if they may come in, or to an address that is nobody's here.
+fn copy(tx: &mut Tx<'_>, name: &str, body: Body) -> Result<(), StoreError> {
+    let now = tx.now();
+    let reads: &dyn Reads = tx;
+    match users::by_login(reads, name)? {
+        Some(user) if user.is_valid(now) => outbox::tell(tx, &user, body),
+        None if name.contains('@') => {
+            outbox::push(tx, &Message::to_address(name, body, now, plus(now, days(3)))).map(drop)
+        }
+        _ => {
+            tracing::warn!("notices.copy_to names {name:?}, who is not there or may not come in: no copy goes there");
+            Ok(())
+        }
+    }
+}
+
+impl Task for Notices {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn schedule(&self) -> &Schedule {
+        &self.settings.notices.schedule
+    }
+
+    fn run(&self) -> Work<'_, Result<String, String>> {
+        Box::pin(async {
+            let words = |error: StoreError| error.to_string();
+            let _lease = self.lease.lock().await;
+            if !self.settings.notices.can_leave {
+                return Ok("there is no [mail]: nobody is told".to_owned());
+            }
+            if let Some(paused) = clock::check(&self.store).await.map_err(words)? {
+                return Ok(format!("paused: {}", paused.why));
+            }
+            Ok(format!("{} written", self.write().await.map_err(words)?))
+        })
+    }
+}

@@ -1,0 +1,60 @@
+//! What is purged and dropped in its time, and never by a clock that is wrong.
+
+use super::*;
+use crate::directory::policy::days;
+use crate::store::{StoreError, audit};
+
+#[tokio::test]
+async fn a_tombstone_is_purged_in_its_time_but_never_by_a_jump_of_the_clock() {
+    let world = world(|_| ());
+    let ada = world.add("ada", plain()).await;
+    world.run(&world.upkeep).await;
+    let remove = move |tx: &mut Tx<'_>| {
+        let by = Author::system("test");
+        users::update(tx, &by.clone(), ada, "user.removed", |user, at| Ok(user.remove(by.actor, at, days(30))))
+    };
+    world.store.write(remove).await.unwrap();
+    let is_there = || users::get(&world.store.view(), ada).unwrap().is_some();
+    world.store.clock().jump(SignedDuration::from_hours(24 * 31));
+    world.run(&world.upkeep).await;
+    assert!(is_there(), "not by a jump");
+    world.store.clock().jump(SignedDuration::from_hours(-24 * 31));
+    world.days_pass(29);
+    world.run(&world.upkeep).await;
+    assert!(is_there(), "not before its time");
+    world.days_pass(1);
+    assert_eq!(world.run(&world.upkeep).await, "1 tombstones purged, 0 ended rows dropped");
+    assert!(!is_there());
+}
+
+#[tokio::test]
+async fn old_audit_lines_are_dropped_in_their_time_but_never_by_a_jump_of_the_clock() {
+    let world = world(|settings| settings.audit = Some(days(30)));
+    let oldest = || {
+        let mut seq = None;
+        let first = |line: serde_json::Value| {
+            seq = line["seq"].as_u64();
+            Ok::<_, StoreError>(false)
+        };
+        audit::each(&world.store.view(), &audit::Query::default(), first).unwrap();
+        seq
+    };
+    for n in 0..20 {
+        for m in 0..20 {
+            world.add(&format!("u{n}-{m}"), plain()).await;
+        }
+        world.run(&world.upkeep).await;
+        world.days_pass(1);
+    }
+    world.store.clock().jump(SignedDuration::from_hours(24 * 20));
+    world.run(&world.upkeep).await;
+    assert_eq!(oldest(), Some(1), "not by a jump");
+    world.store.clock().jump(SignedDuration::from_hours(-24 * 20));
+    world.days_pass(20);
+    world.run(&world.upkeep).await;
+    let first = oldest().unwrap();
+    assert!((100..=201).contains(&first), "{first}");
+    assert!(audit::verify(&world.store.view()).unwrap() > 0);
+    world.run(&world.upkeep).await;
+    assert_eq!(oldest(), Some(first), "nothing more is due");
+}

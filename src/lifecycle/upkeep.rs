@@ -1,0 +1,97 @@
+//! Upkeep: purges tombstones whose time is over, drops sessions, links, logins and codes that have ended, the oldest
+//! runs, and audit lines that are older than they are kept. It waits while the clock is in doubt: nothing is destroyed
+//! by a clock that is wrong.
+
+use std::sync::Arc;
+
+use super::clock;
+use super::settings::Settings;
+use crate::base::clock::minus;
+use crate::directory::audit::{Actor, Author};
+use crate::store::tx::Tx;
+use crate::store::{Store, StoreError, audit, runs, sessions, users};
+use crate::tasks::schedule::Schedule;
+use crate::tasks::{Task, Work};
+
+/// Rows dropped in one commit.
+const CHUNK: usize = 500;
+/// Tombstones purged in one run; the rest comes with the next.
+const PURGED: usize = 5_000;
+
+/// The upkeep of one daemon.
+pub struct Upkeep {
+    store: Arc<Store>,
+    settings: Arc<Settings>,
+    schedule: Schedule,
+}
+
+impl Upkeep {
+    /// The upkeep of this store.
+    #[must_use]
+    pub fn new(store: Arc<Store>, settings: Arc<Settings>) -> Self {
+        let schedule = settings.upkeep.clone();
+        Self { store, settings, schedule }
+    }
+
+    async fn keep(&self) -> Result<String, StoreError> {
+        if let Some(paused) = clock::check(&self.store).await? {
+            return Ok(format!("paused: {}", paused.why));
+        }
+        let by = Author::of(Actor::System { part: "upkeep".to_owned() });
+        let purged = self.purge(&by).await?;
+        self.trim_audit(&by).await?;
+        let dropped = self.drop_ended().await?;
+        Ok(format!("{purged} tombstones purged, {dropped} ended rows dropped"))
+    }
+
+    async fn purge(&self, by: &Author) -> Result<usize, StoreError> {
+        let due = users::purgeable(&self.store.view(), self.store.clock().now(), PURGED)?;
+        let number = due.len();
+        for id in due {
+            let by = by.clone().because("the tombstone's time is over");
+            let purge = self.store.write_bulk(move |tx: &mut Tx<'_>| users::purge(tx, &by, id));
+            purge.await.map_err(|error| StoreError::Record(error.to_string()))?;
+        }
+        Ok(number)
+    }
+
+    /// Drops audit lines that are older than they are kept, a few pages at a time: everybody else goes first.
+    async fn trim_audit(&self, by: &Author) -> Result<(), StoreError> {
+        let Some(retention) = self.settings.audit else { return Ok(()) };
+        let before = minus(self.store.clock().now(), retention);
+        let by = by.clone().because("the time of these lines is over");
+        loop {
+            let by = by.clone();
+            if self.store.write_bulk(move |tx: &mut Tx<'_>| audit::trim(tx, &by, before)).await? == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn drop_ended(&self) -> Result<usize, StoreError> {
+        let mut dropped = 0_usize;
+        loop {
+            let chunk = self.store.write_bulk(|tx: &mut Tx<'_>| sessions::drop_ended(tx, CHUNK)).await?;
+            dropped = dropped.saturating_add(chunk);
+            if chunk < CHUNK {
+                break;
+            }
+        }
+        self.store.write_bulk(|tx: &mut Tx<'_>| runs::prune(tx)).await?;
+        Ok(dropped)
+    }
+}
+
+impl Task for Upkeep {
+    fn name(&self) -> &str {
+        "upkeep"
+    }
+
+    fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
+    fn run(&self) -> Work<'_, Result<String, String>> {
+        Box::pin(async { self.keep().await.map_err(|error| error.to_string()) })
+    }
+}
