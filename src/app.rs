@@ -120,7 +120,7 @@ impl Daemon {
         sms.iter().for_each(|sms| sms.note_certificates(&seen));
         face.iter().for_each(|face| face.note_certificates(&seen));
         let at_once = mail.as_ref().map_or(1, |mail| mail.connections);
-        let mail = messages::mail(mail.as_ref(), &product)?;
+        let mail = messages::mail(mail.as_ref(), &product, &seen)?;
         let outbox = messages::outbox(&store, (mail.clone(), at_once), sms.clone(), face);
         let to_recipients = mail.clone().map(|mail| -> Arc<dyn Channel> { mail });
         let watching = Watching::begin(watched, &store, seen, to_recipients).await?;

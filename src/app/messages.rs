@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::factors::face::Face;
+use crate::base::certificates::SeenCertificates;
 use crate::directory::message::{Message, Via};
 use crate::http::state::{Mails, TrialOfMail, TriedMail};
 use crate::notify::channel::Channel;
@@ -27,9 +28,13 @@ const FACES: usize = 2;
 ///
 /// # Errors
 /// What is wrong with the settings.
-pub(super) fn mail(settings: Option<&Settings>, product: &Product) -> Result<Option<Arc<Mail>>, String> {
+pub(super) fn mail(
+    settings: Option<&Settings>,
+    product: &Product,
+    seen: &SeenCertificates,
+) -> Result<Option<Arc<Mail>>, String> {
     let mail = settings.map(Mail::new).transpose().map_err(|error| format!("mail: {error}"))?;
-    Ok(mail.map(|mail| Arc::new(mail.of(product.clone()))))
+    Ok(mail.map(|mail| Arc::new(mail.of(product.clone()).noting_certificates(seen))))
 }
 
 /// The outbox with its ways out; without settings for one, messages wait until they are of no use. The provider of faces

@@ -8,6 +8,7 @@ mod fault;
 mod letter;
 mod server;
 
+use crate::base::certificates::SeenCertificates;
 use crate::base::clock::Stopwatch;
 use crate::directory::message::Message;
 use crate::notify::channel::{Answer, Channel, DeliveryError};
@@ -85,6 +86,13 @@ impl Mail {
     #[must_use]
     pub fn of(self, product: Product) -> Self {
         Self { voice: Voice { product, ..self.voice }, ..self }
+    }
+
+    /// The same; it is noted there until when the server's certificate is good, from the first connection on.
+    #[must_use]
+    pub fn noting_certificates(mut self, seen: &SeenCertificates) -> Self {
+        self.server.seen = seen.clone();
+        self
     }
 
     /// Sends one message at once, and tells how it went. Takes at most the two timeouts of the settings.

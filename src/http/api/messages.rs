@@ -13,7 +13,7 @@ use crate::base::clock::plus;
 use crate::base::text;
 use crate::directory::audit::{Author, Target};
 use crate::directory::field::Email;
-use crate::directory::message::{Body as Said, Message};
+use crate::directory::message::{Body as Said, Message, Via};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, Parameters, Segment};
@@ -81,7 +81,7 @@ fn shown(id: MessageId, message: &Message) -> Value {
         "kind": message.body.kind(),
         "via": message.via(),
         "user": message.user,
-        "to": text::masked(&message.to),
+        "to": if message.via() == Via::Webhook { message.to.clone() } else { text::masked(&message.to) },
         "created_at": message.created_at,
         "expires_at": message.expires_at,
         "attempts": message.attempts,

@@ -15,10 +15,11 @@ use tokio::net::TcpStream;
 
 use super::MailError;
 use super::fault::{Server as Named, connecting, refusal};
+use crate::base::certificates::SeenCertificates;
 use crate::base::clock::Stopwatch;
 use crate::notify::channel::DeliveryError;
 use crate::notify::settings::{MailTls, Settings};
-use crate::web::tls::read_certificates;
+use crate::web::tls::{end_of, read_certificates};
 
 /// Mails of one connection: servers count them.
 const MAILS: u32 = 100;
@@ -36,6 +37,8 @@ pub(super) struct Server {
     send_timeout: Duration,
     connections: usize,
     idle: Mutex<Vec<Line>>,
+    /// Where it is noted until when its certificate is good.
+    pub(super) seen: SeenCertificates,
 }
 
 /// A connection on which the server has taken the login.
@@ -59,6 +62,7 @@ impl Server {
             send_timeout: settings.send_timeout,
             connections: settings.connections,
             idle: Mutex::default(),
+            seen: SeenCertificates::default(),
         })
     }
 
@@ -105,6 +109,9 @@ impl Server {
             ))
         };
         let connection = tokio::time::timeout(self.connect_timeout, self.connect()).await.map_err(late)??;
+        if let Some(end) = connection.peer_certificate().ok().and_then(|certificate| end_of(&certificate)) {
+            self.seen.note(&self.named.host, end);
+        }
         Ok(Line { connection, mails: 0, idle: Stopwatch::start() })
     }
 

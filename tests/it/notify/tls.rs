@@ -6,9 +6,14 @@
 use std::path::Path;
 use std::process::Command;
 
-use musterd::notify::settings::MailTls;
+use musterd::base::certificates::SeenCertificates;
+use musterd::base::clock::Clock;
+use musterd::directory::message::Body;
+use musterd::notify::channel::Channel;
+use musterd::notify::mail::Mail;
+use musterd::notify::settings::{MailTls, Settings};
 
-use super::{deliver, settings};
+use super::{deliver, message, settings};
 use crate::harness::certificates::file;
 use crate::harness::smtpd::Smtpd;
 
@@ -70,4 +75,18 @@ async fn nothing_is_sent_where_starttls_is_wanted_and_not_offered() {
     let error = deliver(&settings(smtpd.port, MailTls::StartTls)).await.unwrap_err();
     assert!(error.retry && error.text.contains("STARTTLS"), "{error}");
     assert!(smtpd.mails().is_empty());
+}
+
+#[tokio::test]
+async fn until_when_the_servers_certificate_is_good_is_noted() {
+    for (option, way) in [("--starttls", MailTls::StartTls), ("--tls", MailTls::Tls)] {
+        let smtpd = server(option, "server.pem");
+        let settings = Settings { ca_file: Some(file("ca.pem")), ..settings(smtpd.port, way) };
+        let seen = SeenCertificates::default();
+        let mail = Mail::new(&settings).unwrap().noting_certificates(&seen);
+        mail.deliver(&message("Ada", "ada@example.org", Body::PasswordChanged)).await.unwrap();
+        let noted = seen.list();
+        assert_eq!(noted.len(), 1, "{noted:?}");
+        assert!(noted[0].0 == "localhost" && noted[0].1 > Clock::system().now(), "{noted:?}");
+    }
 }
