@@ -10,7 +10,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
 
 use super::{Batch, Bytes, Engine, EngineError, KeyRange, Order, Row, Rows};
 use crate::base::panic::caught;
@@ -130,7 +130,7 @@ impl Engine for SledEngine {
         let committed = self.shared.commit(batch, &log);
         if committed.is_err() && self.shared.broken.load(Ordering::SeqCst) {
             self.shared.torn.store(true, Ordering::SeqCst);
-            // At once, so that reading goes on; where that fails too, the next write tries again.
+            // At once, so that reading goes on; where that fails too, whoever reads tries again.
             let again = self.shared.check_room_to_open().and_then(|()| self.shared.open_again());
             if let Ok(again) = again {
                 *log = again;
@@ -154,7 +154,7 @@ impl Shared {
     /// lie behind what was acknowledged, or before it: whoever is out must not be in by that.
     fn read<T>(&self, reading: impl FnOnce(&sled::Db) -> Result<T, EngineError>) -> Result<T, EngineError> {
         if self.torn.load(Ordering::SeqCst) {
-            return Err(self.broken_by_a_write());
+            self.mend()?;
         }
         let db = self.db.read().unwrap_or_else(PoisonError::into_inner);
         let db = db.as_ref().ok_or_else(|| self.broken_by_a_write())?;
@@ -214,6 +214,21 @@ impl Shared {
             .unwrap_or_else(|why| Err(EngineError::Io(format!("writing to {} failed: {why}", self.folder.display()))))
     }
 
+    /// Opens the files again where a write has failed half-way and no other is under way. Whoever reads does so: before
+    /// a write comes to the engine, somebody has read for it.
+    fn mend(&self) -> Result<(), EngineError> {
+        let mut log = match self.log.try_lock() {
+            Ok(log) => log,
+            Err(TryLockError::Poisoned(log)) => log.into_inner(),
+            Err(TryLockError::WouldBlock) => return Err(self.broken_by_a_write()),
+        };
+        if self.torn.load(Ordering::SeqCst) {
+            self.check_room_to_open()?;
+            *log = self.open_again()?;
+        }
+        Ok(())
+    }
+
     /// Opens the files again after a write that failed half-way: what of it is there, is there whole.
     fn open_again(&self) -> Result<File, EngineError> {
         let mut db = self.db.write().unwrap_or_else(PoisonError::into_inner);
@@ -256,7 +271,7 @@ impl Shared {
     }
 
     fn broken_by_a_write(&self) -> EngineError {
-        EngineError::Io(format!("a write to {} failed; the next one opens the files again", self.folder.display()))
+        EngineError::Io(format!("a write to {} failed, and its files are to be opened again", self.folder.display()))
     }
 }
 

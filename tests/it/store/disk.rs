@@ -18,7 +18,7 @@ use crate::harness::process::{Place, Process};
 const ROOMY: (u64, &str) = (8 << 10, "256KiB");
 const TIGHT: (u64, &str) = (4 << 10, "0B");
 /// Writes that fit into what is left in pages that the log holds already, at most.
-const LAST_WRITES: u64 = 2_000;
+const LAST_WRITES: u64 = 10_000;
 /// As long as a client is told to wait before it tries again, and something more.
 const RECOVERY: Duration = Duration::from_secs(40);
 
