@@ -20,6 +20,9 @@ mod fingerprint;
 pub use change::{NewUser, UserChange, double_option, with_plain_role};
 pub use fingerprint::{Fingerprint, Prints};
 
+/// Clocks are put right by seconds, now and then.
+const CLOCK_SLACK: Duration = Duration::from_secs(60);
+
 /// A person who may log in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct User {
@@ -369,16 +372,21 @@ impl User {
     /// Notes a use at `now`. Not a change: neither revision nor modification time move.
     #[must_use]
     pub fn seen(mut self, now: Timestamp) -> Self {
-        self.last_seen = Some(self.last_seen.map_or(now, |seen| seen.max(now)));
+        self.last_seen = Some(latest(self.last_seen, now));
         self
     }
 
     /// Notes a login at `now`.
     #[must_use]
     pub fn logged_in(mut self, now: Timestamp) -> Self {
-        self.last_login = Some(self.last_login.map_or(now, |login| login.max(now)));
+        self.last_login = Some(latest(self.last_login, now));
         self.seen(now)
     }
+}
+
+/// The later of both, unless what was noted is of a clock that was ahead: it would keep an account from ever being quiet.
+fn latest(noted: Option<Timestamp>, now: Timestamp) -> Timestamp {
+    noted.filter(|noted| *noted <= plus(now, CLOCK_SLACK)).map_or(now, |noted| noted.max(now))
 }
 
 #[cfg(test)]
@@ -425,6 +433,35 @@ pub(crate) mod tests {
         assert!(gone.is_removed() && gone.session_epoch == 2);
         assert!(gone.clone().enable(at(8)).is_err());
         assert_eq!(gone.restore(at(9)).unwrap().state, off.state);
+    }
+
+    #[test]
+    fn what_a_clock_noted_that_was_ahead_does_not_stay() {
+        let ada = user("ada", at(0)).logged_in(at(1_000_000));
+        assert_eq!(ada.clone().seen(at(500)).last_seen, Some(at(500)));
+        assert_eq!(ada.logged_in(at(999_990)).last_login, Some(at(1_000_000)), "by some seconds it may");
+    }
+
+    #[test]
+    fn no_default_ends_an_administrator() {
+        let build = |role: &str, end: Option<Option<Timestamp>>| {
+            let new = NewUser {
+                id: UserId::new(at(0), &Rng::system()),
+                username: Username::parse("ada").unwrap(),
+                name: DisplayName::parse("Ada").unwrap(),
+                source: SourceId::local(),
+                rest: UserChange {
+                    roles: Some([RoleId::parse(role).unwrap()].into()),
+                    expires_at: end,
+                    ..UserChange::default()
+                },
+                disabled: None,
+            };
+            new.build(Actor::Anonymous, at(0), Some(Duration::from_secs(90))).expires_at
+        };
+        assert_eq!(build(role::SYSTEM_ADMIN, None), None);
+        assert_eq!(build(role::SYSTEM_ADMIN, Some(Some(at(50)))), Some(at(50)), "somebody's word is");
+        assert_eq!(build(role::USER, None), Some(at(90)));
     }
 
     #[test]

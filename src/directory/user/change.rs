@@ -151,7 +151,13 @@ impl NewUser {
             scim: Map::new(),
             revision: 1,
         };
-        self.rest.apply(user)
+        let lives_by_default = self.rest.expires_at.is_none();
+        let user = self.rest.apply(user);
+        // No default may end the last way in: an administrator ends on somebody's word only.
+        match user.is_system_admin() && lives_by_default {
+            true => User { expires_at: None, ..user },
+            false => user,
+        }
     }
 }
 
