@@ -55,6 +55,8 @@ const SEEING: &[Permission] = &[
     Permission::AuditView,
     Permission::SettingsView,
     Permission::MessagesView,
+    Permission::AlarmsView,
+    Permission::MetricsView,
 ];
 
 /// The roles that every directory has.

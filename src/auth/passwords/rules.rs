@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::{Prepared, strength};
 use crate::auth::hasher::HashError;
 use crate::auth::login::{Authenticator, LoginError};
+use crate::base::panic::caught;
 use crate::base::secret::Secret;
 use crate::directory::field::FieldError;
 use crate::directory::login::PasswordReason;
@@ -14,6 +15,14 @@ use crate::directory::policy::FactorRule;
 use crate::directory::stored_hash::StoredHash;
 use crate::directory::user::User;
 use crate::store::{StoreError, credentials, organizations};
+
+/// The strength of a password. A fault of the estimate keeps nobody out, and takes no other rule away.
+fn estimated(password: &str, words: &[&str]) -> u8 {
+    caught(|| strength::estimate(password, words)).unwrap_or_else(|_| {
+        tracing::error!("the strength of a password could not be estimated: it was taken for strong");
+        u8::MAX
+    })
+}
 
 impl Authenticator {
     /// Every rule that a password breaks for this user; nothing is said of its history.
@@ -40,7 +49,7 @@ impl Authenticator {
         let (password, words) = (password.clone(), words.into_iter().map(str::to_owned).collect::<Vec<_>>());
         let look = move || {
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
-            let strength = if least == 0 { 0 } else { strength::estimate(password.expose(), &words) };
+            let strength = if least == 0 { 0 } else { estimated(password.expose(), &words) };
             let text = format!("is too easy to guess: its strength is {strength} of 4, and must be {least}");
             let guessable = (strength < least).then(|| fault("too_guessable", text));
             let breached = set.is_some_and(|set| set.holds(&password));
@@ -48,7 +57,6 @@ impl Authenticator {
                 breached.then(|| fault(BREACHED, "is known from a breach: whoever guesses has it on a list"));
             guessable.into_iter().chain(breached).collect()
         };
-        // A panic of the estimate keeps nobody out.
         tokio::task::spawn_blocking(look).await.unwrap_or_default()
     }
 

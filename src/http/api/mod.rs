@@ -184,7 +184,7 @@ fn running() -> Vec<Route> {
         route(Method::POST, "/api/v1/plans/{plan}/reject", holder(P::PlansApprove), plans::reject),
         route(Method::POST, "/api/v1/sweep", holder(P::SweepsRun), sweep::sweep),
         route(Method::GET, "/api/v1/sweep", holder(P::SourcesView), sweep::show),
-        route(Method::GET, "/api/v1/sweep/upcoming", holder(P::SourcesView), sweep::upcoming),
+        route(Method::GET, "/api/v1/sweep/upcoming", holder(P::UsersView), sweep::upcoming),
         route(Method::GET, "/api/v1/audit", holder(P::AuditView), audit::list),
         route(Method::GET, "/api/v1/audit/export", holder(P::AuditView), audit::export),
         route(Method::GET, "/api/v1/backup", holder(P::StoreBackup), backup::backup),
