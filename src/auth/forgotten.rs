@@ -1,14 +1,15 @@
 //! Somebody forgot their password. The answer is the same for everybody, in the same time: who has an account here, and
 //! whether it may come in, is told by mail to its own address, or not at all.
 //!
-//! Every request is one commit with an audit line, whatever comes of it. Nothing is sent before the answer: mail waits in
-//! the outbox, so that a mail server that hangs is nobody's sign.
+//! Every request is one commit with an audit line, whatever comes of it, and is answered after a time that is the same for
+//! all. Nothing is sent before the answer: mail waits in the outbox, so that a mail server that hangs is nobody's sign.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::links::LinkFor;
 use super::login::{Authenticator, LoginError, Origin};
+use crate::base::clock::Stopwatch;
 use crate::base::id::SourceId;
 use crate::base::secret::sha256;
 use crate::base::text;
@@ -20,6 +21,9 @@ use crate::directory::user::User;
 use crate::store::audit::{self, Entry};
 use crate::store::tx::Tx;
 use crate::store::{StoreError, credentials, outbox, quotas, users};
+
+/// The answer comes after this time, whatever there was to be done: to make a link takes longer than to make none.
+const ANSWER: Duration = Duration::from_millis(100);
 
 /// What somebody typed who forgot their password: one name or one address.
 #[derive(Clone)]
@@ -74,6 +78,7 @@ impl Authenticator {
     /// # Errors
     /// None that tells anything of accounts: the network is not let in or asked too often, or the store fails.
     pub async fn forgotten(&self, typed: &Typed, origin: &Origin, public_url: &str) -> Result<(), LoginError> {
+        let watch = Stopwatch::start();
         self.admit(origin).await?;
         let homes = self.homes();
         let (life, typed, public_url) = (self.settings.sessions.link, typed.clone(), public_url.to_owned());
@@ -103,7 +108,9 @@ impl Authenticator {
             }
             Ok(Ok(()))
         };
-        self.store.write(write).await?.map_err(LoginError::TooManyAttempts)
+        self.store.write(write).await?.map_err(LoginError::TooManyAttempts)?;
+        tokio::time::sleep(ANSWER.saturating_sub(watch.elapsed())).await;
+        Ok(())
     }
 
     /// Where the passwords of each source's users are kept.

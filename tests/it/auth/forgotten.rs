@@ -119,7 +119,7 @@ fn f_04_a_link_signs_nobody_in_and_skips_no_factor() {
 
 #[test]
 fn f_02_no_header_says_where_a_link_leads() {
-    let (daemon, _mail) = start("");
+    let (daemon, _mail) = start("[sessions]\nlink_lifetime = \"1d\"\n");
     daemon.local_user("ada", PASSWORD);
     let poison = [
         ("host", "evil.example.com"),
