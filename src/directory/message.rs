@@ -123,6 +123,17 @@ pub enum Via {
 impl Via {
     /// Those by which the outbox sends; webhooks have tasks of their own.
     pub const ALL: &'static [Self] = &[Self::Mail, Self::Sms, Self::Face];
+
+    /// A stable name for lists, figures and the store.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mail => "mail",
+            Self::Sms => "sms",
+            Self::Face => "face",
+            Self::Webhook => "webhook",
+        }
+    }
 }
 
 /// A code that is good for once. It cannot be printed; where it is stored, that is sealed.

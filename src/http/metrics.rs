@@ -20,7 +20,9 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::error::Problem;
 use super::state::{App, Inside};
+use crate::directory::message::Via;
 use crate::directory::plan::PlanStatus;
+use crate::store::outbox::fate;
 use crate::store::{StoreError, queue, runs, tally, webhooks};
 
 /// What OpenMetrics calls itself.
@@ -154,7 +156,19 @@ fn outbox(app: &Inside, sheet: &mut Sheet, now: Timestamp) -> Result<(), StoreEr
     sheet.numbers("outbox_failed_messages", "Those of them that failed before", each(&|way| number(way.failed)));
     let age = |way: &queue::Waiting| way.oldest.map_or(0.0, |oldest| (seconds_of(now) - seconds_of(oldest)).max(0.0));
     sheet.numbers("outbox_oldest_age_seconds", "How long the oldest of them waits", each(&age));
+    sheet.numbers("outbox_given_up_messages", "Messages that were given up since the store began", given_up(app)?);
     Ok(())
+}
+
+fn given_up(app: &Inside) -> Result<Vec<(Labels, f64)>, StoreError> {
+    let mut numbers = Vec::new();
+    for via in Via::ALL.iter().copied() {
+        let fate = fate::of(&app.store.view(), via)?;
+        for (outcome, count) in [("refused", fate.refused), ("expired", fate.expired)] {
+            numbers.push((vec![("via", via.name().to_owned()), ("outcome", outcome.to_owned())], float(count)));
+        }
+    }
+    Ok(numbers)
 }
 
 fn hooks(app: &Inside, sheet: &mut Sheet, _: Timestamp) -> Result<(), StoreError> {

@@ -15,6 +15,7 @@ use crate::store::engine::{KeyRange, Order};
 use crate::store::keys::Space;
 use crate::store::tx::{Reads, Tx, get_record};
 
+pub mod fate;
 pub mod undelivered;
 
 /// A message's place in the outbox.

@@ -30,7 +30,7 @@ pub struct Waiting {
 /// # Errors
 /// When the store cannot read.
 pub fn waiting(reads: &dyn Reads) -> Result<BTreeMap<&'static str, Waiting>, StoreError> {
-    let ways = [Via::Mail, Via::Sms, Via::Face, Via::Webhook].map(|via| (name(via), Waiting::default()));
+    let ways = [Via::Mail, Via::Sms, Via::Face, Via::Webhook].map(|via| (via.name(), Waiting::default()));
     let mut waiting = BTreeMap::from(ways);
     let (mut after, mut seen) = (None, 0_usize);
     while seen < MOST {
@@ -39,22 +39,13 @@ pub fn waiting(reads: &dyn Reads) -> Result<BTreeMap<&'static str, Waiting>, Sto
         after = Some(*last);
         seen = seen.saturating_add(messages.len());
         for message in messages.into_iter().filter_map(|(_, message)| message.ok()) {
-            let way = waiting.entry(name(message.via())).or_default();
+            let way = waiting.entry(message.via().name()).or_default();
             way.messages = way.messages.saturating_add(1);
             way.failed = way.failed.saturating_add(usize::from(message.attempts > 0));
             way.oldest = Some(way.oldest.map_or(message.created_at, |oldest| oldest.min(message.created_at)));
         }
     }
     Ok(waiting)
-}
-
-fn name(via: Via) -> &'static str {
-    match via {
-        Via::Mail => "mail",
-        Via::Sms => "sms",
-        Via::Face => "face",
-        Via::Webhook => "webhook",
-    }
 }
 
 #[cfg(test)]

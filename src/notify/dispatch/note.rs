@@ -8,7 +8,7 @@ use crate::base::clock::plus;
 use crate::directory::message::{Body, Message, Via};
 use crate::notify::channel::DeliveryError;
 use crate::store::outbox::undelivered::{self, Outcome};
-use crate::store::outbox::{self, MessageId};
+use crate::store::outbox::{self, MessageId, fate};
 use crate::store::tx::Tx;
 use crate::store::{Store, StoreError};
 
@@ -53,9 +53,12 @@ pub(super) async fn write(store: &Store, notes: Vec<Noted>) -> Result<(), StoreE
 }
 
 fn write_one(tx: &mut Tx<'_>, noted: &Noted) -> Result<(), StoreError> {
-    let Noted { id, taken_out, note, .. } = noted;
+    let Noted { via, id, taken_out, note, .. } = noted;
     match note {
-        Note::Sent => outbox::remove(tx, *id),
+        Note::Sent => {
+            fate::accepted(tx, *via)?;
+            outbox::remove(tx, *id);
+        }
         Note::PutOff(message) | Note::GivenUp(message, _) => {
             // Whoever took it out meanwhile had a reason; a text was taken out by us.
             if !taken_out && !outbox::is_there(tx, *id)? {

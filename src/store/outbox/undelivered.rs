@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{MessageId, remove as take_out};
+use super::{MessageId, fate, remove as take_out};
 use crate::base::clock::plus;
 use crate::directory::message::Message;
 use crate::directory::policy::days;
@@ -62,6 +62,7 @@ pub fn give_up(tx: &mut Tx<'_>, id: MessageId, message: Message, outcome: Outcom
     let plain = serde_json::to_vec(&record).map_err(|error| StoreError::Record(error.to_string()))?;
     let sealed = tx.sealer().seal(&key(id), &plain)?;
     tx.put(key(id), sealed);
+    fate::given_up(tx, record.message.via(), outcome)?;
     remember_end(tx, plus(record.at, KEPT), &key(id));
     take_out(tx, id);
     Ok(())

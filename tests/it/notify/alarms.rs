@@ -86,6 +86,7 @@ fn prometheus_reads_the_figures() {
         ("musterd_logins_total{outcome=invalid_credentials}", 1.0),
         ("musterd_login_duration_seconds_count{}", 2.0),
         ("musterd_outbox_messages{via=mail}", 0.0),
+        ("musterd_outbox_given_up_messages{outcome=refused,via=mail}", 0.0),
         ("musterd_users{source=local,state=present}", 2.0),
         ("musterd_users{source=local,state=active}", 2.0),
         ("musterd_users{source=okta,state=present}", 0.0),
