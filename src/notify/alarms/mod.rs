@@ -5,6 +5,7 @@
 //! the store itself from writing is mailed past the outbox, and remembered in memory.
 
 mod finding;
+mod mail;
 mod notices;
 mod probes;
 mod rules;
@@ -16,10 +17,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use self::finding::{Finding, Kind};
+pub use self::mail::StuckMail;
 pub use self::notices::FirstReadings;
-pub use self::probes::{
-    By, Certificates, FailedRuns, FailedTasks, HeldRuns, Probe, Storage, StuckMail, StuckWebhooks, Tasks,
-};
+pub use self::probes::{By, Certificates, FailedRuns, FailedTasks, HeldRuns, Probe, Storage, StuckWebhooks, Tasks};
 use self::rules::{Alarms, Step, Turn};
 use crate::base::clock::plus;
 use crate::directory::field::Email;

@@ -9,19 +9,17 @@ use jiff::Timestamp;
 
 use super::finding::{Finding, Kind};
 use crate::base::certificates::SeenCertificates;
-use crate::base::clock::{minus, plus};
+use crate::base::clock::plus;
 use crate::base::id::{RunId, SourceId};
 use crate::directory::message::Body;
 use crate::directory::plan::{Cause, Outcome, PlanStatus};
 use crate::directory::policy::days;
 use crate::notify::templates::one_line;
 use crate::store::tx::Reads;
-use crate::store::{Store, StoreError, queue, runs, webhooks};
+use crate::store::{Store, StoreError, runs, webhooks};
 use crate::tasks::Status;
 use crate::web::tls::ends_of;
 
-/// A mail that waits for longer cannot leave.
-const MAIL_WAITS: Duration = Duration::from_secs(10 * 60);
 /// An endpoint that takes nothing for longer is told.
 const WEBHOOK_WAITS: Duration = Duration::from_secs(10 * 60);
 /// So long before its end a certificate is told of,
@@ -167,32 +165,6 @@ impl Probe for FailedTasks {
             Some(Finding::new(Kind::TaskFailed, &name, detail))
         };
         Ok((self.0)().into_iter().filter_map(finding).collect())
-    }
-}
-
-/// Mail that cannot leave.
-pub struct StuckMail {
-    /// Is there a section `[mail]`?
-    pub is_configured: bool,
-}
-
-impl Probe for StuckMail {
-    fn kinds(&self) -> &[Kind] {
-        &[Kind::Mail]
-    }
-
-    fn look(&self, store: &Store, now: Timestamp) -> Result<Vec<Finding>, StoreError> {
-        let mail = queue::waiting(&store.view())?.remove("mail").unwrap_or_default();
-        let Some(oldest) = mail.oldest.filter(|oldest| *oldest <= minus(now, MAIL_WAITS)) else {
-            return Ok(Vec::new());
-        };
-        let what = match self.is_configured {
-            true => "the log says what the mail server answered; look at [mail] in the settings",
-            false => "there is no section [mail] in the settings",
-        };
-        let since = oldest.strftime("%Y-%m-%d %H:%M UTC");
-        let detail = format!("{} mails wait, the oldest since {since}: {what}", mail.messages);
-        Ok(vec![Finding::new(Kind::Mail, "", detail)])
     }
 }
 

@@ -10,10 +10,13 @@ use crate::base::certificates::SeenCertificates;
 use crate::base::clock::Clock;
 use crate::base::id::{PlanId, RunId, SourceId};
 use crate::base::rng::Rng;
+use crate::directory::message::Via;
 use crate::directory::plan::{Cause, Counts, Outcome, Plan, PlanStatus, Run};
 use crate::notify::channel::MemoryChannel;
 use crate::store::engine::memory::MemoryEngine;
 use crate::store::engine::{Batch, Bytes, Engine, EngineError, KeyRange, Order, Row, Rows};
+use crate::store::outbox::fate;
+use crate::store::outbox::undelivered::{self, Outcome as GivenUp};
 use crate::store::seal::Sealer;
 use crate::store::tx::Reads;
 use crate::store::webhooks::{self, Standing};
@@ -196,6 +199,44 @@ async fn mail_that_waits_is_an_alarm_and_told_when_it_leaves() {
     world.advance(60);
     let [Body::Alarm { cause, detail }] = &world.look().await[..] else { panic!() };
     assert!(cause == "mail" && detail.contains("mail could not leave"), "{detail}");
+    assert!(world.causes().is_empty());
+}
+
+#[tokio::test]
+async fn mail_that_is_refused_for_good_whoever_it_is_for_is_an_alarm() {
+    let world = World::new();
+    let refuse = |to: String| {
+        move |tx: &mut Tx<'_>| {
+            let message = Message::to_address(&to, Body::MailTest, tx.now(), Timestamp::MAX);
+            let id = outbox::push(tx, &message)?;
+            let message = Message { last_error: Some("the mail server answered 550 5.7.1".to_owned()), ..message };
+            undelivered::give_up(tx, id, message, GivenUp::Refused)
+        }
+    };
+    for _ in 0..20 {
+        world.write(refuse("gone@example.org".to_owned())).await;
+    }
+    world.look().await;
+    assert!(world.causes().is_empty(), "one address is wrong");
+    for number in 1..10 {
+        if number == 5 {
+            world.write(|tx| fate::accepted(tx, Via::Mail)).await;
+            world.advance(1);
+        }
+        world.write(refuse(format!("user{number}@example.org"))).await;
+    }
+    world.look().await;
+    assert!(world.causes().is_empty(), "others were accepted meanwhile");
+    for number in 10..15 {
+        world.write(refuse(format!("user{number}@example.org"))).await;
+    }
+    world.look().await;
+    let [alarm] = &world.watch.active()[..] else { panic!() };
+    assert!(alarm.cause() == "mail" && alarm.detail.contains("10 of them: the mail server answered 550 5.7.1"));
+    assert!(!alarm.detail.contains('@'), "{}", alarm.detail);
+    world.advance(1);
+    world.write(|tx| fate::accepted(tx, Via::Mail)).await;
+    world.look().await;
     assert!(world.causes().is_empty());
 }
 
