@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::engine::{KeyRange, Order};
 use crate::store::keys::Space;
-use crate::store::tx::{Reads, Tx};
+use crate::store::tx::{Reads, Tx, get_record};
 use crate::store::{StoreError, codec};
 
 /// Most rows that are read: causes are bounded by the settings.
@@ -54,6 +54,14 @@ pub fn cause(kind: &str, of: &str) -> String {
 pub fn list(reads: &dyn Reads) -> Result<Vec<Alarm>, StoreError> {
     let rows = reads.scan(&KeyRange::prefix(&Space::Alarm.key(&[])), Order::Ascending, MOST)?;
     rows.iter().map(|(_, bytes)| codec::decode(bytes)).collect()
+}
+
+/// One by its kind and of what.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn get(reads: &dyn Reads, kind: &str, of: &str) -> Result<Option<Alarm>, StoreError> {
+    get_record(reads, &Space::Alarm.key(&[cause(kind, of).as_bytes()]))
 }
 
 /// Writes one.

@@ -20,6 +20,7 @@ use crate::http::extract::{Body, Parameters, Segment};
 use crate::http::state::{App, TriedMail};
 use crate::store::StoreError;
 use crate::store::audit::{self, Entry};
+use crate::store::outbox::fate;
 use crate::store::outbox::undelivered::{self, Undelivered};
 use crate::store::outbox::{self, MessageId, Wished};
 use crate::store::tx::{Reads, Tx};
@@ -182,7 +183,11 @@ pub async fn test(State(app): State<App>, caller: Caller, Body(wish): Body<Wish>
     let message = Message::to_address(to.as_str(), Said::MailTest, now, plus(now, LIFE));
     // A task of its own: a caller who hangs up does not cut it in half.
     let trying = tokio::spawn(async move { mails.test(message).await });
-    Ok(Json(trying.await.map_err(|_| StoreError::Stopped)?))
+    let tried = trying.await.map_err(|_| StoreError::Stopped)?;
+    if tried.accepted {
+        app.store.write(|tx: &mut Tx<'_>| fate::accepted(tx, Via::Mail)).await?;
+    }
+    Ok(Json(tried))
 }
 
 async fn note_test(app: &App, author: Author, to: &Email) -> Result<(), StoreError> {

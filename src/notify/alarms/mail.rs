@@ -13,7 +13,7 @@ use crate::directory::policy::days;
 use crate::store::outbox::fate;
 use crate::store::outbox::undelivered::{self, Outcome, Undelivered};
 use crate::store::tx::Reads;
-use crate::store::{Store, StoreError, queue};
+use crate::store::{Store, StoreError, alarms, queue};
 
 /// A mail that waits for longer cannot leave.
 const WAITS: Duration = Duration::from_secs(10 * 60);
@@ -39,7 +39,10 @@ impl Probe for StuckMail {
         let accepted_at = fate::of(&view, Via::Mail)?.accepted_at;
         let detail = match self.waiting(&view, now)? {
             Some(detail) => Some(detail),
-            None => refused(&view, accepted_at, now)?,
+            None => match refused(&view, accepted_at, now)? {
+                Some(detail) => Some(detail),
+                None => self.still(&view, accepted_at, now)?,
+            },
         };
         Ok(detail.map(|detail| Finding::new(Kind::Mail, "", detail)).into_iter().collect())
     }
@@ -54,6 +57,21 @@ impl StuckMail {
             false => "there is no section [mail] in the settings",
         };
         Ok(Some(format!("{} mails wait, the oldest since {}: {what}", mail.messages, shown(oldest))))
+    }
+
+    /// What has begun is over only once a mail was accepted: that nothing waits any more can mean that all of it came to
+    /// its end.
+    fn still(
+        &self,
+        reads: &dyn Reads,
+        accepted_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Option<String>, StoreError> {
+        let alarm = alarms::get(reads, Kind::Mail.name(), "")?.filter(|alarm| alarm.ended_at.is_none());
+        let since = alarm.map(|alarm| alarm.since).filter(|since| *since <= now && accepted_at <= Some(*since));
+        let Some(since) = since.filter(|_| self.is_configured) else { return Ok(None) };
+        let since = shown(since);
+        Ok(Some(format!("no mail was accepted since {since}, though none waits now. musterd mail test ADDRESS")))
     }
 }
 

@@ -197,6 +197,8 @@ async fn mail_that_waits_is_an_alarm_and_told_when_it_leaves() {
     assert_eq!(outbox::list(&world.store.view(), 9).unwrap().len(), 1, "it makes no mail of its own");
     world.look().await;
     world.advance(60);
+    assert!(world.look().await.is_empty() && world.causes() == ["mail"], "that nothing waits says nothing");
+    world.write(|tx| fate::accepted(tx, Via::Mail)).await;
     let [Body::Alarm { cause, detail }] = &world.look().await[..] else { panic!() };
     assert!(cause == "mail" && detail.contains("mail could not leave"), "{detail}");
     assert!(world.causes().is_empty());
