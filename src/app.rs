@@ -123,7 +123,7 @@ impl Daemon {
         let mail = messages::mail(mail.as_ref(), &product, &seen)?;
         let outbox = messages::outbox(&store, (mail.clone(), at_once), sms.clone(), face);
         let to_recipients = mail.clone().map(|mail| -> Arc<dyn Channel> { mail });
-        let watching = Watching::begin(watched, &store, seen, to_recipients).await?;
+        let watching = Watching::begin(watched, &store, seen, (to_recipients, &outbox)).await?;
         let mut work = crate::lifecycle::work(&store, &life, &sweep);
         work.push(outbox.clone());
         work.extend(watching.work());

@@ -6,12 +6,14 @@ use std::sync::{Arc, OnceLock, Weak};
 use crate::base::certificates::SeenCertificates;
 use crate::base::id::SourceId;
 use crate::config::{Settings, SourceKind};
+use crate::directory::message::Via;
 use crate::http::state::{Alarms, TriedWebhook, WebhookInfo, WebhookTrial, WebhookTried};
 use crate::notify::alarms::{
     self, By, Certificates, FailedRuns, FailedTasks, FirstReadings, HeldRuns, Kind, Probe, Storage, StuckMail,
     StuckWebhooks, Tasks, Watch,
 };
 use crate::notify::channel::Channel;
+use crate::notify::dispatch::Outbox;
 use crate::notify::webhooks::settings::Settings as WebhookSettings;
 use crate::notify::webhooks::{Webhook, forget_others};
 use crate::store::alarms::Alarm;
@@ -75,6 +77,12 @@ fn clock_in_doubt(reads: &dyn Reads) -> Result<Option<String>, StoreError> {
     Ok(clock::paused(reads)?.map(|paused| paused.why))
 }
 
+/// Is the mail server found to be down at present?
+fn is_down(outbox: &Arc<Outbox>) -> Box<dyn Fn() -> bool + Send + Sync> {
+    let outbox = outbox.clone();
+    Box::new(move || outbox.is_closed(Via::Mail))
+}
+
 /// What watches.
 pub(super) struct Watching {
     watch: Arc<Watch>,
@@ -91,7 +99,7 @@ impl Watching {
         watched: Watched,
         store: &Arc<Store>,
         seen: SeenCertificates,
-        mail: Option<Arc<dyn Channel>>,
+        (mail, outbox): (Option<Arc<dyn Channel>>, &Arc<Outbox>),
     ) -> Result<Self, String> {
         let names: Vec<String> = watched.webhooks.iter().map(|webhook| webhook.name.clone()).collect();
         let known: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -112,7 +120,7 @@ impl Watching {
             Box::new(HeldRuns),
             Box::new(FailedRuns::new(watched.sources.clone(), tasks.clone())),
             Box::new(FailedTasks(tasks)),
-            Box::new(StuckMail { is_configured: watched.has_mail }),
+            Box::new(StuckMail { is_configured: watched.has_mail, is_down: is_down(outbox) }),
             Box::new(Storage { folder: watched.store.folder, reserve: watched.store.reserve_bytes }),
             Box::new(Certificates { seen, files: watched.files, began: store.clock().now() }),
             Box::new(StuckWebhooks(names)),

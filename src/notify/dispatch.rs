@@ -102,6 +102,12 @@ impl Outbox {
         self.ways.iter().filter_map(Way::trouble).collect()
     }
 
+    /// Does nothing leave by this way at present, because the other side is down?
+    #[must_use]
+    pub fn is_closed(&self, via: Via) -> bool {
+        self.ways.iter().any(|way| way.via == via && way.trouble().is_some())
+    }
+
     /// Delivers what is due.
     ///
     /// # Errors

@@ -15,8 +15,12 @@ use crate::store::outbox::undelivered::{self, Outcome, Undelivered};
 use crate::store::tx::Reads;
 use crate::store::{Store, StoreError, alarms, queue};
 
-/// A mail that waits for longer cannot leave.
+/// Where mail waits for longer, and none was accepted for as long, it cannot leave.
 const WAITS: Duration = Duration::from_secs(10 * 60);
+/// Fewer than so many may be for people whose server puts off whom it does not know, as greylisting does,
+const FEW: usize = 3;
+/// and are told of after this time.
+const FEW_WAIT: Duration = Duration::from_secs(3_600);
 /// So many different people whose mail was refused one after the other within this time do not all have a wrong address.
 const REFUSED: usize = 10;
 const REFUSED_WITHIN: Duration = days(1);
@@ -27,6 +31,8 @@ const LOOKED: usize = 500;
 pub struct StuckMail {
     /// Is there a section `[mail]`?
     pub is_configured: bool,
+    /// Is the mail server found to be down at present?
+    pub is_down: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
 impl Probe for StuckMail {
@@ -37,7 +43,7 @@ impl Probe for StuckMail {
     fn look(&self, store: &Store, now: Timestamp) -> Result<Vec<Finding>, StoreError> {
         let view = store.view();
         let accepted_at = fate::of(&view, Via::Mail)?.accepted_at;
-        let detail = match self.waiting(&view, now)? {
+        let detail = match self.waiting(&view, accepted_at, now)? {
             Some(detail) => Some(detail),
             None => match refused(&view, accepted_at, now)? {
                 Some(detail) => Some(detail),
@@ -49,9 +55,20 @@ impl Probe for StuckMail {
 }
 
 impl StuckMail {
-    fn waiting(&self, reads: &dyn Reads, now: Timestamp) -> Result<Option<String>, StoreError> {
+    fn waiting(
+        &self,
+        reads: &dyn Reads,
+        accepted_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Option<String>, StoreError> {
+        // Many that leave one after the other wait for long too.
+        if accepted_at.is_some_and(|at| at > minus(now, WAITS) && at <= now) {
+            return Ok(None);
+        }
         let mail = queue::waiting(reads)?.remove("mail").unwrap_or_default();
-        let Some(oldest) = mail.oldest.filter(|oldest| *oldest <= minus(now, WAITS)) else { return Ok(None) };
+        let is_patient = mail.messages < FEW && self.is_configured && !(self.is_down)();
+        let longest = if is_patient { FEW_WAIT } else { WAITS };
+        let Some(oldest) = mail.oldest.filter(|oldest| *oldest <= minus(now, longest)) else { return Ok(None) };
         let what = match self.is_configured {
             true => "the log says what the mail server answered; look at [mail] in the settings",
             false => "there is no section [mail] in the settings",

@@ -45,7 +45,7 @@ fn probes(
         Box::new(HeldRuns),
         Box::new(FailedRuns::new(vec![corp()], tasks.clone())),
         Box::new(FailedTasks(tasks)),
-        Box::new(StuckMail { is_configured: true }),
+        Box::new(StuckMail { is_configured: true, is_down: Box::new(|| true) }),
         Box::new(Certificates { seen: seen.clone(), files: Vec::new(), began }),
         Box::new(StuckWebhooks(vec!["portal".to_owned()])),
     ]
@@ -202,6 +202,32 @@ async fn mail_that_waits_is_an_alarm_and_told_when_it_leaves() {
     let [Body::Alarm { cause, detail }] = &world.look().await[..] else { panic!() };
     assert!(cause == "mail" && detail.contains("mail could not leave"), "{detail}");
     assert!(world.causes().is_empty());
+}
+
+#[tokio::test]
+async fn many_mails_that_leave_and_one_that_is_put_off_are_no_alarm() {
+    let world = World::new();
+    let push = |tx: &mut Tx<'_>| -> Result<(), StoreError> {
+        let mail = Message::to_address("ada@example.org", Body::MailTest, tx.now(), Timestamp::MAX);
+        outbox::push(tx, &mail).map(drop)
+    };
+    let finds = |is_down: bool| {
+        let probe = StuckMail { is_configured: true, is_down: Box::new(move || is_down) };
+        !probe.look(&world.store, world.now()).unwrap().is_empty()
+    };
+    world.write(push).await;
+    world.advance(11);
+    assert_eq!((finds(false), finds(true)), (false, true), "one that waits, and one that a server that is down has");
+    world.advance(50);
+    assert!(finds(false), "but not for ever");
+    for _ in 0..10 {
+        world.write(push).await;
+    }
+    world.write(|tx| fate::accepted(tx, Via::Mail)).await;
+    world.advance(9);
+    assert_eq!((finds(false), finds(true)), (false, false), "they leave");
+    world.advance(2);
+    assert!(finds(false), "they left");
 }
 
 #[tokio::test]
