@@ -9,8 +9,8 @@ use crate::config::{Settings, SourceKind};
 use crate::directory::message::Via;
 use crate::http::state::{Alarms, TriedWebhook, WebhookInfo, WebhookTrial, WebhookTried};
 use crate::notify::alarms::{
-    self, By, Certificates, FailedRuns, FailedTasks, FirstReadings, HeldRuns, Kind, Probe, Storage, StuckMail,
-    StuckWebhooks, Tasks, Watch,
+    self, By, CertificateFile, Certificates, FailedRuns, FailedTasks, FirstReadings, HeldRuns, Kind, Probe, Storage,
+    StuckMail, StuckWebhooks, Tasks, Watch,
 };
 use crate::notify::channel::Channel;
 use crate::notify::dispatch::Outbox;
@@ -27,7 +27,7 @@ pub(super) struct Watched {
     webhooks: Vec<WebhookSettings>,
     sources: Vec<SourceId>,
     store: StoreSettings,
-    files: Vec<(String, PathBuf)>,
+    files: Vec<(String, CertificateFile)>,
     has_mail: bool,
 }
 
@@ -47,15 +47,18 @@ impl Watched {
 }
 
 /// The files of the settings that hold certificates, by their keys.
-fn files(settings: &Settings) -> Vec<(String, PathBuf)> {
-    let mut files = Vec::new();
-    let mut note = |key: String, file: Option<&PathBuf>| files.extend(file.map(|file| (key, file.clone())));
+fn files(settings: &Settings) -> Vec<(String, CertificateFile)> {
+    let (mut files, mut own) = (Vec::new(), Vec::new());
+    let mut note = |key: String, file: Option<&PathBuf>| {
+        files.extend(file.map(|file| (key, CertificateFile::Authorities(file.clone()))))
+    };
     for source in &settings.sources {
         let key = |key: &str| format!("sources.{}.{key}", source.id);
         match &source.kind {
             SourceKind::Ldap(ldap) => {
                 note(key("ca_file"), ldap.ca_file.as_ref());
-                note(key("client_cert_file"), ldap.client_cert_file.as_ref());
+                let file = ldap.client_cert_file.clone();
+                own.extend(file.map(|file| (key("client_cert_file"), CertificateFile::Own(file))));
             }
             SourceKind::ScimPull { settings, .. } => note(key("ca_file"), settings.ca_file.as_ref()),
             SourceKind::Local | SourceKind::Scim { .. } => {}
@@ -69,6 +72,7 @@ fn files(settings: &Settings) -> Vec<(String, PathBuf)> {
     }
     note("mail.ca_file".to_owned(), settings.mail.as_ref().and_then(|mail| mail.ca_file.as_ref()));
     note("face.ca_file".to_owned(), settings.face.as_ref().and_then(|face| face.ca_file.as_ref()));
+    files.extend(own);
     files
 }
 

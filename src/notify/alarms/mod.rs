@@ -19,7 +19,9 @@ use jiff::Timestamp;
 pub use self::finding::{Finding, Kind};
 pub use self::mail::StuckMail;
 pub use self::notices::FirstReadings;
-pub use self::probes::{By, Certificates, FailedRuns, FailedTasks, HeldRuns, Probe, Storage, StuckWebhooks, Tasks};
+pub use self::probes::{
+    By, CertificateFile, Certificates, FailedRuns, FailedTasks, HeldRuns, Probe, Storage, StuckWebhooks, Tasks,
+};
 use self::rules::{Alarms, Step, Turn};
 use crate::base::clock::plus;
 use crate::directory::field::Email;

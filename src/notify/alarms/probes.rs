@@ -198,12 +198,31 @@ impl Probe for Storage {
     }
 }
 
+/// A file with certificates.
+#[derive(Clone, Debug)]
+pub enum CertificateFile {
+    /// Those of authorities. One that is replaced stays in the file beside the next for a while: the last to end counts.
+    Authorities(PathBuf),
+    /// Our own, and then those of whoever signed it: the first counts.
+    Own(PathBuf),
+}
+
+impl CertificateFile {
+    /// Until when it serves; `None` where it cannot be read.
+    fn end(&self) -> Option<Timestamp> {
+        match self {
+            Self::Authorities(path) => ends_of(path).into_iter().max(),
+            Self::Own(path) => ends_of(path).into_iter().next(),
+        }
+    }
+}
+
 /// Certificates that end soon: those that servers showed, and those that the settings name.
 pub struct Certificates {
     /// What servers showed.
     pub seen: SeenCertificates,
     /// Files with certificates, by the key of the settings.
-    pub files: Vec<(String, PathBuf)>,
+    pub files: Vec<(String, CertificateFile)>,
     /// When the daemon began to look.
     pub began: Timestamp,
 }
@@ -223,10 +242,8 @@ impl Probe for Certificates {
         let shown = self.seen.list().into_iter().filter_map(|(place, end)| {
             ends_soon(&place, end, now, &format!("the certificate that {place} shows"), "renew it there")
         });
-        let files = self.files.iter().filter_map(|(key, path)| {
-            // The last of them: an authority that is replaced stays in the file beside the next for a while.
-            let end = ends_of(path).into_iter().max()?;
-            ends_soon(key, end, now, &format!("the certificate in {key}"), "put the next one into the file")
+        let files = self.files.iter().filter_map(|(key, file)| {
+            ends_soon(key, file.end()?, now, &format!("the certificate in {key}"), "put the next one into the file")
         });
         Ok(shown.chain(files).collect())
     }
