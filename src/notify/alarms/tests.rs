@@ -1,5 +1,8 @@
 //! The promises of alarms, on a store in memory and a clock that only the test moves.
 
+mod certificates;
+mod mail;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,13 +13,10 @@ use crate::base::certificates::SeenCertificates;
 use crate::base::clock::Clock;
 use crate::base::id::{PlanId, RunId, SourceId};
 use crate::base::rng::Rng;
-use crate::directory::message::Via;
 use crate::directory::plan::{Cause, Counts, Outcome, Plan, PlanStatus, Run};
 use crate::notify::channel::MemoryChannel;
 use crate::store::engine::memory::MemoryEngine;
 use crate::store::engine::{Batch, Bytes, Engine, EngineError, KeyRange, Order, Row, Rows};
-use crate::store::outbox::fate;
-use crate::store::outbox::undelivered::{self, Outcome as GivenUp};
 use crate::store::seal::Sealer;
 use crate::store::tx::Reads;
 use crate::store::webhooks::{self, Standing};
@@ -184,91 +184,6 @@ async fn a_source_that_fails_at_each_poll_is_one_cause_and_ends_with_a_run_that_
 }
 
 #[tokio::test]
-async fn mail_that_waits_is_an_alarm_and_told_when_it_leaves() {
-    let world = World::new();
-    let mail = Message::to_address("ada@example.org", Body::MailTest, world.now(), Timestamp::MAX);
-    world.write(move |tx| outbox::push(tx, &mail).map(drop)).await;
-    world.watch.look().await.unwrap();
-    assert!(world.causes().is_empty(), "not at once");
-    world.advance(11);
-    world.watch.look().await.unwrap();
-    let [alarm] = &world.watch.active()[..] else { panic!() };
-    assert!(alarm.cause() == "mail" && alarm.detail.starts_with("1 mails wait") && !alarm.detail.contains('@'));
-    assert_eq!(outbox::list(&world.store.view(), 9).unwrap().len(), 1, "it makes no mail of its own");
-    world.look().await;
-    world.advance(60);
-    assert!(world.look().await.is_empty() && world.causes() == ["mail"], "that nothing waits says nothing");
-    world.write(|tx| fate::accepted(tx, Via::Mail)).await;
-    let [Body::Alarm { cause, detail }] = &world.look().await[..] else { panic!() };
-    assert!(cause == "mail" && detail.contains("mail could not leave"), "{detail}");
-    assert!(world.causes().is_empty());
-}
-
-#[tokio::test]
-async fn many_mails_that_leave_and_one_that_is_put_off_are_no_alarm() {
-    let world = World::new();
-    let push = |tx: &mut Tx<'_>| -> Result<(), StoreError> {
-        let mail = Message::to_address("ada@example.org", Body::MailTest, tx.now(), Timestamp::MAX);
-        outbox::push(tx, &mail).map(drop)
-    };
-    let finds = |is_down: bool| {
-        let probe = StuckMail { is_configured: true, is_down: Box::new(move || is_down) };
-        !probe.look(&world.store, world.now()).unwrap().is_empty()
-    };
-    world.write(push).await;
-    world.advance(11);
-    assert_eq!((finds(false), finds(true)), (false, true), "one that waits, and one that a server that is down has");
-    world.advance(50);
-    assert!(finds(false), "but not for ever");
-    for _ in 0..10 {
-        world.write(push).await;
-    }
-    world.write(|tx| fate::accepted(tx, Via::Mail)).await;
-    world.advance(9);
-    assert_eq!((finds(false), finds(true)), (false, false), "they leave");
-    world.advance(2);
-    assert!(finds(false), "they left");
-}
-
-#[tokio::test]
-async fn mail_that_is_refused_for_good_whoever_it_is_for_is_an_alarm() {
-    let world = World::new();
-    let refuse = |to: String| {
-        move |tx: &mut Tx<'_>| {
-            let message = Message::to_address(&to, Body::MailTest, tx.now(), Timestamp::MAX);
-            let id = outbox::push(tx, &message)?;
-            let message = Message { last_error: Some("the mail server answered 550 5.7.1".to_owned()), ..message };
-            undelivered::give_up(tx, id, message, GivenUp::Refused)
-        }
-    };
-    for _ in 0..20 {
-        world.write(refuse("gone@example.org".to_owned())).await;
-    }
-    world.look().await;
-    assert!(world.causes().is_empty(), "one address is wrong");
-    for number in 1..10 {
-        if number == 5 {
-            world.write(|tx| fate::accepted(tx, Via::Mail)).await;
-            world.advance(1);
-        }
-        world.write(refuse(format!("user{number}@example.org"))).await;
-    }
-    world.look().await;
-    assert!(world.causes().is_empty(), "others were accepted meanwhile");
-    for number in 10..15 {
-        world.write(refuse(format!("user{number}@example.org"))).await;
-    }
-    world.look().await;
-    let [alarm] = &world.watch.active()[..] else { panic!() };
-    assert!(alarm.cause() == "mail" && alarm.detail.contains("10 of them: the mail server answered 550 5.7.1"));
-    assert!(!alarm.detail.contains('@'), "{}", alarm.detail);
-    world.advance(1);
-    world.write(|tx| fate::accepted(tx, Via::Mail)).await;
-    world.look().await;
-    assert!(world.causes().is_empty());
-}
-
-#[tokio::test]
 async fn what_another_room_says_in_words_is_an_alarm_as_long_as_it_says_it() {
     let world = World::new();
     let said = Arc::new(Mutex::new(Some("the clock\r\njumped".to_owned())));
@@ -280,62 +195,6 @@ async fn what_another_room_says_in_words_is_an_alarm_as_long_as_it_says_it() {
     assert_eq!(watch.active()[0].detail, "the clock jumped");
     *said.lock().unwrap() = None;
     assert_eq!(watch.look().await, Ok(0));
-}
-
-#[tokio::test]
-async fn certificates_are_told_of_three_weeks_one_week_and_then_each_day_before_their_end() {
-    let world = World::new();
-    let end = plus(world.now(), days(30));
-    world.seen.note("ldap.example.org", end);
-    world.seen.note("other.example.org", Timestamp::MAX);
-    let mut told = Vec::new();
-    for hour in 0..(31 * 24) {
-        told.extend(world.look().await.iter().map(|_| 30 - hour / 24));
-        world.advance(60);
-    }
-    assert_eq!(told, [21, 7, 6, 5, 4, 3, 2, 1, 0]);
-    assert_eq!(world.causes(), ["certificate:ldap.example.org"]);
-    let world = World::over(world.store.clone());
-    world.look().await;
-    assert_eq!(world.causes(), ["certificate:ldap.example.org"], "a start forgets none");
-    world.seen.note("ldap.example.org", plus(world.now(), days(90)));
-    world.look().await;
-    assert!(world.causes().is_empty(), "a new one was seen");
-}
-
-/// A certificate that ends on 6 December 2026,
-const SOON: &str = "\
-    MIIBEjCBuQIUXC+0D+p6m3IW7KjE4TuuG17acgEwCgYIKoZIzj0EAwIwDDEKMAgGA1UEAwwBYTAeFw0yNjExMjYxMjMzNTFaFw0y\
-    NjEyMDYxMjMzNTFaMAwxCjAIBgNVBAMMAWEwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAASQ6SgIStYFUubcAauNWpR+2khUzgZQ\
-    ClknQXA3UlBn5jQwOJPIsvDqpJyvB/ILm8nZPxpcJty/FzlbsqgRkBIAMAoGCCqGSM49BAMCA0gAMEUCIQDlA9AwtbjCu2cIPUsB\
-    PNXliIDz0OU9yjNgU5gCriaNLQIgafYMAey1OZ0uNhpIhwOF6pgj/Y3pFpp9WetB7sgCq5w=";
-/// and one that ends in 2036.
-const LATE: &str = "\
-    MIIBEzCBuQIUbFIBUPL6QhtW7Tb0gB+HJOD4HFcwCgYIKoZIzj0EAwIwDDEKMAgGA1UEAwwBYTAeFw0yNjExMjYxMjMzNTFaFw0z\
-    NjExMjMxMjMzNTFaMAwxCjAIBgNVBAMMAWEwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAATYG50U7fF+WIuowyaVv0G3DIrPp84f\
-    2p0AxhegxBCCAiLwBZXx7DLR/sDJ1d1/VV19cho8JBT5i6P2PDoa5UeUMAoGCCqGSM49BAMCA0kAMEYCIQDqwVuLflfB1QNdBWj9\
-    agleRCI0bHmUSrW8Dx1KgTcE8gIhAJsaBo2BNfa7Tucb3PL3pbI5aQ5eqsOnhAXFegpUdMxv";
-
-#[tokio::test]
-async fn of_authorities_the_last_end_counts_and_of_our_own_file_the_first_certificate() {
-    let world = World::new();
-    let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str, certificates: [&str; 2]| {
-        let pem = |base64| format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n");
-        std::fs::write(folder.path().join(name), certificates.map(pem).concat()).unwrap();
-        folder.path().join(name)
-    };
-    let (soon_first, late_first) = (file("soon-first", [SOON, LATE]), file("late-first", [LATE, SOON]));
-    let files = [
-        ("authorities", CertificateFile::Authorities(soon_first.clone())),
-        ("own", CertificateFile::Own(soon_first)),
-        ("other", CertificateFile::Own(late_first)),
-    ];
-    let files = files.map(|(key, file)| (key.to_owned(), file)).to_vec();
-    let now: Timestamp = "2026-12-01T00:00:00Z".parse().unwrap();
-    let probe = Certificates { seen: SeenCertificates::default(), files, began: now };
-    let found = probe.look(&world.store, now).unwrap();
-    assert_eq!(found.iter().map(Finding::cause).collect::<Vec<_>>(), ["certificate:own"]);
 }
 
 #[tokio::test]
