@@ -23,6 +23,9 @@ pub struct Alarm {
     pub of: String,
     /// What is wrong, where, and what to do.
     pub detail: String,
+    /// The one thing among several that it is about at present, such as a plan; empty where there is nothing to tell apart.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub about: String,
     /// Since when.
     pub since: Timestamp,
     /// Since when not any more.

@@ -64,6 +64,10 @@ pub struct Finding {
     pub of: String,
     /// What is wrong, where, and what to do: one line without secrets and without anybody's address.
     pub detail: String,
+    /// What it is about among several that come one after the other, such as a plan; empty where there is one.
+    pub about: String,
+    /// It is mailed at once, whatever was mailed before: that was about something else, which is settled.
+    pub is_news: bool,
     /// What is mailed.
     pub body: Body,
     /// It is mailed again after this time.
@@ -75,7 +79,7 @@ impl Finding {
     #[must_use]
     pub fn new(kind: Kind, of: &str, detail: String) -> Self {
         let body = Body::Alarm { cause: alarms::cause(kind.name(), of), detail: detail.clone() };
-        Self { kind, of: of.to_owned(), detail, body, again: DAY }
+        Self { kind, of: of.to_owned(), detail, about: String::new(), is_news: false, body, again: DAY }
     }
 
     /// Its cause.

@@ -188,6 +188,7 @@ fn tell(step: &Step, turn: Turn) {
     let (cause, detail) = (step.alarm.cause(), &step.alarm.detail);
     match turn {
         Turn::Begins => tracing::error!(alarm.cause = cause, "alarm: {detail}"),
+        Turn::Changes => tracing::warn!(alarm.cause = cause, "alarm goes on: {detail}"),
         Turn::Ends => tracing::info!(alarm.cause = cause, "alarm is over: {detail}"),
     }
 }

@@ -47,7 +47,7 @@ impl FirstReadings {
             let detail = format!("the first complete reading of {source} is done");
             let mailed_at = mail.is_some().then_some(now);
             let (kind, of) = (KIND.to_owned(), source.to_string());
-            let alarm = Alarm { kind, of, detail, since: now, ended_at: Some(now), mailed_at };
+            let alarm = Alarm { kind, of, detail, about: String::new(), since: now, ended_at: Some(now), mailed_at };
             steps.push(Step { alarm, remove: false, mail, turn: None });
         }
         Ok(steps)

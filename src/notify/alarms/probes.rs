@@ -10,13 +10,13 @@ use jiff::Timestamp;
 use super::finding::{Finding, Kind};
 use crate::base::certificates::SeenCertificates;
 use crate::base::clock::plus;
-use crate::base::id::{RunId, SourceId};
+use crate::base::id::{PlanId, RunId, SourceId};
 use crate::directory::message::Body;
-use crate::directory::plan::{Cause, Outcome, PlanStatus};
+use crate::directory::plan::{Cause, Outcome, Plan, PlanStatus};
 use crate::directory::policy::days;
 use crate::notify::templates::one_line;
 use crate::store::tx::Reads;
-use crate::store::{Store, StoreError, runs, webhooks};
+use crate::store::{Store, StoreError, alarms, runs, webhooks};
 use crate::tasks::Status;
 use crate::web::tls::ends_of;
 
@@ -58,22 +58,30 @@ impl Probe for HeldRuns {
     }
 
     fn look(&self, store: &Store, _: Timestamp) -> Result<Vec<Finding>, StoreError> {
-        let plans = runs::list_plans(&store.view())?;
-        let held = plans.into_iter().filter(|plan| plan.status == PlanStatus::Held);
-        let finding = |plan: crate::directory::plan::Plan| {
-            let of = plan.cause.source().map_or("sweep", SourceId::as_str).to_owned();
-            let (id, why) = (plan.id, plan.held_because);
-            let detail = format!("a run of {of} is held: {}. musterd plan show {id}", one_line(&why));
-            let body = Body::RunHeld { of: of.clone(), plan: id, why };
-            Finding { body, ..Finding::new(Kind::RunHeld, &of, detail) }
-        };
+        let view = store.view();
+        let plans = runs::list_plans(&view)?;
         // Of several that wait for one source the newest is told.
-        let mut found: BTreeMap<String, Finding> = BTreeMap::new();
-        for finding in held.map(finding) {
-            found.entry(finding.of.clone()).or_insert(finding);
+        let mut held: BTreeMap<&str, &Plan> = BTreeMap::new();
+        for plan in plans.iter().filter(|plan| plan.status == PlanStatus::Held) {
+            held.entry(plan.cause.source().map_or("sweep", SourceId::as_str)).or_insert(plan);
         }
-        Ok(found.into_values().collect())
+        let finding = |(of, plan): (&str, &Plan)| {
+            let (id, why) = (plan.id, plan.held_because.clone());
+            let before = alarms::get(&view, Kind::RunHeld.name(), of)?.map(|alarm| alarm.about).unwrap_or_default();
+            let detail = format!("a run of {of} is held: {}. musterd plan show {id}", one_line(&why));
+            let body = Body::RunHeld { of: of.to_owned(), plan: id, why };
+            let (about, is_news) = (id.to_string(), is_settled(&before, id, &plans));
+            Ok(Finding { body, about, is_news, ..Finding::new(Kind::RunHeld, of, detail) })
+        };
+        held.into_iter().map(finding).collect()
     }
+}
+
+/// Was the plan of which was told before decided? One that the next reading put another in place of still waits in that.
+fn is_settled(before: &str, now: PlanId, plans: &[Plan]) -> bool {
+    let is_replaced = |plan: &Plan| matches!(plan.status, PlanStatus::Superseded { .. });
+    let is_open = || plans.iter().any(|plan| plan.id.to_string() == before && is_replaced(plan));
+    !before.is_empty() && before != now.to_string() && !is_open()
 }
 
 /// Sources whose last run failed.
@@ -193,8 +201,11 @@ impl Probe for Storage {
             );
             (free < wanted).then_some(detail)
         };
-        let detail = fault.map(|fault| format!("nothing can be written: {fault}")).or_else(little);
-        Ok(detail.map(|detail| Finding::new(Kind::Storage, "", one_line(&detail))).into_iter().collect())
+        let fault =
+            fault.map(|fault| Finding::new(Kind::Storage, "", one_line(&format!("nothing can be written: {fault}"))));
+        // A cause of its own: who was told today that little is free must hear that nothing is.
+        let little = little().map(|detail| Finding::new(Kind::Storage, "room", one_line(&detail)));
+        Ok(fault.into_iter().chain(little).collect())
     }
 }
 

@@ -26,10 +26,12 @@ pub(super) struct Step {
     pub(super) turn: Option<Turn>,
 }
 
-/// What the log is told, once.
+/// What the log is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
     Begins,
+    /// It goes on, and something else is to be said of it.
+    Changes,
     Ends,
 }
 
@@ -58,21 +60,32 @@ fn begun(finding: &Finding, known: Option<&Alarm>, mails: bool, now: Timestamp) 
     let active = known.filter(|alarm| alarm.ended_at.is_none());
     let mailed_at = known.and_then(|alarm| alarm.mailed_at);
     // Mail that does not leave is told when it leaves again.
-    let is_told = mails && finding.kind != Kind::Mail && is_due(mailed_at, finding.again, now);
-    let mail = is_told.then(|| finding.body.clone());
-    let turn = active.is_none().then_some(Turn::Begins);
-    if mail.is_none() && turn.is_none() {
+    let is_due = finding.is_news || is_due(mailed_at, finding.again, now);
+    let mail = (mails && finding.kind != Kind::Mail && is_due).then(|| finding.body.clone());
+    let turn = match active {
+        None => Some(Turn::Begins),
+        Some(alarm) => (!says_the_same(&alarm.detail, &finding.detail)).then_some(Turn::Changes),
+    };
+    let is_as_it_was = active.is_some_and(|alarm| alarm.detail == finding.detail && alarm.about == finding.about);
+    if mail.is_none() && is_as_it_was {
         return None;
     }
     let alarm = Alarm {
         kind: finding.kind.name().to_owned(),
         of: finding.of.clone(),
         detail: finding.detail.clone(),
+        about: finding.about.clone(),
         since: active.map_or(now, |alarm| alarm.since),
         ended_at: None,
         mailed_at: if mail.is_some() { Some(now) } else { mailed_at },
     };
     Some(Step { alarm, remove: false, mail, turn })
+}
+
+/// Do two details differ in their numbers at most? How many wait, or what is free, is shown as it is and is no news.
+fn says_the_same(one: &str, other: &str) -> bool {
+    let words = |text: &'_ str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
+    words(one) == words(other)
 }
 
 fn ended(alarm: &Alarm, mails: bool, now: Timestamp) -> Option<Step> {
@@ -119,7 +132,7 @@ mod tests {
                 match step.turn {
                     Some(Turn::Begins) => told.1.push(*hour),
                     Some(Turn::Ends) => told.2.push(*hour),
-                    None => {}
+                    Some(Turn::Changes) | None => {}
                 }
                 match step.remove {
                     true => known.remove(&step.alarm.cause()),
@@ -144,6 +157,21 @@ mod tests {
             (0..50).map(|hour| (hour, if hour % 2 == 0 { &finding[..] } else { &[][..] })).collect();
         let (mails, begins, ends) = told(&looks);
         assert_eq!((mails, begins.len(), ends.len()), (vec![0, 24, 48], 25, 25));
+    }
+
+    #[test]
+    fn what_is_said_of_an_alarm_is_kept_up_to_date_and_logged_where_it_is_more_than_a_number() {
+        let [step] = &steps(&[found(Kind::RunFailed)], &Alarms::new(), |_| false, true, at(0))[..] else { panic!() };
+        let mut alarm = step.alarm.clone();
+        let (stays, moves) = (None, Some(Turn::Changes));
+        for (detail, turn) in [("nobody answers", moves), ("200 are free", moves), ("9 are free", stays)] {
+            let known: Alarms = [(alarm.cause(), alarm.clone())].into();
+            let finding = Finding { detail: detail.to_owned(), ..found(Kind::RunFailed) };
+            let [step] = &steps(&[finding], &known, |_| false, true, at(1))[..] else { panic!("{detail}") };
+            assert_eq!((step.alarm.detail.as_str(), &step.turn, &step.mail), (detail, &turn, &None));
+            assert_eq!((step.alarm.since, step.alarm.mailed_at), (at(0), Some(at(0))));
+            alarm = step.alarm.clone();
+        }
     }
 
     #[test]

@@ -158,6 +158,41 @@ async fn a_held_run_is_mailed_once_a_day_over_restarts_until_it_is_decided() {
 }
 
 #[tokio::test]
+async fn another_plan_is_shown_at_once_and_mailed_where_a_person_decided_the_one_before() {
+    let world = World::new();
+    let ids = [1, 2, 3].map(|minutes| {
+        world.advance(minutes);
+        PlanId::new(world.now(), world.store.rng())
+    });
+    world.plan(ids[0], PlanStatus::Held).await;
+    assert_eq!(world.look().await.len(), 1);
+    world.plan(ids[0], PlanStatus::Superseded { at: world.now() }).await;
+    world.plan(ids[1], PlanStatus::Held).await;
+    assert!(world.look().await.is_empty(), "the next reading found nearly the same");
+    assert!(world.watch.active()[0].detail.ends_with(&ids[1].to_string()));
+    let (at, by) = (world.now(), crate::directory::audit::Actor::Socket { uid: 0 });
+    world.plan(ids[1], PlanStatus::Rejected { at, by }).await;
+    world.plan(ids[2], PlanStatus::Held).await;
+    let [Body::RunHeld { plan, .. }] = &world.look().await[..] else { panic!() };
+    assert_eq!(*plan, ids[2]);
+    assert!(world.look().await.is_empty());
+    let again = World::over(world.store.clone());
+    assert!(again.look().await.is_empty() && again.watch.active()[0].detail.ends_with(&ids[2].to_string()));
+}
+
+#[tokio::test]
+async fn a_store_that_is_nearly_full_and_one_that_cannot_write_are_two_causes() {
+    let (disk, rng, folder) = (Arc::new(Disk::default()), Rng::seeded(3), tempfile::tempdir().unwrap());
+    let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+    let store = Store::over(disk.clone(), Sealer::ephemeral(&rng), clock, rng).unwrap();
+    let probe = Storage { folder: folder.path().to_owned(), reserve: u64::MAX };
+    let causes = || probe.look(&store, store.clock().now()).unwrap().iter().map(Finding::cause).collect::<Vec<_>>();
+    assert_eq!(causes(), ["storage:room"]);
+    disk.full.store(true, Ordering::SeqCst);
+    assert_eq!(causes(), ["storage", "storage:room"]);
+}
+
+#[tokio::test]
 async fn a_source_that_fails_at_each_poll_is_one_cause_and_ends_with_a_run_that_does_not() {
     let world = World::new();
     let failed = || Outcome::Failed { why: "nobody answers".to_owned() };
