@@ -61,6 +61,10 @@ fn what_is_wrong_with_a_webhook_is_said_by_its_key() {
 fn who_is_told_of_alarms_is_one_address_each() {
     let loaded = good("[alerts]\nrecipients = [\"ops@example.org\", \"it@example.org\"]\n", &[]);
     assert_eq!(loaded.settings.alerts.recipients.len(), 2);
+    let [doubt] = &loaded.doubts[..] else { panic!("{:?}", loaded.doubts) };
+    assert!(doubt.to_string().ends_with(":2: alerts.recipients: nobody can be told by mail without a section [mail]"));
+    let mail = "[mail]\nhost = \"mail.example.org\"\nfrom = \"id@example.org\"\n";
+    assert!(good(&format!("{mail}[alerts]\nrecipients = [\"ops@example.org\"]\n"), &[]).doubts.is_empty());
     for bad in
         ["ops", "ops@example.org\\r\\nBcc: eve@example.org", "a@example.org, b@example.org", "", "Ops <o@example.org>"]
     {

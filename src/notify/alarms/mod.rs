@@ -50,7 +50,7 @@ pub struct Watch {
     settings: Settings,
     probes: Vec<Box<dyn Probe>>,
     readings: FirstReadings,
-    /// The way that is taken where the outbox cannot be.
+    /// The way that is taken where the outbox cannot be; without one nobody is told by mail at all.
     mail: Option<Arc<dyn Channel>>,
     schedule: Schedule,
     /// What the rows say, and what could not be written into them.
@@ -106,8 +106,9 @@ impl Watch {
                 self.probes.iter().filter(|probe| probe.kinds().iter().any(|kind| kind.name() == alarm.kind));
             blind.iter().any(|kind| kind.name() == alarm.kind) || probes.any(|probe| !probe.can_tell(&alarm.of, now))
         };
-        let steps = rules::steps(&found, &known, is_unknown, !self.settings.recipients.is_empty(), now);
-        let notices = self.readings.look(&self.store, &known, now).unwrap_or_default();
+        let mails = self.mail.is_some() && !self.settings.recipients.is_empty();
+        let steps = rules::steps(&found, &known, is_unknown, mails, now);
+        let notices = self.readings.look(&self.store, &known, mails, now).unwrap_or_default();
         let written = self.write(&steps, &notices).await;
         steps.iter().filter_map(|step| Some((step, step.turn?))).for_each(|(step, turn)| tell(step, turn));
         let Err(error) = written else {

@@ -23,11 +23,18 @@ pub struct FirstReadings(
 );
 
 impl FirstReadings {
-    /// What is to be told of now, and to be remembered. A first reading of long ago is only remembered.
+    /// What is to be told of now, and to be remembered. A first reading of long ago is only remembered, and so is any
+    /// where nobody is told by mail.
     ///
     /// # Errors
     /// When the store cannot read.
-    pub(super) fn look(&self, store: &Store, known: &Alarms, now: Timestamp) -> Result<Vec<Step>, StoreError> {
+    pub(super) fn look(
+        &self,
+        store: &Store,
+        known: &Alarms,
+        mails: bool,
+        now: Timestamp,
+    ) -> Result<Vec<Step>, StoreError> {
         let mut steps = Vec::new();
         for source in &self.0 {
             let view = store.view();
@@ -37,7 +44,7 @@ impl FirstReadings {
             }
             let runs = runs::list_runs(&view, Some(&Cause::Source { id: source.clone() }), RUNS)?;
             let first = runs.iter().rev().find(|run| run.outcome == Outcome::Applied);
-            let fresh = first.filter(|run| runs.len() < RUNS && plus(run.ended_at, days(1)) > now);
+            let fresh = first.filter(|run| mails && runs.len() < RUNS && plus(run.ended_at, days(1)) > now);
             let mail = fresh.map(|run| Body::ImportDone {
                 of: source.to_string(),
                 created: run.counts.create,

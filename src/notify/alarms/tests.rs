@@ -58,6 +58,10 @@ impl World {
     }
 
     fn over(store: Arc<Store>) -> Self {
+        Self::with(store, Some(Arc::new(MemoryChannel::default())))
+    }
+
+    fn with(store: Arc<Store>, mail: Option<Arc<dyn Channel>>) -> Self {
         let (seen, tasks) = (SeenCertificates::default(), Arc::default());
         let settings = Settings { recipients: vec!["ops@example.org".parse().unwrap()] };
         let watch = Watch::new(
@@ -65,7 +69,7 @@ impl World {
             settings,
             probes(&seen, &tasks, store.clock().now()),
             FirstReadings(vec![corp()]),
-            None,
+            mail,
         );
         Self { store, seen, tasks, watch: watch.unwrap() }
     }
@@ -155,6 +159,20 @@ async fn a_held_run_is_mailed_once_a_day_over_restarts_until_it_is_decided() {
     assert_eq!(alarm.since, Timestamp::from_second(1_800_000_000).unwrap());
     world.plan(id, PlanStatus::Superseded { at: world.now() }).await;
     assert!(world.look().await.is_empty() && world.causes().is_empty());
+}
+
+#[tokio::test]
+async fn without_a_way_by_mail_nobody_is_said_to_have_been_told() {
+    let world = World::with(World::new().store, None);
+    world.plan(PlanId::new(world.now(), world.store.rng()), PlanStatus::Held).await;
+    let reading = readings::Reading { complete_at: Some(world.now()), ..readings::Reading::default() };
+    world.run(Outcome::Applied, Counts::default()).await;
+    world.write(move |tx| readings::put(tx, &corp(), &reading)).await;
+    assert!(world.look().await.is_empty());
+    let [alarm] = &world.watch.active()[..] else { panic!() };
+    assert_eq!(alarm.mailed_at, None);
+    let mailing = World::over(world.store.clone());
+    assert_eq!(mailing.look().await.len(), 1, "from then on");
 }
 
 #[tokio::test]
