@@ -9,8 +9,10 @@ use crate::store::StoreError;
 use crate::store::outbox::page;
 use crate::store::tx::Reads;
 
-/// Messages that are looked at: the oldest, each of which must be opened. Figures of a longer outbox end here.
-pub const MOST: usize = 2_500;
+/// Messages of one way that are counted, the oldest. Figures of more end here.
+const MOST: usize = 2_500;
+/// Messages that are looked at for them, each of which must be opened to know its way: many of one way hide no other.
+const LOOKED: usize = 20_000;
 /// Messages read at a time.
 const CHUNK: usize = 500;
 
@@ -33,13 +35,16 @@ pub fn waiting(reads: &dyn Reads) -> Result<BTreeMap<&'static str, Waiting>, Sto
     let ways = [Via::Mail, Via::Sms, Via::Face, Via::Webhook].map(|via| (via.name(), Waiting::default()));
     let mut waiting = BTreeMap::from(ways);
     let (mut after, mut seen) = (None, 0_usize);
-    while seen < MOST {
+    while seen < LOOKED {
         let messages = page(reads, after, CHUNK)?;
         let Some((last, _)) = messages.last() else { break };
         after = Some(*last);
         seen = seen.saturating_add(messages.len());
         for message in messages.into_iter().filter_map(|(_, message)| message.ok()) {
             let way = waiting.entry(message.via().name()).or_default();
+            if way.messages >= MOST {
+                continue;
+            }
             way.messages = way.messages.saturating_add(1);
             way.failed = way.failed.saturating_add(usize::from(message.attempts > 0));
             way.oldest = Some(way.oldest.map_or(message.created_at, |oldest| oldest.min(message.created_at)));
@@ -74,5 +79,21 @@ mod tests {
         assert_eq!(waiting["mail"], Waiting { messages: 2, failed: 1, oldest: Some(at(5)) });
         assert_eq!(waiting["webhook"], Waiting { messages: 1, failed: 0, oldest: Some(at(9)) });
         assert_eq!((waiting["sms"], waiting["face"]), Default::default());
+    }
+
+    #[tokio::test]
+    async fn many_of_one_way_hide_no_other() {
+        let store = Store::in_memory(Clock::manual(Timestamp::UNIX_EPOCH), Rng::seeded(1)).unwrap();
+        let write = |tx: &mut Tx<'_>| -> Result<(), StoreError> {
+            let forget = Message::to_address("face", Body::ForgetFace { subject: String::new() }, tx.now(), Timestamp::MAX);
+            for _ in 0..=MOST {
+                outbox::push(tx, &forget)?;
+            }
+            let mail = Message::to_address("a@example.org", Body::MailTest, tx.now(), Timestamp::MAX);
+            outbox::push(tx, &mail).map(drop)
+        };
+        store.write(write).await.unwrap();
+        let waiting = waiting(&store.view()).unwrap();
+        assert_eq!((waiting["face"].messages, waiting["mail"].messages), (MOST, 1));
     }
 }
