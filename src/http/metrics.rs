@@ -29,8 +29,6 @@ use crate::store::{StoreError, queue, runs, tally, webhooks};
 const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// Logins are sorted by whether they took up to so many seconds.
 const BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-/// Messages of one webhook that are counted: there are never more.
-const WAITING_MAX: usize = 1_000;
 
 /// Labels, by name.
 type Labels = Vec<(&'static str, String)>;
@@ -178,7 +176,7 @@ fn hooks(app: &Inside, sheet: &mut Sheet, _: Timestamp) -> Result<(), StoreError
         let labels = || vec![("webhook", webhook.name.clone())];
         let standing = webhooks::get(&view, &webhook.name)?.unwrap_or_default();
         delivered.push((labels(), float(standing.delivered)));
-        waiting.push((labels(), number(webhooks::waiting(&view, &webhook.name, WAITING_MAX)?.len())));
+        waiting.push((labels(), number(webhooks::waiting(&view, &webhook.name, webhooks::WINDOW)?.len())));
         failures.push((labels(), f64::from(standing.failures)));
     }
     sheet.numbers("webhook_delivered_events", "Events that a webhook took", delivered);

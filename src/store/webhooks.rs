@@ -101,6 +101,10 @@ pub fn take_out(tx: &mut Tx<'_>, name: &str, id: MessageId) {
     tx.remove(message_key(name, id));
 }
 
+/// Messages of one webhook in the outbox at a time: those of all webhooks together hide no other from whoever looks at
+/// the oldest messages ([`crate::store::queue`]).
+pub const WINDOW: usize = 200;
+
 /// The first messages of a webhook that wait, oldest first.
 ///
 /// # Errors

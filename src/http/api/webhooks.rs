@@ -14,9 +14,6 @@ use crate::store::tx::{Reads, Tx};
 use crate::store::webhooks;
 use crate::store::{Store, StoreError};
 
-/// Messages of one webhook that are counted: there are never more.
-const WAITING_MAX: usize = 1_000;
-
 /// The webhooks of the settings, each with how it stands.
 pub async fn list(State(app): State<App>) -> Result<Json<Value>, Problem> {
     let view = app.store.view();
@@ -27,7 +24,7 @@ pub async fn list(State(app): State<App>) -> Result<Json<Value>, Problem> {
 
 fn shown(reads: &dyn Reads, webhook: &WebhookInfo) -> Result<Value, StoreError> {
     let standing = webhooks::get(reads, &webhook.name)?.unwrap_or_default();
-    let waiting = webhooks::waiting(reads, &webhook.name, WAITING_MAX)?.len();
+    let waiting = webhooks::waiting(reads, &webhook.name, webhooks::WINDOW)?.len();
     Ok(json!({
         "name": webhook.name,
         "url": webhook.url,

@@ -26,16 +26,13 @@ use crate::base::secret::sha256;
 use crate::directory::message::{Body, Message};
 use crate::store::outbox::{self, MessageId};
 use crate::store::tx::Tx;
-use crate::store::webhooks::{self, Standing};
+use crate::store::webhooks::{self, Standing, WINDOW};
 use crate::store::{Store, StoreError, audit};
 use crate::tasks::schedule::Schedule;
 use crate::tasks::{Task, Work};
 
 /// How often the trail is looked at.
 const PERIOD: Duration = Duration::from_secs(2);
-/// Messages of one webhook in the outbox at a time: those of all webhooks together hide no mail from whoever looks at the
-/// oldest messages ([`crate::store::queue::MOST`]).
-const WINDOW: usize = 200;
 /// Lines of the trail that are looked at in one step.
 const LINES: u64 = 1_000;
 /// A run begins no further delivery after this time: who stops the daemon does not wait for it.
