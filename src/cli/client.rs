@@ -37,6 +37,30 @@ impl Client {
         if status.is_success() { Ok(answer) } else { Err(refused(status, &answer)) }
     }
 
+    /// Posts a wish about something that may have changed meanwhile; `false`: it is not there any more, or not as it was.
+    pub(super) async fn post_where_possible(&self, path: &str) -> anyhow::Result<bool> {
+        let response = self.send(Method::POST, path, Some(Value::Object(serde_json::Map::new()))).await?;
+        match response.status() {
+            status if status.is_success() => Ok(true),
+            StatusCode::NOT_FOUND | StatusCode::CONFLICT => Ok(false),
+            status => Err(refused(status, &answer(response.into_body()).await?)),
+        }
+    }
+
+    /// Gets every page of a list, by a path that has a query already: one answer with all items.
+    pub(super) async fn all(&self, path: &str) -> anyhow::Result<Value> {
+        let (mut items, mut cursor) = (Vec::new(), None::<String>);
+        loop {
+            let from = cursor.map(|cursor| format!("&cursor={}", encode(&cursor))).unwrap_or_default();
+            let answer = self.get(&format!("{path}&limit=1000{from}")).await?;
+            items.extend(answer.get("items").and_then(Value::as_array).into_iter().flatten().cloned());
+            cursor = answer.get("next_cursor").and_then(Value::as_str).map(str::to_owned);
+            if cursor.is_none() {
+                return Ok(serde_json::json!({"items": items, "next_cursor": null}));
+            }
+        }
+    }
+
     /// Gets what is too large to be held: its body, as it comes.
     pub(super) async fn stream(&self, path: &str) -> anyhow::Result<Incoming> {
         let response = self.send(Method::GET, path, None).await?;

@@ -85,7 +85,8 @@ mod tests {
     async fn many_of_one_way_hide_no_other() {
         let store = Store::in_memory(Clock::manual(Timestamp::UNIX_EPOCH), Rng::seeded(1)).unwrap();
         let write = |tx: &mut Tx<'_>| -> Result<(), StoreError> {
-            let forget = Message::to_address("face", Body::ForgetFace { subject: String::new() }, tx.now(), Timestamp::MAX);
+            let forget =
+                Message::to_address("face", Body::ForgetFace { subject: String::new() }, tx.now(), Timestamp::MAX);
             for _ in 0..=MOST {
                 outbox::push(tx, &forget)?;
             }

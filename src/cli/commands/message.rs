@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Subcommand, ValueEnum};
 use hyper::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{done, items, show};
 use crate::cli::client::{Client, encode};
@@ -21,7 +21,14 @@ pub(in crate::cli) enum Message {
     /// Try a message again now, also one that was given up
     Retry {
         /// Its number, as the list shows it
-        id: String,
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        id: Option<String>,
+        /// All that were given up and are still of use
+        #[arg(long)]
+        all: bool,
+        /// Of those only the ones of this kind, as the list shows it
+        #[arg(long, requires = "all")]
+        kind: Option<String>,
     },
     /// Send a message no more
     Drop {
@@ -39,14 +46,13 @@ pub(in crate::cli) enum State {
 }
 
 pub(super) async fn run(message: Message, client: &Client, json: bool) -> anyhow::Result<ExitCode> {
-    let path = |id: &str| format!("/api/v1/messages/{}", encode(id));
     match message {
         Message::List { state } => {
             let (name, column) = match state {
                 State::Waiting => ("waiting", ("NEXT TRY", "next_try")),
                 State::Failed => ("failed", ("GIVEN UP", "failed_at")),
             };
-            let answer = client.get(&format!("/api/v1/messages?limit=1000&state={name}")).await?;
+            let answer = client.all(&format!("/api/v1/messages?state={name}")).await?;
             let columns = [
                 ("ID", "id"),
                 ("KIND", "kind"),
@@ -60,7 +66,8 @@ pub(super) async fn run(message: Message, client: &Client, json: bool) -> anyhow
             ];
             show(&answer, json, |answer| output::table(items(answer), &columns))
         }
-        Message::Retry { id } => {
+        Message::Retry { id: None, kind, .. } => retry_all(kind.as_deref(), client, json).await,
+        Message::Retry { id: Some(id), .. } => {
             let answer = client.post(&format!("{}/retry", path(&id)), json!({})).await?;
             done(&answer, json, "it is tried again now")
         }
@@ -69,4 +76,25 @@ pub(super) async fn run(message: Message, client: &Client, json: bool) -> anyhow
             done(&answer, json, "it is sent no more")
         }
     }
+}
+
+fn path(id: &str) -> String {
+    format!("/api/v1/messages/{}", encode(id))
+}
+
+/// Has everything that was given up tried again: after a fault of the settings it is all of use again.
+async fn retry_all(kind: Option<&str>, client: &Client, json: bool) -> anyhow::Result<ExitCode> {
+    let failed = client.all("/api/v1/messages?state=failed").await?;
+    let text = |item: &Value, key: &str| item.get(key).and_then(Value::as_str).map(str::to_owned);
+    let of_kind = |item: &&Value| kind.is_none_or(|kind| text(item, "kind").as_deref() == Some(kind));
+    let (mut retried, mut over) = (0_u64, 0_u64);
+    for item in items(&failed).as_array().into_iter().flatten().filter(of_kind) {
+        let id = text(item, "id").unwrap_or_default();
+        match client.post_where_possible(&format!("{}/retry", path(&id))).await? {
+            true => retried = retried.saturating_add(1),
+            false => over = over.saturating_add(1),
+        }
+    }
+    let words = format!("{retried} are tried again now; {over} are of no use any more");
+    done(&json!({"retried": retried, "over": over}), json, &words)
 }

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use musterd::base::clock::Stopwatch;
+use musterd::base::clock::{Stopwatch, plus};
+use musterd::directory::message::{Body as Said, Message};
+use musterd::store::outbox::undelivered::{self, Outcome};
+use musterd::store::tx::Tx;
+use musterd::store::{StoreError, outbox};
 use serde_json::{Value, json};
 
 use super::part;
@@ -276,5 +280,36 @@ fn the_check_names_every_fault_of_mail_at_once() {
         "mail.send_timeout",
     ] {
         assert!(told.contains(part), "{part} is missing in {told}");
+    }
+}
+
+#[test]
+fn a_list_has_no_end_of_its_own_and_all_of_a_kind_are_tried_again() {
+    let daemon = TestDaemon::start("");
+    let store = daemon.inside.store.clone();
+    let write = |tx: &mut Tx<'_>| -> Result<(), StoreError> {
+        let end = |days: u64| plus(tx.now(), Duration::from_secs(days * 86_400));
+        let link = || Said::SetPassword { url: "https://id.example.org/x".to_owned() };
+        let tests = (0..1_001).map(|_| (Said::MailTest, end(3)));
+        for (body, end) in tests.chain([(link(), end(3)), (link(), end(0))]).collect::<Vec<_>>() {
+            let message = Message::to_address("ada@example.org", body, tx.now(), end);
+            let id = outbox::push(tx, &message)?;
+            undelivered::give_up(tx, id, message, Outcome::Refused)?;
+        }
+        Ok(())
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(store.write::<_, StoreError>(write)).unwrap();
+    let listed = |state: &str| {
+        let (_, text) = said(&daemon, &["message", "list", "--state", state, "--json"]);
+        serde_json::from_str::<Value>(&text).unwrap()["items"].as_array().unwrap().len()
+    };
+    assert_eq!((listed("failed"), listed("waiting")), (1_003, 0));
+    let (is_done, text) = said(&daemon, &["message", "retry", "--all", "--kind", "set_password"]);
+    assert!(is_done && text.contains("1 are tried again now; 1 are of no use any more"), "{text}");
+    assert_eq!((listed("failed"), listed("waiting")), (1_002, 1));
+    for wrong in [&["message", "retry"][..], &["message", "retry", "1", "--all"], &["message", "retry", "--kind", "x"]]
+    {
+        assert!(!said(&daemon, wrong).0, "{wrong:?}");
     }
 }
