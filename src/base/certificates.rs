@@ -10,25 +10,50 @@ const MOST: usize = 1_000;
 
 /// What was seen. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct SeenCertificates(Arc<Mutex<BTreeMap<String, Timestamp>>>);
+pub struct SeenCertificates {
+    shared: Arc<Mutex<Seen>>,
+    /// Who notes here: a host may serve several of us, by several certificates.
+    service: usize,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    services: usize,
+    /// By place and service.
+    ends: BTreeMap<(String, usize), Timestamp>,
+}
 
 impl SeenCertificates {
-    /// A server at this place showed a certificate that is good until then. What it showed before counts no more.
-    pub fn note(&self, place: &str, not_after: Timestamp) {
+    /// The same for one more service: what it notes takes the place of nothing that others note.
+    #[must_use]
+    pub fn of_service(&self) -> Self {
         let mut seen = self.seen();
-        if seen.len() < MOST || seen.contains_key(place) {
-            seen.insert(place.to_owned(), not_after);
+        seen.services = seen.services.saturating_add(1);
+        Self { shared: self.shared.clone(), service: seen.services }
+    }
+
+    /// A server at this place showed a certificate that is good until then. What it showed to this service before counts
+    /// no more.
+    pub fn note(&self, place: &str, not_after: Timestamp) {
+        let (mut seen, key) = (self.seen(), (place.to_owned(), self.service));
+        if seen.ends.len() < MOST || seen.ends.contains_key(&key) {
+            seen.ends.insert(key, not_after);
         }
     }
 
-    /// Every place, and until when its certificate is good.
+    /// Every place, and until when all that it showed is good.
     #[must_use]
     pub fn list(&self) -> Vec<(String, Timestamp)> {
-        self.seen().iter().map(|(place, not_after)| (place.clone(), *not_after)).collect()
+        let mut places: BTreeMap<String, Timestamp> = BTreeMap::new();
+        for ((place, _), not_after) in &self.seen().ends {
+            let end = places.entry(place.clone()).or_insert(*not_after);
+            *end = (*end).min(*not_after);
+        }
+        places.into_iter().collect()
     }
 
-    fn seen(&self) -> MutexGuard<'_, BTreeMap<String, Timestamp>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -45,5 +70,17 @@ mod tests {
         }
         seen.clone().note("https://0007", at(2));
         assert_eq!((seen.list().len(), seen.list()[7].clone()), (MOST, ("https://0007".to_owned(), at(2))));
+    }
+
+    #[test]
+    fn of_several_services_of_one_host_the_earliest_end_counts() {
+        let seen = SeenCertificates::default();
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let (one, other) = (seen.of_service(), seen.of_service());
+        one.note("example.org", at(5));
+        other.note("example.org", at(9));
+        assert_eq!(seen.list(), [("example.org".to_owned(), at(5))]);
+        one.note("example.org", at(20));
+        assert_eq!(seen.list(), [("example.org".to_owned(), at(9))], "a new one takes the place of its own");
     }
 }

@@ -24,9 +24,9 @@ pub(crate) fn by_roots(
     Ok(verifier.map_err(|error| format!("TLS cannot be set up: {error}"))?)
 }
 
-/// The same verifier; what it takes, and what it refuses for having ended, is noted.
-pub(crate) fn noting(verifier: Arc<dyn ServerCertVerifier>, seen: SeenCertificates) -> Arc<dyn ServerCertVerifier> {
-    Arc::new(Noting { verifier, seen })
+/// The same verifier, for one service; what it takes, and what it refuses for having ended, is noted.
+pub(crate) fn noting(verifier: Arc<dyn ServerCertVerifier>, seen: &SeenCertificates) -> Arc<dyn ServerCertVerifier> {
+    Arc::new(Noting { verifier, seen: seen.of_service() })
 }
 
 #[derive(Debug)]

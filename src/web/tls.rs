@@ -65,7 +65,7 @@ pub(crate) fn provider() -> CryptoProvider {
 ///
 /// # Errors
 /// The roots cannot be read.
-fn client_config(ca_file: Option<&Path>, seen: SeenCertificates) -> Result<Arc<ClientConfig>, String> {
+fn client_config(ca_file: Option<&Path>, seen: &SeenCertificates) -> Result<Arc<ClientConfig>, String> {
     let cannot = |error: &dyn std::fmt::Display| format!("TLS cannot be set up: {error}");
     let provider = Arc::new(provider());
     let verifier = by_roots(roots(ca_file)?, Arc::clone(&provider))?;
@@ -103,7 +103,7 @@ impl Tls {
     pub(crate) async fn config(&self) -> Result<Arc<ClientConfig>, String> {
         let made = self.made.get_or_try_init(|| async {
             let (ca_file, seen) = (self.ca_file.clone(), self.seen.get().cloned().unwrap_or_default());
-            let made = tokio::task::spawn_blocking(move || client_config(ca_file.as_deref(), seen)).await;
+            let made = tokio::task::spawn_blocking(move || client_config(ca_file.as_deref(), &seen)).await;
             made.unwrap_or_else(|_| Err("TLS cannot be set up".to_owned()))
         });
         made.await.map(Arc::clone)

@@ -51,7 +51,7 @@ impl Servers {
     pub(super) async fn tls(&self, settings: &Settings) -> Result<&Arc<ClientConfig>, LinkError> {
         let (tls, seen) = (settings.tls(), self.seen.get().cloned().unwrap_or_default());
         let read = || async move {
-            match tokio::task::spawn_blocking(move || super::wire::tls::client_config(&tls, seen)).await {
+            match tokio::task::spawn_blocking(move || super::wire::tls::client_config(&tls, &seen)).await {
                 Ok(config) => config.map_err(LinkError::Settings),
                 Err(_) => Err(LinkError::Settings("TLS cannot be set up".to_owned())),
             }

@@ -33,7 +33,7 @@ pub(crate) struct TlsSettings {
 ///
 /// # Errors
 /// The roots, the client certificate or its key cannot be read.
-pub(crate) fn client_config(settings: &TlsSettings, seen: SeenCertificates) -> Result<Arc<ClientConfig>, String> {
+pub(crate) fn client_config(settings: &TlsSettings, seen: &SeenCertificates) -> Result<Arc<ClientConfig>, String> {
     let provider = Arc::new(provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
