@@ -2,11 +2,12 @@
 //!
 //! A mail leaves at least once: it is taken out of the outbox only after the other side has accepted it. A daemon that
 //! dies sends those again whose acceptance was not on disk yet: no more than the few for each connection that `way`
-//! lets be unnoted. A text to a phone leaves at most once: it is taken out before, and put back only where it is certain
-//! that it was not sent; who misses a code asks for another. Neither is sent after its end, and a server that is down is
-//! asked less and less often. The provider of faces is told as a mail is sent: at least once. The ways do not wait for
-//! each other, and what somebody waits for goes first. What is given up is kept, and can be seen. Nothing here writes an
-//! address, a code or a link to the log.
+//! lets be unnoted. Over a full disk no mail goes out again and again: nothing leaves while the store takes no notes, and
+//! a note that it did not take is kept in memory and written before anything else leaves. A text to a phone leaves at
+//! most once: it is taken out before, and put back only where it is certain that it was not sent; who misses a code asks
+//! for another. Neither is sent after its end, and a server that is down is asked less and less often. The provider of
+//! faces is told as a mail is sent: at least once. The ways do not wait for each other, and what somebody waits for goes
+//! first. What is given up is kept, and can be seen. Nothing here writes an address, a code or a link to the log.
 
 mod note;
 mod queue;
@@ -45,6 +46,8 @@ pub struct Outbox {
     store: Arc<Store>,
     ways: Vec<Way>,
     queue: Mutex<Queue>,
+    /// What became of messages, where the store failed to note it.
+    owed: Mutex<Vec<Noted>>,
     schedule: Schedule,
     /// The daemon stops: no delivery begins any more.
     stopping: CancellationToken,
@@ -77,6 +80,7 @@ impl Outbox {
             store,
             ways: Via::ALL.iter().copied().map(Way::missing).collect(),
             queue: Mutex::default(),
+            owed: Mutex::default(),
             schedule: Schedule::every(PERIOD),
             stopping: CancellationToken::new(),
             told_unreadable: AtomicBool::new(false),
@@ -111,8 +115,12 @@ impl Outbox {
     /// Delivers what is due.
     ///
     /// # Errors
-    /// When the store fails.
+    /// When the store fails, or could not note what leaves.
     pub async fn dispatch(&self) -> Result<Tally, StoreError> {
+        self.write_owed().await?;
+        if let Some(fault) = self.store.fault() {
+            return Err(fault);
+        }
         self.queue().begin();
         let mut run = Run::start();
         loop {
@@ -128,6 +136,7 @@ impl Outbox {
             match run.step().await {
                 Event::Landed(flight, landed) => self.land(&mut run, *flight, landed),
                 Event::Noted(notes) => self.settle(&notes),
+                Event::Unnoted(notes) => self.owed().extend(notes),
                 Event::Nothing => {}
             }
         }
@@ -145,12 +154,28 @@ impl Outbox {
         Ok(run.tally)
     }
 
+    /// Notes what the store failed to note. Nothing leaves before that: the queue is read from the outbox, where those
+    /// messages still wait.
+    async fn write_owed(&self) -> Result<(), StoreError> {
+        let owed = self.owed().clone();
+        if !owed.is_empty() {
+            note::write(&self.store, owed).await?;
+            self.owed().clear();
+        }
+        Ok(())
+    }
+
+    fn owed(&self) -> MutexGuard<'_, Vec<Noted>> {
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn goes_on(&self, run: &Run) -> bool {
-        run.failure.is_none() && !self.stopping.is_cancelled() && run.stopwatch.elapsed() < LONGEST_RUN
+        let in_time = !self.stopping.is_cancelled() && run.stopwatch.elapsed() < LONGEST_RUN;
+        in_time && run.failure.is_none() && self.store.fault().is_none()
     }
 
     /// Reads what is new, and begins with as much of what is due as each way takes.

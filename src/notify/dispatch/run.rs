@@ -27,8 +27,9 @@ pub(super) struct Run {
     under_way: JoinSet<Landed>,
     flights: HashMap<Id, Flight>,
     notes: Vec<Noted>,
-    /// The one commit of notes that is under way.
-    noting: JoinSet<(Vec<Noted>, Result<(), StoreError>)>,
+    /// The one commit of notes that is under way, and what it notes.
+    noting: JoinSet<Result<(), StoreError>>,
+    being_noted: Vec<Noted>,
     counts: BTreeMap<Via, Counts>,
 }
 
@@ -55,6 +56,8 @@ pub(super) enum Event {
     Landed(Box<Flight>, Landed),
     /// These notes are on disk.
     Noted(Vec<Noted>),
+    /// The store failed to note these.
+    Unnoted(Vec<Noted>),
     /// Nothing yet.
     Nothing,
 }
@@ -75,6 +78,7 @@ impl Run {
             flights: HashMap::new(),
             notes: Vec::new(),
             noting: JoinSet::new(),
+            being_noted: Vec::new(),
             counts: BTreeMap::new(),
         }
     }
@@ -126,11 +130,9 @@ impl Run {
         if self.notes.is_empty() || !self.noting.is_empty() {
             return;
         }
-        let (notes, store) = (std::mem::take(&mut self.notes), store.clone());
-        self.noting.spawn(async move {
-            let outcome = note::write(&store, notes.clone()).await;
-            (notes, outcome)
-        });
+        self.being_noted = std::mem::take(&mut self.notes);
+        let (notes, store) = (self.being_noted.clone(), store.clone());
+        self.noting.spawn(async move { note::write(&store, notes).await });
     }
 
     /// Is nothing under way, and everything noted?
@@ -142,16 +144,17 @@ impl Run {
     pub(super) async fn step(&mut self) -> Event {
         tokio::select! {
             Some(landed) = self.under_way.join_next_with_id() => self.land(landed),
-            Some(noted) = self.noting.join_next() => match noted {
-                Ok((notes, Ok(()))) => {
-                    notes.iter().filter(|noted| noted.flown).for_each(|noted| self.forget(noted.via));
-                    Event::Noted(notes)
-                }
-                Ok((_, Err(error))) => self.fail(error),
-                Err(_) => self.fail(StoreError::Stopped),
-            },
+            Some(noted) = self.noting.join_next() => self.noted(noted.unwrap_or(Err(StoreError::Stopped))),
             () = tokio::time::sleep(LOOK) => Event::Nothing,
         }
+    }
+
+    fn noted(&mut self, outcome: Result<(), StoreError>) -> Event {
+        let notes = std::mem::take(&mut self.being_noted);
+        notes.iter().filter(|noted| noted.flown).for_each(|noted| self.forget(noted.via));
+        let Err(error) = outcome else { return Event::Noted(notes) };
+        self.failure = Some(error);
+        Event::Unnoted(notes)
     }
 
     fn land(&mut self, landed: Result<(Id, Landed), tokio::task::JoinError>) -> Event {

@@ -14,6 +14,9 @@ use crate::base::id::UserId;
 use crate::base::rng::Rng;
 use crate::directory::message::{Body, OneTimeCode};
 use crate::notify::channel::{Answer, MemoryChannel};
+use crate::store::engine::memory::MemoryEngine;
+use crate::store::engine::{Batch, Bytes, Engine, EngineError, KeyRange, Order, Row, Rows};
+use crate::store::seal::Sealer;
 use crate::store::tx::Tx;
 
 const SECRET_URL: &str = "https://id.example.org/set/mst_secret";
@@ -494,4 +497,82 @@ async fn a_channel_that_panics_costs_one_attempt_of_one_message() {
     let outbox = by_mail(&store, Arc::new(Broken));
     assert_eq!(outbox.dispatch().await.unwrap(), Tally { failed: 1, waiting: 1, ..Tally::default() });
     assert_eq!(queued(&store).first().unwrap().attempts, 1);
+}
+
+/// A disk that is full now and then, and tells it before or only where it is written to.
+#[derive(Default)]
+struct Disk {
+    memory: MemoryEngine,
+    full: AtomicBool,
+    tells: bool,
+}
+
+impl Disk {
+    fn error(&self) -> Option<EngineError> {
+        self.full.load(Ordering::SeqCst).then(|| EngineError::Full("data".to_owned()))
+    }
+}
+
+impl Rows for Disk {
+    fn get_many(&self, keys: &[Bytes]) -> Result<Vec<Option<Bytes>>, EngineError> {
+        self.memory.get_many(keys)
+    }
+
+    fn scan(&self, range: &KeyRange, order: Order, limit: usize) -> Result<Vec<Row>, EngineError> {
+        self.memory.scan(range, order, limit)
+    }
+}
+
+impl Engine for Disk {
+    fn snapshot(&self) -> Result<Box<dyn Rows>, EngineError> {
+        self.memory.snapshot()
+    }
+
+    fn commit(&self, batch: &Batch) -> Result<(), EngineError> {
+        self.error().map_or_else(|| self.memory.commit(batch), Err)
+    }
+
+    fn fault(&self) -> Option<EngineError> {
+        self.error().filter(|_| self.tells)
+    }
+}
+
+/// Fills the disk with the first message that it takes.
+struct Filling(Arc<Disk>, MemoryChannel);
+
+impl Channel for Filling {
+    fn deliver<'a>(&'a self, message: &'a Message) -> Answer<'a, Result<(), DeliveryError>> {
+        self.0.full.store(true, Ordering::SeqCst);
+        self.1.deliver(message)
+    }
+}
+
+#[tokio::test]
+async fn over_a_full_disk_each_mail_is_sent_once_and_its_fate_is_noted_later() {
+    for tells in [true, false] {
+        let disk = Arc::new(Disk { tells, ..Disk::default() });
+        let (clock, rng) = (Clock::manual(Timestamp::from_second(1_000_000).unwrap()), Rng::seeded(1));
+        let store = Arc::new(Store::over(disk.clone(), Sealer::ephemeral(&rng), clock, rng).unwrap());
+        for _ in 0..100 {
+            push(&store, Body::PasswordChanged).await;
+        }
+        let channel = Arc::new(Filling(disk.clone(), MemoryChannel::default()));
+        channel.1.fail_next(DeliveryError::lasting("the mail server answered 550"));
+        let outbox = Outbox::new(store.clone()).with(Via::Mail, Some(channel.clone()), 3);
+        for _ in 0..5 {
+            assert!(matches!(outbox.dispatch().await, Err(StoreError::Engine(EngineError::Full(_)))));
+        }
+        let mut sent = channel.1.take();
+        assert!((1..=3 * 8).contains(&sent.len()), "no more than may be unnoted: {}", sent.len());
+        assert_eq!(queued(&store).len(), 100);
+        disk.full.store(false, Ordering::SeqCst);
+        let good = Arc::new(MemoryChannel::default());
+        let outbox = outbox.with(Via::Mail, Some(good.clone()), 3);
+        assert_eq!(outbox.dispatch().await.unwrap(), Tally { sent: 99 - sent.len(), ..Tally::default() });
+        sent.extend(good.take());
+        let users: std::collections::BTreeSet<_> = sent.iter().map(|message| message.user.unwrap()).collect();
+        assert_eq!((sent.len(), users.len()), (99, 99));
+        assert!(queued(&store).is_empty());
+        assert_eq!(undelivered::page(&store.view(), None, 9).unwrap().len(), 1, "the refused one");
+    }
 }

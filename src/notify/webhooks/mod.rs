@@ -2,7 +2,8 @@
 //! in order, at least once, independently of mail and of the others.
 //!
 //! A part of the trail lies in the outbox at a time, so that a long trail fills nothing; the rest waits where it is. A
-//! daemon that is killed between an answer and the commit that notes it sends the event again, under the same id.
+//! daemon that is killed between an answer and the commit that notes it sends the event again, under the same id. An answer
+//! that the store fails to note is kept in memory and noted before anything else is sent.
 
 mod endpoint;
 mod payload;
@@ -10,11 +11,12 @@ mod rules;
 pub mod settings;
 pub mod sign;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
+use jiff::Timestamp;
 
 use self::endpoint::Endpoint;
 use self::payload::Event;
@@ -49,6 +51,18 @@ pub struct Webhook {
     url: String,
     /// How far the trail was looked at; what is stored may be a little behind where nothing was wanted.
     looked_at: AtomicU64,
+    /// The answer that is to be noted.
+    owed: Mutex<Option<Owed>>,
+}
+
+/// What an endpoint answered to an event, until it is noted.
+#[derive(Clone)]
+struct Owed {
+    id: MessageId,
+    message: Message,
+    verdict: Verdict,
+    said: String,
+    at: Timestamp,
 }
 
 /// What came of a trial.
@@ -109,7 +123,8 @@ impl Webhook {
         };
         let position = store.write(begin).await.map_err(|error| error.to_string())?;
         let (task, schedule) = (format!("webhook:{}", settings.name), Schedule::every(PERIOD));
-        Ok(Self { settings, task, schedule, store, endpoint, url, looked_at: AtomicU64::new(position) })
+        let (looked_at, owed) = (AtomicU64::new(position), Mutex::default());
+        Ok(Self { settings, task, schedule, store, endpoint, url, looked_at, owed })
     }
 
     /// Notes there what certificate the endpoint shows, from the first connection on.
@@ -128,8 +143,12 @@ impl Webhook {
     /// Takes what is new, and delivers what is due, in turns until there is no more.
     ///
     /// # Errors
-    /// When the store fails.
+    /// When the store fails, or could not note what is sent.
     pub async fn follow_and_deliver(&self) -> Result<Tally, StoreError> {
+        self.note_owed().await?;
+        if let Some(fault) = self.store.fault() {
+            return Err(fault);
+        }
         let watch = Stopwatch::start();
         let mut tally = Tally::default();
         loop {
@@ -206,6 +225,7 @@ impl Webhook {
         for id in ids {
             let (standing, now) = (self.standing()?, self.store.clock().now());
             if watch.elapsed() >= LONGEST_RUN
+                || self.store.fault().is_some()
                 || standing.gone.is_some()
                 || standing.not_before.is_some_and(|at| at > now)
             {
@@ -248,10 +268,18 @@ impl Webhook {
             Verdict::Accepted => tally.delivered = tally.delivered.saturating_add(1),
             _ => tally.failed = tally.failed.saturating_add(1),
         }
+        *self.owed() = Some(Owed { id, message, verdict, said, at: now });
+        self.note_owed().await
+    }
+
+    /// Notes the answer that is not noted yet; `true`: the next event is up.
+    async fn note_owed(&self) -> Result<bool, StoreError> {
+        let owed = self.owed().clone();
+        let Some(Owed { id, message, verdict, said, at }) = owed else { return Ok(true) };
         let (name, url, goes_on) = (self.name().to_owned(), self.url.clone(), verdict == Verdict::Accepted);
         let write = move |tx: &mut Tx<'_>| -> Result<bool, StoreError> {
             let standing = webhooks::get(tx, &name)?.unwrap_or_default();
-            let (standing, fate) = rules::after(&standing, message.attempts, &verdict, said.clone(), &url, now);
+            let (standing, fate) = rules::after(&standing, message.attempts, &verdict, said.clone(), &url, at);
             webhooks::put(tx, &name, &standing)?;
             let put = |tx: &mut Tx<'_>, attempts, due_at| {
                 outbox::put(tx, id, &Message { attempts, due_at, ..message.clone() })
@@ -264,7 +292,13 @@ impl Webhook {
             }
             Ok(goes_on || matches!(fate, Fate::SetAside(..)))
         };
-        self.store.write_bulk(write).await
+        let next = self.store.write_bulk(write).await?;
+        *self.owed() = None;
+        Ok(next)
+    }
+
+    fn owed(&self) -> MutexGuard<'_, Option<Owed>> {
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tell(&self, before: &Standing, verdict: &Verdict, said: &str) {

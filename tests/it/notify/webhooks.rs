@@ -1,5 +1,6 @@
 //! Webhooks against an endpoint that is verified, that misbehaves, and while the daemon is killed.
 
+mod faults;
 mod killed;
 
 use std::sync::Arc;
