@@ -1,6 +1,7 @@
 //! Of what people were told ahead, and when: written in the commit of the message, so that each is told once, and
 //! whoever is disabled for inactivity had the time that was promised.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::base::id::UserId;
@@ -50,6 +51,20 @@ pub fn get_many(reads: &dyn Reads, users: &[UserId], about: About) -> Result<Vec
 /// When the record cannot be encoded.
 pub fn put(tx: &mut Tx<'_>, user: UserId, about: About, told: &Told) -> Result<(), StoreError> {
     tx.put_record(key(user, about), told)
+}
+
+/// Takes the last notice of this kind back, where it names this time and no other: its message never left.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn take_back(tx: &mut Tx<'_>, user: UserId, about: About, due: Timestamp) -> Result<(), StoreError> {
+    match get(tx, user, about) {
+        Ok(Some(told)) if told.due == due => tx.remove(key(user, about)),
+        // One that cannot be read is not worth that the message stays for ever.
+        Ok(_) | Err(StoreError::Record(_)) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
 }
 
 /// Forgets all notices to a user.

@@ -6,11 +6,12 @@ use jiff::Timestamp;
 
 use crate::base::clock::plus;
 use crate::directory::message::{Body, Message, Via};
+use crate::directory::notice::About;
 use crate::notify::channel::DeliveryError;
 use crate::store::outbox::undelivered::{self, Outcome};
 use crate::store::outbox::{self, MessageId, fate};
 use crate::store::tx::Tx;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, notices};
 
 /// The pause after the first failure; each further one is twice as long,
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
@@ -66,6 +67,9 @@ fn write_one(tx: &mut Tx<'_>, noted: &Noted) -> Result<(), StoreError> {
             }
             match note {
                 Note::GivenUp(_, outcome) => {
+                    if *outcome == Outcome::Expired {
+                        untell(tx, message)?;
+                    }
                     undelivered::give_up(tx, *id, message.as_ref().clone(), *outcome)?;
                 }
                 _ => outbox::put(tx, *id, message)?,
@@ -73,6 +77,14 @@ fn write_one(tx: &mut Tx<'_>, noted: &Noted) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// Whoever a notice of inactivity did not reach in its time was not told: they are told anew, and get the full time.
+fn untell(tx: &mut Tx<'_>, message: &Message) -> Result<(), StoreError> {
+    match (message.user, &message.body) {
+        (Some(user), Body::InactivityNear { at }) => notices::take_back(tx, user, About::Inactivity, *at),
+        _ => Ok(()),
+    }
 }
 
 /// A message after a failure that may pass.

@@ -13,10 +13,12 @@ use crate::base::clock::{Clock, plus};
 use crate::base::id::UserId;
 use crate::base::rng::Rng;
 use crate::directory::message::{Body, OneTimeCode};
+use crate::directory::notice::{About, Told};
 use crate::notify::channel::{Answer, MemoryChannel};
 use crate::store::engine::memory::MemoryEngine;
 use crate::store::engine::{Batch, Bytes, Engine, EngineError, KeyRange, Order, Row, Rows};
 use crate::store::seal::Sealer;
+use crate::store::notices;
 use crate::store::tx::Tx;
 
 const SECRET_URL: &str = "https://id.example.org/set/mst_secret";
@@ -575,4 +577,32 @@ async fn over_a_full_disk_each_mail_is_sent_once_and_its_fate_is_noted_later() {
         assert!(queued(&store).is_empty());
         assert_eq!(undelivered::page(&store.view(), None, 9).unwrap().len(), 1, "the refused one");
     }
+}
+
+#[tokio::test]
+async fn whom_a_notice_of_inactivity_never_reached_was_not_told() {
+    let store = store();
+    let (outbox, channel) = outbox(&store);
+    let end = plus(store.clock().now(), Duration::from_secs(3 * 3_600));
+    let later = plus(end, Duration::from_secs(1));
+    let mut users = Vec::new();
+    // The third has been told of another day since; the server refuses the fourth for good.
+    for due in [end, end, later, end] {
+        push(&store, Body::InactivityNear { at: end }).await;
+        let user = queued(&store).last().unwrap().user.unwrap();
+        let told = Told { due, at: store.clock().now(), quiet_since: Some(Timestamp::UNIX_EPOCH), sent: true };
+        store.write(move |tx: &mut Tx<'_>| notices::put(tx, user, About::Inactivity, &told)).await.unwrap();
+        users.push(user);
+    }
+    let is_told =
+        || users.iter().map(|user| notices::get(&store.view(), *user, About::Inactivity).unwrap().is_some());
+    for _ in 0..3 {
+        channel.fail_next(DeliveryError::deferred("busy"));
+    }
+    channel.fail_next(DeliveryError::lasting("the mail server answered 550"));
+    assert_eq!(outbox.dispatch().await.unwrap(), Tally { failed: 3, refused: 1, waiting: 3, ..Tally::default() });
+    assert!(is_told().all(|told| told));
+    store.clock().advance(SignedDuration::from_hours(3));
+    assert_eq!(outbox.dispatch().await.unwrap(), Tally { expired: 3, ..Tally::default() });
+    assert_eq!(is_told().collect::<Vec<_>>(), [false, false, true, true]);
 }
