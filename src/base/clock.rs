@@ -151,6 +151,13 @@ pub fn plus(at: Timestamp, by: Duration) -> Timestamp {
     plus_seconds(at, by.as_secs())
 }
 
+/// Is a wait until then over, where it was no longer than `longest` when it began? One that would last longer now began
+/// before the clock was set back.
+#[must_use]
+pub fn is_over(until: Timestamp, longest: Duration, now: Timestamp) -> bool {
+    until <= now || until > plus(now, longest)
+}
+
 /// `at` minus a duration; the far start of time if that does not fit.
 #[must_use]
 pub fn minus(at: Timestamp, by: Duration) -> Timestamp {

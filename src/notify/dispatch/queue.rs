@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::note::LONGEST_PAUSE;
+use crate::base::clock::is_over;
 use crate::directory::message::{Message, Via};
 use crate::store::outbox::{self, MessageId};
 use crate::store::{Store, StoreError};
@@ -114,11 +116,13 @@ impl Queue {
     }
 
     /// The next that is due on a way: one that somebody waits for, or else, where those may go too, the one that has
-    /// been due for longest.
+    /// been due for longest. What waits for longer than any pause lasts was put off before the clock was set back.
     pub(super) fn next(&mut self, via: Via, now: Timestamp, others_too: bool) -> Option<MessageId> {
         let lane = self.lanes.get(&via)?;
-        let due =
-            |set: &BTreeSet<(Timestamp, MessageId)>| set.first().filter(|(due, _)| *due <= now).map(|(_, id)| *id);
+        let due = |set: &BTreeSet<(Timestamp, MessageId)>| {
+            let ends = [set.first()?, set.last()?];
+            ends.into_iter().find(|(due, _)| is_over(*due, LONGEST_PAUSE, now)).map(|(_, id)| *id)
+        };
         let id = due(&lane.urgent).or_else(|| due(&lane.others).filter(|_| others_too))?;
         Some(self.hand_out(id))
     }

@@ -119,7 +119,7 @@ async fn every_message_is_reached_however_many_wait_before_it() {
         let id = push(&store, Body::PasswordChanged).await;
         let later = move |tx: &mut Tx<'_>| -> Result<(), StoreError> {
             let message = outbox::get(tx, id)?.unwrap();
-            outbox::put(tx, id, &Message { due_at: Timestamp::MAX, ..message })
+            outbox::put(tx, id, &Message { due_at: plus(tx.now(), LONGEST_PAUSE), ..message })
         };
         store.write(later).await.unwrap();
     }
@@ -605,4 +605,17 @@ async fn whom_a_notice_of_inactivity_never_reached_was_not_told() {
     store.clock().advance(SignedDuration::from_hours(3));
     assert_eq!(outbox.dispatch().await.unwrap(), Tally { expired: 3, ..Tally::default() });
     assert_eq!(is_told().collect::<Vec<_>>(), [false, false, true, true]);
+}
+
+#[tokio::test]
+async fn what_was_put_off_leaves_soon_though_the_clock_is_set_back() {
+    let store = store();
+    let (outbox, channel) = outbox(&store);
+    for body in [link(), Body::PasswordChanged] {
+        push(&store, body).await;
+        channel.fail_next(DeliveryError::deferred("busy"));
+    }
+    assert_eq!(outbox.dispatch().await.unwrap(), Tally { failed: 2, waiting: 2, ..Tally::default() });
+    store.clock().jump(SignedDuration::from_hours(-24));
+    assert_eq!(outbox.dispatch().await.unwrap(), Tally { sent: 2, ..Tally::default() });
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::base::clock::plus;
+use crate::base::clock::{is_over, plus};
 use crate::directory::message::Via;
 use crate::notify::channel::Channel;
 
@@ -55,6 +55,12 @@ struct Closed {
     why: String,
 }
 
+impl Closed {
+    fn lasts(&self, now: Timestamp) -> bool {
+        !is_over(self.until, self.pause, now)
+    }
+}
+
 impl Way {
     /// A way without a channel: its messages wait until they expire.
     pub(super) fn missing(via: Via) -> Self {
@@ -79,7 +85,7 @@ impl Way {
     pub(super) fn admits(&self, now: Timestamp, under_way: usize, unnoted: usize) -> Option<bool> {
         let gate = self.gate();
         let width = match &gate.closed {
-            Some(closed) if closed.until > now => 0,
+            Some(closed) if closed.lasts(now) => 0,
             Some(_) => 1,
             None => self.width,
         };
@@ -98,7 +104,7 @@ impl Way {
     pub(super) fn failed(&self, now: Timestamp, why: &str) {
         let mut gate = self.gate();
         gate.failures = gate.failures.saturating_add(1);
-        let is_closed = gate.closed.as_ref().is_some_and(|closed| closed.until > now);
+        let is_closed = gate.closed.as_ref().is_some_and(|closed| closed.lasts(now));
         if gate.failures < FAILURES || is_closed {
             return;
         }
@@ -146,6 +152,20 @@ mod tests {
         }
         way.is_open();
         assert_eq!((way.admits(now, 3, 0), way.trouble()), (Some(false), None));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_closes_no_way_for_longer() {
+        let way = Way::by(Via::Mail, None, 4);
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        for _ in 0..3 {
+            way.failed(now, "down");
+        }
+        let before = crate::base::clock::minus(now, Duration::from_secs(24 * 3_600));
+        assert_eq!((way.admits(now, 0, 0), way.admits(before, 0, 0)), (None, Some(true)));
+        way.failed(before, "down");
+        let end = plus(before, Duration::from_secs(10));
+        assert_eq!((way.admits(before, 0, 0), way.admits(end, 0, 0)), (None, Some(true)));
     }
 
     #[test]

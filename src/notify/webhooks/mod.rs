@@ -227,7 +227,7 @@ impl Webhook {
             if watch.elapsed() >= LONGEST_RUN
                 || self.store.fault().is_some()
                 || standing.gone.is_some()
-                || standing.not_before.is_some_and(|at| at > now)
+                || standing.not_before.is_some_and(|at| !rules::has_come(at, now))
             {
                 return Ok(());
             }
@@ -244,7 +244,7 @@ impl Webhook {
                 tracing::warn!(webhook.name = self.name(), "an event was dropped: its end came before it was taken");
                 let expired = |standing: Standing| Standing { expired: standing.expired.saturating_add(1), ..standing };
                 self.drop_event(id, expired).await?;
-            } else if message.due_at <= now && !self.attempt(id, message, &standing, tally).await? {
+            } else if rules::has_come(message.due_at, now) && !self.attempt(id, message, &standing, tally).await? {
                 return Ok(());
             }
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::base::clock::plus;
+use crate::base::clock::{is_over, plus};
 use crate::store::webhooks::{Answered, Gone, Standing};
 
 /// An event is of no use after this time.
@@ -88,6 +88,11 @@ pub(super) fn working(standing: Standing) -> Standing {
     Standing { failures: 0, failing_since: None, not_before: None, gone: None, ..standing }
 }
 
+/// Is a pause until then over? One that would last longer than any began before the clock was set back.
+pub(super) fn has_come(until: Timestamp, now: Timestamp) -> bool {
+    is_over(until, LONGEST_PAUSE, now)
+}
+
 fn pause(failures: u32) -> Duration {
     let twice = 2_u32.saturating_pow(failures.saturating_sub(1));
     FIRST_PAUSE.saturating_mul(twice).min(LONGEST_PAUSE)
@@ -124,6 +129,13 @@ mod tests {
         let (standing, fate) = told(&standing, 0, &Verdict::Accepted);
         assert_eq!((fate, standing.failures, waits(&standing), standing.failing_since), (Fate::Done, 0, 0, None));
         assert_eq!(standing.delivered, 1);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_no_pause_longer() {
+        let until = plus(now(), LONGEST_PAUSE);
+        let before = crate::base::clock::minus(now(), Duration::from_secs(24 * 3_600));
+        assert!(!has_come(until, now()) && has_come(until, until) && has_come(until, before));
     }
 
     #[test]
