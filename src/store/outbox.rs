@@ -7,13 +7,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::base::clock::plus;
-use crate::directory::message::{Body, Message};
+use crate::directory::message::{Body, Message, Via};
 use crate::directory::policy::days;
 use crate::directory::user::User;
 use crate::store::StoreError;
 use crate::store::engine::{KeyRange, Order};
 use crate::store::keys::Space;
 use crate::store::tx::{Reads, Tx, get_record};
+use crate::store::webhooks;
 
 pub mod fate;
 pub mod undelivered;
@@ -176,20 +177,21 @@ pub fn retry(tx: &mut Tx<'_>, id: MessageId) -> Result<Wished, StoreError> {
     Ok(Wished::Done)
 }
 
-/// Takes a message out unsent, whether it waits or was given up; one that is under way just now still arrives.
+/// Takes a message out unsent, whether it waits or was given up, and whether it opens or not; one that is under way just
+/// now still arrives.
 ///
 /// # Errors
 /// When the store cannot read.
 pub fn discard(tx: &mut Tx<'_>, id: MessageId) -> Result<Wished, StoreError> {
-    if let Some(given_up) = undelivered::get(tx, id)? {
-        undelivered::remove(tx, id, &given_up);
+    if undelivered::discard(tx, id)? {
         return Ok(Wished::Done);
     }
-    // One that does not open is dropped like any other.
-    if !is_there(tx, id)? {
-        return Ok(Wished::Unknown);
+    match get(tx, id) {
+        Ok(None) => return Ok(Wished::Unknown),
+        Ok(Some(message)) if message.via() == Via::Webhook => webhooks::take_out(tx, &message.to, id),
+        Ok(Some(_)) | Err(StoreError::Key(_) | StoreError::Record(_)) => remove(tx, id),
+        Err(error) => return Err(error),
     }
-    remove(tx, id);
     changed(tx)?;
     Ok(Wished::Done)
 }

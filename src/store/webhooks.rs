@@ -169,6 +169,8 @@ mod tests {
         let numbers = |name| waiting(&store.view(), name, 9).unwrap().into_iter().map(|id| id.0).collect::<Vec<_>>();
         assert_eq!((numbers("a"), numbers("a-b"), numbers("ab")), (vec![1, 4], vec![2, 5], vec![3]));
         assert_eq!(names(&store.view()).unwrap(), ["a", "a-b", "ab"]);
+        store.write(|tx: &mut Tx<'_>| outbox::discard(tx, MessageId(4))).await.unwrap();
+        assert_eq!(numbers("a"), [1], "who drops a message drops all of it");
         store.write(|tx: &mut Tx<'_>| forget(tx, "a")).await.unwrap();
         assert_eq!((numbers("a"), numbers("a-b")), (vec![], vec![2, 5]));
         assert_eq!(names(&store.view()).unwrap(), ["a-b", "ab"]);

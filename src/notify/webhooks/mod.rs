@@ -284,11 +284,13 @@ impl Webhook {
             let put = |tx: &mut Tx<'_>, attempts, due_at| {
                 outbox::put(tx, id, &Message { attempts, due_at, ..message.clone() })
             };
+            let is_there = outbox::is_there(tx, id)?;
             match fate {
                 Fate::Done => webhooks::take_out(tx, &name, id),
-                Fate::Stays => {}
-                Fate::Failed(attempts) => put(tx, attempts, message.due_at)?,
-                Fate::SetAside(attempts, due_at) => put(tx, attempts, due_at)?,
+                Fate::Failed(attempts) if is_there => put(tx, attempts, message.due_at)?,
+                Fate::SetAside(attempts, due_at) if is_there => put(tx, attempts, due_at)?,
+                // Whoever dropped it while it was under way had a reason.
+                Fate::Stays | Fate::Failed(_) | Fate::SetAside(..) => {}
             }
             Ok(goes_on || matches!(fate, Fate::SetAside(..)))
         };

@@ -99,6 +99,21 @@ pub fn remove(tx: &mut Tx<'_>, id: MessageId, record: &Undelivered) {
     tx.remove(key(id));
 }
 
+/// Forgets one, whether it opens or not; `false`: there is none.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn discard(tx: &mut Tx<'_>, id: MessageId) -> Result<bool, StoreError> {
+    match get(tx, id) {
+        Ok(None) => return Ok(false),
+        Ok(Some(record)) => remove(tx, id, &record),
+        // The row of its end leads nowhere from now on, which is no harm, and goes in its time.
+        Err(StoreError::Key(_) | StoreError::Record(_)) => tx.remove(key(id)),
+        Err(error) => return Err(error),
+    }
+    Ok(true)
+}
+
 /// Drops the oldest of those that are too many; `true`: there may be more of them.
 ///
 /// # Errors
@@ -192,6 +207,22 @@ mod tests {
         assert_eq!((discard(first).await.unwrap(), discard(second).await.unwrap()), (Wished::Done, Wished::Done));
         assert_eq!((discard(first).await.unwrap(), retry(first).await.unwrap()), (Wished::Unknown, Wished::Unknown));
         assert!(kept(&store).is_empty() && outbox::list(&store.view(), 9).unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_does_not_open_can_be_dropped() {
+        let store = store();
+        let (given_up, waits) = (give_up(&store).await, MessageId(99));
+        let spoil = move |tx: &mut Tx<'_>| -> Result<(), StoreError> {
+            tx.put(key(given_up), b"spoiled".to_vec());
+            tx.put(Space::Outbox.key(&[&waits.0.to_be_bytes()]), b"spoiled".to_vec());
+            Ok(())
+        };
+        store.write(spoil).await.unwrap();
+        for id in [given_up, waits] {
+            let discard = || store.write(move |tx: &mut Tx<'_>| outbox::discard(tx, id));
+            assert_eq!((discard().await.unwrap(), discard().await.unwrap()), (Wished::Done, Wished::Unknown));
+        }
     }
 
     /// Records of this form lie in stores: they are read for ever.

@@ -10,9 +10,10 @@ use musterd::notify::webhooks::{Tally, Webhook};
 use musterd::store::engine::memory::MemoryEngine;
 use musterd::store::engine::{Batch, Bytes, Engine, EngineError, KeyRange, Order, Row, Rows};
 use musterd::store::seal::Sealer;
-use musterd::store::{Store, StoreError};
+use musterd::store::tx::Tx;
+use musterd::store::{Store, StoreError, outbox, webhooks};
 
-use super::{happens, numbers, ok, settings, waiting};
+use super::{down, happens, numbers, ok, settings, waiting};
 use crate::harness::web_server::WebServer;
 
 /// A disk with room for so many commits, which says so before, or only where it is written to.
@@ -54,17 +55,35 @@ impl Engine for Disk {
     }
 }
 
+/// A webhook whose disk has room for three events in the outbox, and for nothing behind that.
+async fn almost_full(server: &WebServer, tells: bool) -> (Arc<Disk>, Arc<Store>, Webhook) {
+    let disk = Arc::new(Disk { memory: MemoryEngine::default(), room: AtomicUsize::new(1_000), tells });
+    let (clock, rng) = (Clock::manual(Timestamp::from_second(1_800_000_000).unwrap()), Rng::seeded(7));
+    let store = Arc::new(Store::over(disk.clone(), Sealer::ephemeral(&rng), clock, rng).unwrap());
+    let webhook = Webhook::begin(settings(server, &["*"]), store.clone()).await.unwrap();
+    happens(&store, "user.created", 3).await;
+    disk.room.store(1, Ordering::SeqCst);
+    (disk, store, webhook)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_is_dropped_before_its_failure_is_noted_does_not_come_back() {
+    let server = WebServer::start(Some("server"), down()).await;
+    let (disk, store, webhook) = almost_full(&server, false).await;
+    assert!(webhook.follow_and_deliver().await.is_err());
+    disk.room.store(1_000, Ordering::SeqCst);
+    let first = webhooks::waiting(&store.view(), "portal", 9).unwrap()[0];
+    store.write(move |tx: &mut Tx<'_>| outbox::discard(tx, first)).await.unwrap();
+    assert_eq!(webhook.follow_and_deliver().await.unwrap(), Tally { delivered: 0, failed: 0, waiting: 2 });
+    assert!(outbox::get(&store.view(), first).unwrap().is_none());
+    assert_eq!((waiting(&store), outbox::list(&store.view(), 9).unwrap().len()), (2, 2));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn over_a_full_disk_each_event_is_sent_once() {
     for (tells, at_once) in [(true, 0), (false, 1)] {
         let server = WebServer::start(Some("server"), ok()).await;
-        let disk = Arc::new(Disk { memory: MemoryEngine::default(), room: AtomicUsize::new(1_000), tells });
-        let (clock, rng) = (Clock::manual(Timestamp::from_second(1_800_000_000).unwrap()), Rng::seeded(7));
-        let store = Arc::new(Store::over(disk.clone(), Sealer::ephemeral(&rng), clock, rng).unwrap());
-        let webhook = Webhook::begin(settings(&server, &["*"]), store.clone()).await.unwrap();
-        happens(&store, "user.created", 3).await;
-        // Room for what is written into the outbox, and for nothing behind it.
-        disk.room.store(1, Ordering::SeqCst);
+        let (disk, store, webhook) = almost_full(&server, tells).await;
         drop(webhook.follow_and_deliver().await);
         for _ in 0..4 {
             assert!(matches!(webhook.follow_and_deliver().await, Err(StoreError::Engine(EngineError::Full(_)))));
