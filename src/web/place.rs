@@ -21,8 +21,10 @@ pub(crate) struct Place {
     /// A host name or an address, without brackets.
     pub(crate) host: String,
     pub(crate) port: u16,
-    /// Without a slash at its end.
+    /// Without a slash at its end: more may follow.
     pub(crate) path: String,
+    /// The path as it is written, for whoever asks for exactly this place.
+    pub(crate) target: String,
 }
 
 impl Place {
@@ -62,6 +64,7 @@ impl Place {
             host: host.to_owned(),
             port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }),
             path: uri.path().trim_end_matches('/').to_owned(),
+            target: uri.path().to_owned(),
         })
     }
 
@@ -81,7 +84,8 @@ impl Place {
                     .to_owned(),
             );
         }
-        Ok(Self { smpp: true, tls, host: host.to_owned(), port, path: String::new() })
+        let (path, target) = (String::new(), String::new());
+        Ok(Self { smpp: true, tls, host: host.to_owned(), port, path, target })
     }
 
     /// What goes into the header `Host`.
@@ -135,6 +139,9 @@ mod tests {
         assert_eq!(shown("https://idp.example.org/scim/v2/").unwrap(), at("https://idp.example.org/scim/v2", 443));
         assert_eq!(shown("https://idp.example.org:8443").unwrap(), at("https://idp.example.org:8443", 8443));
         assert_eq!(shown("http://[::1]:8000/v2").unwrap(), at("http://[::1]:8000/v2", 8000));
+        let target = |url| Place::parse(url).unwrap().target;
+        assert_eq!((target("https://x/hooks/"), target("https://x/hooks")), ("/hooks/".to_owned(), "/hooks".to_owned()));
+        assert_eq!(target("https://x"), "/");
         for bad in ["", "idp", "ldaps://x", "https://", "https://x:0", "https://x:y", "https://a:b@x/", "https://x?a=b"]
         {
             assert!(shown(bad).is_err(), "{bad:?}");

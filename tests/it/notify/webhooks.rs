@@ -121,6 +121,18 @@ async fn the_reference_library_takes_events_by_either_secret_and_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_event_goes_to_the_path_as_it_is_written() {
+    for path in ["", "/", "/hooks", "/hooks/"] {
+        let (server, store) = (WebServer::start(Some("server"), ok()).await, store());
+        let url = format!("https://{}{path}", server.authority);
+        let webhook = Webhook::begin(Settings { url, ..settings(&server, &["*"]) }, store.clone()).await.unwrap();
+        happens(&store, "user.created", 1).await;
+        webhook.follow_and_deliver().await.unwrap();
+        assert_eq!(server.asked()[0].line, format!("POST {}", if path.is_empty() { "/" } else { path }));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whatever_goes_wrong_no_event_is_lost_and_their_order_stays() {
     let redirect = "location: https://127.0.0.1:1/elsewhere\r\n";
     let server = WebServer::start(Some("server"), down()).await;
