@@ -8,6 +8,7 @@ use tokio::task::{Id, JoinSet};
 
 use super::Tally;
 use super::note::{self, Note, Noted};
+use super::way::rules;
 use crate::base::clock::Stopwatch;
 use crate::directory::message::{Message, Via};
 use crate::notify::channel::{Channel, DeliveryError};
@@ -161,7 +162,10 @@ impl Run {
         let (id, landed) = match landed {
             Ok((id, landed)) => (id, landed),
             Err(error) => {
-                let fault = DeliveryError::deferred("sending it ended in a fault of its own");
+                let why = "sending it ended in a fault of its own";
+                // It may have left before the fault.
+                let give_up = self.flights.get(&error.id()).is_some_and(|flight| rules(flight.via).1);
+                let fault = if give_up { DeliveryError::lasting(why) } else { DeliveryError::deferred(why) };
                 (error.id(), Landed::Told(Err(fault)))
             }
         };

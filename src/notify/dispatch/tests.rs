@@ -487,7 +487,7 @@ async fn a_message_that_a_person_drops_or_hurries_is_dropped_or_hurried() {
 }
 
 #[tokio::test]
-async fn a_channel_that_panics_costs_one_attempt_of_one_message() {
+async fn a_channel_that_panics_costs_one_attempt_of_a_mail_and_sends_no_text_twice() {
     struct Broken;
     impl Channel for Broken {
         fn deliver<'a>(&'a self, _: &'a Message) -> Answer<'a, Result<(), DeliveryError>> {
@@ -498,7 +498,11 @@ async fn a_channel_that_panics_costs_one_attempt_of_one_message() {
     push(&store, Body::PasswordChanged).await;
     let outbox = by_mail(&store, Arc::new(Broken));
     assert_eq!(outbox.dispatch().await.unwrap(), Tally { failed: 1, waiting: 1, ..Tally::default() });
-    assert_eq!(queued(&store).first().unwrap().attempts, 1);
+    assert_eq!(queued(&store).remove(0).attempts, 1);
+    push(&store, code(Via::Sms)).await;
+    let outbox = by_sms(&store, Arc::new(Broken));
+    assert_eq!(outbox.dispatch().await.unwrap(), Tally { refused: 1, waiting: 1, ..Tally::default() });
+    assert_eq!((queued(&store).len(), undelivered::page(&store.view(), None, 9).unwrap().len()), (1, 1));
 }
 
 /// A disk that is full now and then, and tells it before or only where it is written to.
