@@ -4,9 +4,11 @@ use std::error::Error;
 use std::time::SystemTime;
 
 use data_encoding::HEXLOWER;
+use lettre::address::AddressError;
 use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::{Address, Message as Letter};
+use url::Host;
 
 use super::MailError;
 use crate::base::secret::sha256;
@@ -37,7 +39,7 @@ impl Sender {
         voice: &Voice,
     ) -> Result<Letter, DeliveryError> {
         let unusable = |_| DeliveryError::lasting("the stored address is none that mail can go to");
-        let to = message.to.parse::<Address>().map_err(unusable)?;
+        let to = address(&message.to).map_err(unusable)?;
         let words = templates.words(message, voice);
         let words =
             words.map_err(|why| DeliveryError::lasting(format!("no mail can be made of the message: {why}")))?;
@@ -84,10 +86,22 @@ fn mailbox(key: &'static str, text: &str) -> Result<Mailbox, MailError> {
         Some((name, address)) => (name.trim().trim_matches('"'), address),
         None => ("", text),
     };
-    let address = address.trim().parse::<Address>();
-    let address = address.map_err(|error| MailError::Address { key, why: error.to_string() })?;
+    let address = self::address(address.trim()).map_err(|error| MailError::Address { key, why: error.to_string() })?;
     let name = one_line(name);
     Ok(Mailbox::new(Some(name).filter(|name| !name.is_empty()), address))
+}
+
+/// Reads an address. A domain outside ASCII is written as DNS knows it (RFC 5891), which every server takes; where what
+/// stands before it needs SMTPUTF8 (RFC 6531) anyhow, it stays as it is.
+fn address(text: &str) -> Result<Address, AddressError> {
+    let address = text.parse::<Address>()?;
+    if address.user().is_ascii()
+        && !address.domain().is_ascii()
+        && let Ok(Host::Domain(domain)) = Host::parse(address.domain())
+    {
+        return Address::new(address.user(), domain);
+    }
+    Ok(address)
 }
 
 /// `Auto-Submitted: auto-generated` (RFC 3834 §5): no holiday notes come back.

@@ -118,6 +118,24 @@ fn the_sender_is_an_address_with_or_without_a_name() {
 }
 
 #[test]
+fn a_domain_outside_ascii_is_written_as_dns_knows_it() {
+    let mail = mail("musterd@bücher.example").unwrap();
+    let envelope = |to: &str| {
+        let message = message("Zoë", to, Body::MailTest);
+        let letter = mail.sender.letter(&message, &mail.templates, &mail.voice).unwrap();
+        let text = String::from_utf8(letter.formatted()).unwrap();
+        assert!(text.contains("\r\nFrom: musterd@xn--bcher-kva.example\r\n"), "{text}");
+        let envelope = letter.envelope();
+        (envelope.from().unwrap().to_string(), envelope.to().iter().map(ToString::to_string).collect::<String>())
+    };
+    let from = "musterd@xn--bcher-kva.example".to_owned();
+    assert_eq!(envelope("ada@BÜCHER.example"), (from.clone(), "ada@xn--bcher-kva.example".to_owned()));
+    assert_eq!(envelope("ada@例え.jp"), (from.clone(), "ada@xn--r8jz45g.jp".to_owned()));
+    assert_eq!(envelope("zoë@bücher.example"), (from.clone(), "zoë@bücher.example".to_owned()));
+    assert_eq!(envelope("ada@Example.org"), (from, "ada@Example.org".to_owned()));
+}
+
+#[test]
 fn an_authority_that_cannot_be_read_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.pem");
