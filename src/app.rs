@@ -38,6 +38,7 @@ use crate::http::state::{Inside, SourceInfo, SourceKind};
 use crate::lifecycle::sweep::Sweep;
 use crate::notify::channel::Channel;
 use crate::notify::dispatch::Outbox;
+use crate::notify::webhooks::Webhook;
 use crate::notify::sms::Sms;
 use crate::sources::ldap::LdapSource;
 use crate::sources::scim_pull::ScimSource;
@@ -71,6 +72,7 @@ pub struct Daemon {
     watched: Vec<Follower>,
     /// What leaves.
     outbox: Arc<Outbox>,
+    webhooks: Vec<Arc<Webhook>>,
 }
 
 impl Daemon {
@@ -136,6 +138,7 @@ impl Daemon {
             }
         }
         let driver = Arc::new(Driver::new(work, Arc::new(LastRuns(store.clone())), store.clock().clone()));
+        let leaving = watching.webhooks();
         let (alarms, webhooks) = watching.shown(&driver);
         let watched = self::watched(&sources, &built);
         let inside = Arc::new(Inside {
@@ -166,7 +169,7 @@ impl Daemon {
             tracing::info!(store.values = values, "a change of keys that an end had cut short is done");
         }
         let first_link = first_start::first_administrator(&inside).await?;
-        Ok(Self { inside, first_link, listeners, watched, outbox })
+        Ok(Self { inside, first_link, listeners, watched, outbox, webhooks: leaving })
     }
 
     /// Runs until `stop`, then drains.
@@ -188,6 +191,7 @@ impl Daemon {
         let stopping = async {
             stop.cancelled().await;
             self.outbox.stop();
+            self.webhooks.iter().for_each(|webhook| webhook.stop());
         };
         // It goes on until the last request has been answered.
         let answered = CancellationToken::new();

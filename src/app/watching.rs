@@ -135,6 +135,11 @@ impl Watching {
         Ok(Self { watch: Arc::new(watch.map_err(|error| error.to_string())?), webhooks, driver })
     }
 
+    /// What leaves for webhooks.
+    pub(super) fn webhooks(&self) -> Vec<Arc<Webhook>> {
+        self.webhooks.iter().map(|(webhook, _)| webhook.clone()).collect()
+    }
+
     /// The background work of it.
     pub(super) fn work(&self) -> Vec<Arc<dyn Task>> {
         let watch: Arc<dyn Task> = self.watch.clone();

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 
 use self::endpoint::Endpoint;
 use self::payload::Event;
@@ -37,7 +38,7 @@ use crate::tasks::{Task, Work};
 const PERIOD: Duration = Duration::from_secs(2);
 /// Lines of the trail that are looked at in one step.
 const LINES: u64 = 1_000;
-/// A run begins no further delivery after this time: who stops the daemon does not wait for it.
+/// A run begins no further delivery after this time, and then tells what it did.
 const LONGEST_RUN: Duration = Duration::from_secs(15);
 
 /// One webhook, as the task that keeps it up to date.
@@ -53,6 +54,8 @@ pub struct Webhook {
     looked_at: AtomicU64,
     /// The answer that is to be noted.
     owed: Mutex<Option<Owed>>,
+    /// The daemon stops: no delivery begins any more.
+    stopping: CancellationToken,
 }
 
 /// What an endpoint answered to an event, until it is noted.
@@ -123,8 +126,8 @@ impl Webhook {
         };
         let position = store.write(begin).await.map_err(|error| error.to_string())?;
         let (task, schedule) = (format!("webhook:{}", settings.name), Schedule::every(PERIOD));
-        let (looked_at, owed) = (AtomicU64::new(position), Mutex::default());
-        Ok(Self { settings, task, schedule, store, endpoint, url, looked_at, owed })
+        let (looked_at, owed, stopping) = (AtomicU64::new(position), Mutex::default(), CancellationToken::new());
+        Ok(Self { settings, task, schedule, store, endpoint, url, looked_at, owed, stopping })
     }
 
     /// Notes there what certificate the endpoint shows, from the first connection on.
@@ -138,6 +141,15 @@ impl Webhook {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.settings.name
+    }
+
+    /// Begins no delivery any more: who stops the daemon does not wait for what is behind.
+    pub fn stop(&self) {
+        self.stopping.cancel();
+    }
+
+    fn goes_on(&self, watch: &Stopwatch) -> bool {
+        !self.stopping.is_cancelled() && watch.elapsed() < LONGEST_RUN && self.store.fault().is_none()
     }
 
     /// Takes what is new, and delivers what is due, in turns until there is no more.
@@ -155,8 +167,8 @@ impl Webhook {
             let more = self.follow().await?;
             let before = tally.delivered;
             self.deliver(&watch, &mut tally).await?;
-            let goes_on = more || tally.delivered > before;
-            if !goes_on || tally.failed > 0 || watch.elapsed() >= LONGEST_RUN {
+            let is_through = !more && tally.delivered == before;
+            if is_through || tally.failed > 0 || !self.goes_on(&watch) {
                 return Ok(tally);
             }
         }
@@ -224,8 +236,7 @@ impl Webhook {
         tally.waiting = ids.len();
         for id in ids {
             let (standing, now) = (self.standing()?, self.store.clock().now());
-            if watch.elapsed() >= LONGEST_RUN
-                || self.store.fault().is_some()
+            if !self.goes_on(watch)
                 || standing.gone.is_some()
                 || standing.not_before.is_some_and(|at| !rules::has_come(at, now))
             {

@@ -133,6 +133,26 @@ async fn an_event_goes_to_the_path_as_it_is_written() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_stops_the_daemon_does_not_wait_for_what_is_behind() {
+    let server = WebServer::start(Some("server"), Does::Hangs).await;
+    let (webhook, store) = webhook(&server).await;
+    happens(&store, "user.created", 9).await;
+    let stop = async {
+        while server.asked().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        webhook.stop();
+    };
+    // The first is under way; nothing comes behind it, and nothing is lost.
+    let (tally, ()) = tokio::join!(webhook.follow_and_deliver(), stop);
+    assert_eq!(tally.unwrap(), Tally { delivered: 0, failed: 1, waiting: 9 });
+    server.turns_to(ok());
+    store.clock().set(standing(&store).not_before.unwrap());
+    assert_eq!(webhook.follow_and_deliver().await.unwrap(), Tally { waiting: 9, ..Tally::default() });
+    assert_eq!((server.asked().len(), waiting(&store)), (1, 9));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whatever_goes_wrong_no_event_is_lost_and_their_order_stays() {
     let redirect = "location: https://127.0.0.1:1/elsewhere\r\n";
     let server = WebServer::start(Some("server"), down()).await;
