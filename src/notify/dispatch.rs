@@ -181,8 +181,11 @@ impl Outbox {
     /// Reads what is new, and begins with as much of what is due as each way takes.
     async fn begin_due(&self, run: &mut Run) -> Result<(), StoreError> {
         while self.queue().read(&self.store, |error| self.tell_unreadable(error))? {
-            // There may be very many: others run meanwhile.
+            // There may be very many: others run meanwhile, and a later run reads on.
             tokio::task::yield_now().await;
+            if !self.goes_on(run) {
+                return Ok(());
+            }
         }
         let now = self.store.clock().now();
         for way in &self.ways {

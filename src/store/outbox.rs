@@ -1,7 +1,8 @@
 //! The outbox: messages written in the commit that causes them, sealed, and sent after it.
 //!
 //! Numbers grow: who has read up to one finds whatever is new behind it. A message that is changed from outside the
-//! dispatcher (tried again, dropped) raises a count besides, so that it is read again.
+//! dispatcher (tried again, dropped) raises a count besides, so that it is read again; which ones they were is kept of the
+//! last few.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,10 @@ pub type Opened = (MessageId, Result<Message, StoreError>);
 
 /// The row that counts changes from outside the dispatcher.
 const CHANGES: &[u8] = b"outbox-changes";
+/// The rows that say which messages were changed last, each with its count.
+const CHANGED: &[u8] = b"outbox-changed";
+/// How many of those there are.
+const CHANGED_KEPT: u64 = 64;
 
 fn key(id: MessageId) -> Vec<u8> {
     Space::Outbox.key(&[&id.0.to_be_bytes()])
@@ -135,9 +140,32 @@ pub fn changes(reads: &dyn Reads) -> Result<u64, StoreError> {
     Ok(get_record(reads, &Space::Meta.key(&[CHANGES]))?.unwrap_or(0))
 }
 
-/// Has the dispatcher read the outbox again.
-fn changed(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+fn changed_key(count: u64) -> Vec<u8> {
+    Space::Meta.key(&[CHANGED, &(count % CHANGED_KEPT).to_be_bytes()])
+}
+
+/// The messages of the changes from outside after the first `seen` up to `count`; `None`: too many to tell.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn changed_since(reads: &dyn Reads, seen: u64, count: u64) -> Result<Option<Vec<MessageId>>, StoreError> {
+    if count.wrapping_sub(seen) > CHANGED_KEPT {
+        return Ok(None);
+    }
+    let mut ids = Vec::new();
+    for one in seen.saturating_add(1)..=count {
+        match get_record::<(u64, MessageId)>(reads, &changed_key(one))? {
+            Some((of, id)) if of == one => ids.push(id),
+            _ => return Ok(None),
+        }
+    }
+    Ok(Some(ids))
+}
+
+/// Has the dispatcher read this message again.
+fn changed(tx: &mut Tx<'_>, id: MessageId) -> Result<(), StoreError> {
     let count = changes(tx)?.wrapping_add(1);
+    tx.put_record(changed_key(count), &(count, id))?;
     tx.put_record(Space::Meta.key(&[CHANGES]), &count)
 }
 
@@ -173,7 +201,7 @@ pub fn retry(tx: &mut Tx<'_>, id: MessageId) -> Result<Wished, StoreError> {
     }
     let due_at = tx.now();
     put(tx, id, &Message { due_at, ..message })?;
-    changed(tx)?;
+    changed(tx, id)?;
     Ok(Wished::Done)
 }
 
@@ -192,6 +220,6 @@ pub fn discard(tx: &mut Tx<'_>, id: MessageId) -> Result<Wished, StoreError> {
         Ok(Some(_)) | Err(StoreError::Key(_) | StoreError::Record(_)) => remove(tx, id),
         Err(error) => return Err(error),
     }
-    changed(tx)?;
+    changed(tx, id)?;
     Ok(Wished::Done)
 }

@@ -140,7 +140,10 @@ mod tests {
         assert_eq!(shown("https://idp.example.org:8443").unwrap(), at("https://idp.example.org:8443", 8443));
         assert_eq!(shown("http://[::1]:8000/v2").unwrap(), at("http://[::1]:8000/v2", 8000));
         let target = |url| Place::parse(url).unwrap().target;
-        assert_eq!((target("https://x/hooks/"), target("https://x/hooks")), ("/hooks/".to_owned(), "/hooks".to_owned()));
+        assert_eq!(
+            (target("https://x/hooks/"), target("https://x/hooks")),
+            ("/hooks/".to_owned(), "/hooks".to_owned())
+        );
         assert_eq!(target("https://x"), "/");
         for bad in ["", "idp", "ldaps://x", "https://", "https://x:0", "https://x:y", "https://a:b@x/", "https://x?a=b"]
         {

@@ -1,7 +1,7 @@
 //! The order in which messages leave: which is next on each way. Kept in memory, and read from the outbox.
 //!
-//! Of a message only its times lie here. Each is read once when it is new; the whole outbox only at the start, after a
-//! fault, and where somebody changed messages from outside.
+//! Of a message only its times lie here. Each is read once when it is new, and again where somebody changed it from
+//! outside; the whole outbox only at the start, after a fault, and where very many were changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +11,7 @@ use super::note::LONGEST_PAUSE;
 use crate::base::clock::is_over;
 use crate::directory::message::{Message, Via};
 use crate::store::outbox::{self, MessageId};
+use crate::store::tx::View;
 use crate::store::{Store, StoreError};
 
 /// Messages that are read at a time.
@@ -69,27 +70,57 @@ impl Queue {
     /// Reads some of what is new; `true`: there is more. `tell` gets the error of one that does not open.
     pub(super) fn read(&mut self, store: &Store, tell: impl Fn(&StoreError)) -> Result<bool, StoreError> {
         let view = store.view();
-        let changes = outbox::changes(&view)?;
-        if changes != self.changes {
-            let out = std::mem::take(&mut self.out);
-            self.forget();
-            (self.out, self.changes) = (out, changes);
-        }
+        self.read_changed(&view, &tell)?;
         let page = outbox::page(&view, self.read, CHUNK)?;
         let more = page.len() == CHUNK;
         for (id, message) in page {
             self.read = Some(id);
-            match message {
-                Ok(message) if !Via::ALL.contains(&message.via()) => {}
-                Ok(message) if !self.out.contains(&id) => self.put(id, &message),
-                Ok(_) => {}
-                Err(error) => {
-                    self.unreadable.insert(id);
-                    tell(&error);
-                }
-            }
+            self.take_in(id, message, &tell);
         }
         Ok(more)
+    }
+
+    /// Reads again what was changed from outside.
+    fn read_changed(&mut self, view: &View<'_>, tell: impl Fn(&StoreError)) -> Result<(), StoreError> {
+        let changes = outbox::changes(view)?;
+        if changes == self.changes {
+            return Ok(());
+        }
+        match outbox::changed_since(view, self.changes, changes)? {
+            Some(ids) if self.read.is_some() => {
+                for id in ids {
+                    self.remove(id);
+                    self.unreadable.remove(&id);
+                    match outbox::get(view, id) {
+                        Ok(None) => {}
+                        Ok(Some(message)) => self.take_in(id, Ok(message), &tell),
+                        Err(error @ (StoreError::Record(_) | StoreError::Key(_))) => {
+                            self.take_in(id, Err(error), &tell)
+                        }
+                        Err(error) => return Err(error),
+                    }
+                }
+            }
+            _ => {
+                let out = std::mem::take(&mut self.out);
+                self.forget();
+                self.out = out;
+            }
+        }
+        self.changes = changes;
+        Ok(())
+    }
+
+    fn take_in(&mut self, id: MessageId, message: Result<Message, StoreError>, tell: impl Fn(&StoreError)) {
+        match message {
+            Ok(message) if !Via::ALL.contains(&message.via()) => {}
+            Ok(message) if !self.out.contains(&id) => self.put(id, &message),
+            Ok(_) => {}
+            Err(error) => {
+                self.unreadable.insert(id);
+                tell(&error);
+            }
+        }
     }
 
     fn put(&mut self, id: MessageId, message: &Message) {

@@ -1,6 +1,7 @@
 //! The promises of the outbox, on a store in memory and a clock that only the test moves.
 
 use std::io::Write;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Mutex, MutexGuard};
 
 use jiff::SignedDuration;
@@ -17,8 +18,8 @@ use crate::directory::notice::{About, Told};
 use crate::notify::channel::{Answer, MemoryChannel};
 use crate::store::engine::memory::MemoryEngine;
 use crate::store::engine::{Batch, Bytes, Engine, EngineError, KeyRange, Order, Row, Rows};
-use crate::store::seal::Sealer;
 use crate::store::notices;
+use crate::store::seal::Sealer;
 use crate::store::tx::Tx;
 
 const SECRET_URL: &str = "https://id.example.org/set/mst_secret";
@@ -511,6 +512,8 @@ struct Disk {
     memory: MemoryEngine,
     full: AtomicBool,
     tells: bool,
+    /// Rows that were read in ranges.
+    scanned: AtomicUsize,
 }
 
 impl Disk {
@@ -525,7 +528,9 @@ impl Rows for Disk {
     }
 
     fn scan(&self, range: &KeyRange, order: Order, limit: usize) -> Result<Vec<Row>, EngineError> {
-        self.memory.scan(range, order, limit)
+        let rows = self.memory.scan(range, order, limit)?;
+        self.scanned.fetch_add(rows.len(), Ordering::SeqCst);
+        Ok(rows)
     }
 }
 
@@ -543,6 +548,11 @@ impl Engine for Disk {
     }
 }
 
+fn store_on(disk: &Arc<Disk>) -> Arc<Store> {
+    let (clock, rng) = (Clock::manual(Timestamp::from_second(1_000_000).unwrap()), Rng::seeded(1));
+    Arc::new(Store::over(disk.clone(), Sealer::ephemeral(&rng), clock, rng).unwrap())
+}
+
 /// Fills the disk with the first message that it takes.
 struct Filling(Arc<Disk>, MemoryChannel);
 
@@ -557,8 +567,7 @@ impl Channel for Filling {
 async fn over_a_full_disk_each_mail_is_sent_once_and_its_fate_is_noted_later() {
     for tells in [true, false] {
         let disk = Arc::new(Disk { tells, ..Disk::default() });
-        let (clock, rng) = (Clock::manual(Timestamp::from_second(1_000_000).unwrap()), Rng::seeded(1));
-        let store = Arc::new(Store::over(disk.clone(), Sealer::ephemeral(&rng), clock, rng).unwrap());
+        let store = store_on(&disk);
         for _ in 0..100 {
             push(&store, Body::PasswordChanged).await;
         }
@@ -598,8 +607,7 @@ async fn whom_a_notice_of_inactivity_never_reached_was_not_told() {
         store.write(move |tx: &mut Tx<'_>| notices::put(tx, user, About::Inactivity, &told)).await.unwrap();
         users.push(user);
     }
-    let is_told =
-        || users.iter().map(|user| notices::get(&store.view(), *user, About::Inactivity).unwrap().is_some());
+    let is_told = || users.iter().map(|user| notices::get(&store.view(), *user, About::Inactivity).unwrap().is_some());
     for _ in 0..3 {
         channel.fail_next(DeliveryError::deferred("busy"));
     }
@@ -622,4 +630,24 @@ async fn what_was_put_off_leaves_soon_though_the_clock_is_set_back() {
     assert_eq!(outbox.dispatch().await.unwrap(), Tally { failed: 2, waiting: 2, ..Tally::default() });
     store.clock().jump(SignedDuration::from_hours(-24));
     assert_eq!(outbox.dispatch().await.unwrap(), Tally { sent: 2, ..Tally::default() });
+}
+
+#[tokio::test]
+async fn a_wish_about_a_few_messages_has_only_those_read_again() {
+    let disk = Arc::new(Disk::default());
+    let store = store_on(&disk);
+    let outbox = Outbox::new(store.clone());
+    let mut ids = Vec::new();
+    for _ in 0..2 * CHUNK {
+        ids.push(push(&store, Body::PasswordChanged).await);
+    }
+    assert_eq!(outbox.dispatch().await.unwrap().waiting, ids.len());
+    for (wishes, most_read) in [(1, 0), (64, 0), (65, usize::MAX)] {
+        for id in ids.drain(..wishes).collect::<Vec<_>>() {
+            store.write(move |tx: &mut Tx<'_>| outbox::discard(tx, id)).await.unwrap();
+        }
+        disk.scanned.store(0, Ordering::SeqCst);
+        assert_eq!(outbox.dispatch().await.unwrap().waiting, ids.len(), "{wishes}");
+        assert!(disk.scanned.load(Ordering::SeqCst) <= most_read, "{wishes}");
+    }
 }

@@ -201,6 +201,7 @@ mod tests {
         let discard = |id| store.write(move |tx: &mut Tx<'_>| outbox::discard(tx, id));
         assert_eq!(retry(first).await.unwrap(), Wished::Done);
         assert_eq!((kept(&store), outbox::changes(&store.view()).unwrap()), (vec![second.0], 1));
+        assert_eq!(outbox::changed_since(&store.view(), 0, 1).unwrap(), Some(vec![first]));
         assert_eq!(outbox::list(&store.view(), 9).unwrap().first().unwrap().0, first);
         store.clock().advance(SignedDuration::from_hours(72));
         assert_eq!(retry(second).await.unwrap(), Wished::Over);

@@ -91,10 +91,7 @@ async fn over_a_full_disk_each_event_is_sent_once() {
         assert_eq!((numbers(&server).len(), waiting(&store)), (at_once, 3));
         disk.room.store(1_000, Ordering::SeqCst);
         let left = 3 - at_once;
-        assert_eq!(
-            webhook.follow_and_deliver().await.unwrap(),
-            Tally { delivered: left, failed: 0, waiting: 0 }
-        );
+        assert_eq!(webhook.follow_and_deliver().await.unwrap(), Tally { delivered: left, failed: 0, waiting: 0 });
         assert_eq!((numbers(&server), waiting(&store)), (vec![1, 2, 3], 0));
     }
 }
