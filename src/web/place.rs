@@ -23,8 +23,8 @@ pub(crate) struct Place {
     pub(crate) port: u16,
     /// Without a slash at its end: more may follow.
     pub(crate) path: String,
-    /// The path as it is written, for whoever asks for exactly this place.
-    pub(crate) target: String,
+    /// Was there one?
+    slash: bool,
 }
 
 impl Place {
@@ -64,7 +64,7 @@ impl Place {
             host: host.to_owned(),
             port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }),
             path: uri.path().trim_end_matches('/').to_owned(),
-            target: uri.path().to_owned(),
+            slash: uri.path().ends_with('/'),
         })
     }
 
@@ -84,8 +84,12 @@ impl Place {
                     .to_owned(),
             );
         }
-        let (path, target) = (String::new(), String::new());
-        Ok(Self { smpp: true, tls, host: host.to_owned(), port, path, target })
+        Ok(Self { smpp: true, tls, host: host.to_owned(), port, path: String::new(), slash: false })
+    }
+
+    /// The path as it is written, for whoever asks for exactly this place.
+    pub(crate) fn target(&self) -> String {
+        format!("{}{}", self.path, if self.slash { "/" } else { "" })
     }
 
     /// What goes into the header `Host`.
@@ -139,7 +143,7 @@ mod tests {
         assert_eq!(shown("https://idp.example.org/scim/v2/").unwrap(), at("https://idp.example.org/scim/v2", 443));
         assert_eq!(shown("https://idp.example.org:8443").unwrap(), at("https://idp.example.org:8443", 8443));
         assert_eq!(shown("http://[::1]:8000/v2").unwrap(), at("http://[::1]:8000/v2", 8000));
-        let target = |url| Place::parse(url).unwrap().target;
+        let target = |url| Place::parse(url).unwrap().target();
         assert_eq!(
             (target("https://x/hooks/"), target("https://x/hooks")),
             ("/hooks/".to_owned(), "/hooks".to_owned())

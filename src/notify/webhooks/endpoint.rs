@@ -80,7 +80,7 @@ impl Endpoint {
             (HeaderName::from_static("webhook-timestamp"), now.as_second().to_string()),
             (HeaderName::from_static("webhook-signature"), signatures(&self.keys, &event.id, now, &event.payload)),
         ];
-        let ask = Ask { method: Method::POST, target: &self.place.target, headers, body: event.payload.clone() };
+        let ask = Ask { method: Method::POST, target: &self.place.target(), headers, body: event.payload.clone() };
         let answer = wire.send(&ask).await.map_err(|error: WireError| error.to_string())?;
         *kept = Some(wire);
         Ok(answer)
