@@ -47,8 +47,8 @@ impl Caller {
 
     /// The path, with a query where there is one.
     pub(super) fn target(&self, query: &str) -> String {
-        let path = if self.place.path.is_empty() { "/" } else { &self.place.path };
-        if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+        let path = self.place.target();
+        if query.is_empty() { path } else { format!("{path}?{query}") }
     }
 
     /// Asks once.

@@ -36,12 +36,20 @@ pub fn of(reads: &dyn Reads, via: Via) -> Result<Fate, StoreError> {
     Ok(get_record(reads, &key(via))?.unwrap_or_default())
 }
 
+/// The same for who notes something: a figure that cannot be read must not keep messages from leaving.
+fn readable(tx: &Tx<'_>, via: Via) -> Result<Fate, StoreError> {
+    match of(tx, via) {
+        Err(StoreError::Record(_)) => Ok(Fate::default()),
+        fate => fate,
+    }
+}
+
 /// Notes that the other side accepted a message.
 ///
 /// # Errors
 /// When the store cannot read.
 pub fn accepted(tx: &mut Tx<'_>, via: Via) -> Result<(), StoreError> {
-    let (fate, now) = (of(tx, via)?, Some(tx.now()));
+    let (fate, now) = (readable(tx, via)?, Some(tx.now()));
     // Many are noted in one commit.
     if fate.accepted_at == now {
         return Ok(());
@@ -51,7 +59,7 @@ pub fn accepted(tx: &mut Tx<'_>, via: Via) -> Result<(), StoreError> {
 
 /// Notes that a message was given up.
 pub(super) fn given_up(tx: &mut Tx<'_>, via: Via, outcome: Outcome) -> Result<(), StoreError> {
-    let mut fate = of(tx, via)?;
+    let mut fate = readable(tx, via)?;
     let count = match outcome {
         Outcome::Refused => &mut fate.refused,
         Outcome::Expired => &mut fate.expired,
