@@ -57,12 +57,12 @@ pub fn candidates(look: &Look<'_>, about: About, from: Timestamp, until: Timesta
     let settings = &look.settings;
     match about {
         About::Account => match settings.notices.account.first {
-            Some(first) => users::expiring(look.reads, from, plus(until, first)),
+            Some(first) => users::expiring(look.reads, from, plus(until, first), usize::MAX),
             None => Ok(Vec::new()),
         },
         About::Password => match (settings.notices.password.first, settings.password_max_age) {
             (Some(first), Some(age)) => {
-                credentials::changed_between(look.reads, minus(from, age), plus(minus(until, age), first))
+                users::password_set(look.reads, minus(from, age), plus(minus(until, age), first), usize::MAX)
             }
             _ => Ok(Vec::new()),
         },

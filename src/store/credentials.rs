@@ -1,7 +1,6 @@
 //! Passwords and second factors: kept apart from the user record, read by nobody but the login.
 
 use std::fmt;
-use std::ops::Bound;
 use std::time::Duration;
 
 use data_encoding::BASE64;
@@ -17,7 +16,7 @@ use crate::directory::message::{Body, Message};
 use crate::directory::policy::days;
 use crate::directory::user::User;
 use crate::store::engine::{KeyRange, Order};
-use crate::store::keys::{self, Space};
+use crate::store::keys::Space;
 use crate::store::tx::{Reads, Tx, get_record};
 use crate::store::users::WriteError;
 use crate::store::{StoreError, devices, index, outbox};
@@ -255,26 +254,6 @@ pub fn lend(tx: &mut Tx<'_>, user: UserId) -> Result<(), StoreError> {
 /// When the store cannot read.
 pub fn remove_password(tx: &mut Tx<'_>, user: UserId) -> Result<(), StoreError> {
     index::drop_record(tx, credential_key(user))
-}
-
-/// Users whose password was set after one time and up to another, the oldest first. The cost follows who they are, not
-/// who has a password.
-///
-/// # Errors
-/// When the store cannot read.
-pub fn changed_between(reads: &dyn Reads, after: Timestamp, until: Timestamp) -> Result<Vec<UserId>, StoreError> {
-    let space = Space::CredentialByChanged;
-    let next = |at| u64::from_be_bytes(keys::seconds(at)).saturating_add(1).to_be_bytes();
-    let range = KeyRange {
-        // One of this very second may be later than that.
-        start: Bound::Included(space.key(&[&keys::seconds(after)])),
-        end: Bound::Excluded(space.key(&[&next(until)])),
-    };
-    if range.is_empty() {
-        return Ok(Vec::new());
-    }
-    let rows = reads.scan(&range, Order::Ascending, usize::MAX)?;
-    Ok(rows.iter().filter_map(|(key, _)| keys::trailing_id(key)).map(UserId::from_bytes).collect())
 }
 
 /// Replaces the hash of the same password by one with better parameters, unless the password changed meanwhile.

@@ -20,7 +20,7 @@ use crate::store::{StoreError, groups, index};
 mod due;
 mod lookup;
 
-pub use due::{expired, expiring, purgeable, quiet};
+pub use due::{expired, expiring, password_set, purgeable, quiet};
 pub use lookup::{
     Known, TimePlace, by_any_email, by_entries, by_modified, by_modified_latest, ids_in_state, known, modified_place,
     present, purge_place, purgeable_from,

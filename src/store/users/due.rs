@@ -23,18 +23,47 @@ pub fn expired(reads: &dyn Reads, now: Timestamp, limit: usize) -> Result<Vec<Us
 ///
 /// # Errors
 /// When the store cannot read.
-pub fn expiring(reads: &dyn Reads, after: Timestamp, until: Timestamp) -> Result<Vec<UserId>, StoreError> {
-    let space = Space::UserByExpiry;
+pub fn expiring(
+    reads: &dyn Reads,
+    after: Timestamp,
+    until: Timestamp,
+    limit: usize,
+) -> Result<Vec<UserId>, StoreError> {
+    between(reads, Space::UserByExpiry, after, until, limit)
+}
+
+/// Users whose password was set after one time and up to another, the oldest first. The cost follows who they are, not
+/// who has a password.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn password_set(
+    reads: &dyn Reads,
+    after: Timestamp,
+    until: Timestamp,
+    limit: usize,
+) -> Result<Vec<UserId>, StoreError> {
+    between(reads, Space::CredentialByChanged, after, until, limit)
+}
+
+/// The ids of rows of an index by time, after one time and up to another.
+fn between(
+    reads: &dyn Reads,
+    space: Space,
+    after: Timestamp,
+    until: Timestamp,
+    limit: usize,
+) -> Result<Vec<UserId>, StoreError> {
     let next = |at| u64::from_be_bytes(keys::seconds(at)).saturating_add(1).to_be_bytes();
     let range = KeyRange {
-        // An end within this very second may still lie ahead.
+        // What is of this very second may still be later than that.
         start: Bound::Included(space.key(&[&keys::seconds(after)])),
         end: Bound::Excluded(space.key(&[&next(until)])),
     };
     if range.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(trailing_ids(reads.scan(&range, Order::Ascending, usize::MAX)?))
+    Ok(trailing_ids(reads.scan(&range, Order::Ascending, limit)?))
 }
 
 /// Active users of a source without login, use or enabling since `before`, the quietest first. The cost follows them.
