@@ -1,7 +1,7 @@
 //! The sweep: disables who has expired or gone quiet, through plan and guard. It waits while the clock is in doubt, and
 //! what waits for a person is not asked for again and again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -32,7 +32,7 @@ const MOST: usize = 100_000;
 /// What waits for a person is asked for anew after a day, where more are due by then.
 const ASK_AGAIN: u64 = 1;
 /// A person's no holds for a week.
-const NO_HOLDS: u64 = 7;
+pub(super) const NO_HOLDS: u64 = 7;
 
 /// The sweep of one daemon.
 pub struct Sweep {
@@ -127,7 +127,10 @@ impl Sweep {
     async fn run_as(&self, by: Author, in_time: bool) -> Result<Run, StoreError> {
         let started_at = self.store.clock().now();
         let id = RunId::new(started_at, self.store.rng());
-        let draft = self.plan(&self.store.view(), started_at)?;
+        let mut draft = self.plan(&self.store.view(), started_at)?;
+        if in_time {
+            leave_out(&mut draft, &refused(&self.store.view(), started_at)?);
+        }
         if in_time && let Some((plan, why)) = self.asked_already(&draft, started_at)? {
             // It is the run of the plan that waits: no other one is noted.
             return Ok(asked_before(&plan, why, draft.counts, started_at));
@@ -137,27 +140,20 @@ impl Sweep {
         self.pass().keep(id, Cause::Sweep, started_at, ended, by).await
     }
 
-    /// A plan of an earlier sweep that says what this one would: it still waits, and all of it is still true; or a
-    /// person said no to it a while ago.
+    /// A plan of an earlier sweep that says what this one would: it still waits, and all of it is still true.
     fn asked_already(&self, draft: &Draft, now: Timestamp) -> Result<Option<(Plan, String)>, StoreError> {
-        let Some(why) = self.pass().must_be_held(&Cause::Sweep, draft, None)? else { return Ok(None) };
+        if self.pass().must_be_held(&Cause::Sweep, draft, None)?.is_none() {
+            return Ok(None);
+        }
         let view = self.store.view();
-        let plans = runs::list_plans(&view)?.into_iter().filter(|plan| plan.cause == Cause::Sweep);
-        for plan in plans {
-            match &plan.status {
-                PlanStatus::Held if plus(plan.created_at, days(ASK_AGAIN)) > now => {
-                    let wanted: BTreeSet<_> = draft.items.iter().map(same).collect();
-                    let items = runs::items(&view, plan.id, usize::MAX)?;
-                    if !items.is_empty() && items.iter().all(|item| wanted.contains(&same(item))) {
-                        let why = plan.held_because.clone();
-                        return Ok(Some((plan, why)));
-                    }
-                }
-                PlanStatus::Rejected { at, .. } if plus(*at, days(NO_HOLDS)) > now && *at <= now => {
-                    let why = format!("{why}; a person said no at {at}, and is asked again after {NO_HOLDS} days");
-                    return Ok(Some((plan, why)));
-                }
-                _ => {}
+        let plans = runs::list_plans(&view)?.into_iter();
+        let is_fresh = |plan: &Plan| plan.status == PlanStatus::Held && plus(plan.created_at, days(ASK_AGAIN)) > now;
+        for plan in plans.filter(|plan| plan.cause == Cause::Sweep && is_fresh(plan)) {
+            let wanted: BTreeSet<_> = draft.items.iter().map(same).collect();
+            let items = runs::items(&view, plan.id, usize::MAX)?;
+            if !items.is_empty() && items.iter().all(|item| wanted.contains(&same(item))) {
+                let why = plan.held_because.clone();
+                return Ok(Some((plan, why)));
             }
         }
         Ok(None)
@@ -206,8 +202,35 @@ fn asked_before(plan: &Plan, why: String, counts: Counts, now: Timestamp) -> Run
 }
 
 /// What makes an item of one plan the same as one of another.
-fn same(item: &PlanItem) -> (Option<UserId>, Option<u64>, Option<Timestamp>) {
+type Same = (Option<UserId>, Option<u64>, Option<Timestamp>);
+
+fn same(item: &PlanItem) -> Same {
     (item.user, item.revision, item.quiet_since)
+}
+
+/// What a person said no to a short while ago, and until when that holds.
+fn refused(reads: &dyn Reads, now: Timestamp) -> Result<BTreeMap<Same, Timestamp>, StoreError> {
+    let mut refused = BTreeMap::new();
+    for plan in runs::list_plans(reads)?.into_iter().filter(|plan| plan.cause == Cause::Sweep) {
+        let PlanStatus::Rejected { at, .. } = plan.status else { continue };
+        let until = plus(at, days(NO_HOLDS));
+        if at > now || until <= now {
+            continue;
+        }
+        for item in runs::items(reads, plan.id, usize::MAX)? {
+            let holds = refused.entry(same(&item)).or_insert(until);
+            *holds = until.max(*holds);
+        }
+    }
+    Ok(refused)
+}
+
+/// Takes out of a plan what a person said no to.
+fn leave_out(draft: &mut Draft, refused: &BTreeMap<Same, Timestamp>) {
+    draft.items.retain(|item| !refused.contains_key(&same(item)));
+    let left_out = draft.counts.disable.saturating_sub(draft.items.len());
+    draft.counts.disable = draft.items.len();
+    draft.counts.unchanged = draft.counts.unchanged.saturating_add(left_out);
 }
 
 /// The notice that will have been written by the time it matters, if nothing comes between.

@@ -4,10 +4,11 @@
 
 use std::sync::Arc;
 
-use super::clock;
 use super::settings::Settings;
+use super::{clock, sweep};
 use crate::base::clock::minus;
 use crate::directory::audit::{Actor, Author};
+use crate::directory::policy::days;
 use crate::store::tx::Tx;
 use crate::store::{Store, StoreError, audit, runs, sessions, users};
 use crate::tasks::schedule::Schedule;
@@ -77,7 +78,12 @@ impl Upkeep {
                 break;
             }
         }
-        self.store.write_bulk(|tx: &mut Tx<'_>| runs::prune(tx)).await?;
+        let refused = minus(self.store.clock().now(), days(sweep::NO_HOLDS));
+        let prune = move |tx: &mut Tx<'_>| {
+            runs::drop_refused(tx, refused)?;
+            runs::prune(tx)
+        };
+        self.store.write_bulk(prune).await?;
         Ok(dropped)
     }
 }

@@ -151,6 +151,19 @@ pub fn drop_items(tx: &mut Tx<'_>, id: PlanId) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Drops the items of plans that were rejected before a time.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn drop_refused(tx: &mut Tx<'_>, before: Timestamp) -> Result<(), StoreError> {
+    for plan in list_plans(tx)? {
+        if matches!(plan.status, PlanStatus::Rejected { at, .. } if at < before) {
+            drop_items(tx, plan.id)?;
+        }
+    }
+    Ok(())
+}
+
 /// The plan of this id.
 ///
 /// # Errors

@@ -199,7 +199,8 @@ async fn decide(
         entry.details.insert("plan".to_owned(), id.to_string().into());
         entry.details.insert("run".to_owned(), plan.run.to_string().into());
         let status = status(tx.now(), author.actor.clone());
-        if matches!(status, PlanStatus::Rejected { .. }) {
+        // What a sweep is refused is not asked for again for a while: until then it is known what that was.
+        if matches!(status, PlanStatus::Rejected { .. }) && plan.cause != Cause::Sweep {
             runs::drop_items(tx, id)?;
         }
         runs::put_plan(tx, &Plan { status, ..plan })?;

@@ -83,7 +83,7 @@ async fn a_plan_that_waits_is_asked_for_once_and_a_no_holds_for_a_week() {
     decide::reject(&world.store, &by(), second[0].id).await.unwrap();
     for _ in 0..6 {
         world.days_pass(1);
-        assert!(world.run(&world.sweep).await.contains("said no"));
+        assert_eq!(world.run(&world.sweep).await, "0 disabled");
     }
     assert_eq!(plans(&world).len(), 2);
     assert!(matches!(world.sweep.sweep(by()).await.unwrap().outcome, Outcome::Held { .. }));
@@ -95,6 +95,37 @@ async fn a_plan_that_waits_is_asked_for_once_and_a_no_holds_for_a_week() {
     let defaults = world.sweep.settings().users.clone();
     decide::approve(&world.store, &by(), plans(&world)[0].id, &defaults).await.unwrap();
     assert_eq!(world.told().await.len(), 31, "who is disabled by a person's word is told like others");
+}
+
+#[tokio::test]
+async fn a_no_is_about_whom_it_was_said_and_nobody_else() {
+    let world = world(strict);
+    world.add("root", admin()).await;
+    for n in 0..30 {
+        world.add(&format!("u{n}"), plain()).await;
+    }
+    world.days_pass(3);
+    let one = world.add("one", plain()).await;
+    world.days_pass(1);
+    for n in 0..30 {
+        world.add(&format!("v{n}"), plain()).await;
+    }
+    world.days_pass(27);
+    world.run(&world.sweep).await;
+    decide::reject(&world.store, &by(), plans(&world)[0].id).await.unwrap();
+    world.days_pass(2);
+    assert_eq!(world.run(&world.sweep).await, "1 disabled", "a single one who is due by now");
+    assert!(!world.get(one).is_active());
+    world.days_pass(1);
+    assert!(world.run(&world.sweep).await.starts_with("held: "), "and many more are asked for");
+    assert_eq!((plans(&world).len(), plans(&world)[0].counts.disable), (2, 30));
+    let items = |plan: usize| runs::items(&world.store.view(), plans(&world)[plan].id, usize::MAX).unwrap();
+    assert!(items(0).iter().all(|item| item.label.starts_with('v')));
+    world.days_pass(5);
+    assert!(world.run(&world.sweep).await.starts_with("held: "));
+    assert_eq!(plans(&world)[0].counts.disable, 60, "after a week it holds no more");
+    world.run(&world.upkeep).await;
+    assert!(items(2).is_empty() && !items(0).is_empty(), "and what it was about is dropped");
 }
 
 #[tokio::test]
