@@ -35,18 +35,27 @@ impl Look<'_> {
     /// # Errors
     /// When the store cannot read.
     pub fn due(&self, at: Timestamp, most: usize) -> Result<Vec<Person>, StoreError> {
-        let mut ids = users::expired(self.reads, at, most)?;
-        ids.extend(self.quiet(at, most, |threshold| threshold)?);
-        self.people(ids)
+        self.people(self.due_ids(at, most)?)
     }
 
-    /// Active users who are told at `at` that they have been quiet for long, if they were not told before.
+    /// The ids of those of [`Look::due`].
     ///
     /// # Errors
     /// When the store cannot read.
-    pub fn nearly_quiet(&self, at: Timestamp) -> Result<BTreeSet<UserId>, StoreError> {
+    pub fn due_ids(&self, at: Timestamp, most: usize) -> Result<Vec<UserId>, StoreError> {
+        let mut ids = users::expired(self.reads, at, most)?;
+        ids.extend(self.quiet(at, most, |threshold| threshold)?);
+        Ok(ids)
+    }
+
+    /// Active users who are told at `at` that they have been quiet for long, if they were not told before. At most about
+    /// `most`.
+    ///
+    /// # Errors
+    /// When the store cannot read.
+    pub fn nearly_quiet(&self, at: Timestamp, most: usize) -> Result<BTreeSet<UserId>, StoreError> {
         let notices = &self.settings.notices;
-        self.quiet(at, usize::MAX, |threshold| threshold.saturating_sub(notices.lead(threshold).unwrap_or_default()))
+        self.quiet(at, most, |threshold| threshold.saturating_sub(notices.lead(threshold).unwrap_or_default()))
     }
 
     /// Active users who have been quiet for what `of` makes of their threshold, and all holders of roles that have one.

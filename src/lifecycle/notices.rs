@@ -49,25 +49,32 @@ pub struct Due {
     pub told: Told,
 }
 
-/// Whose notices of a kind may be due between these times. Reads no record of anybody whose time is far.
+/// Whose notices of a kind may be due between these times, about `most` of them. Reads no record of anybody whose time
+/// is far.
 ///
 /// # Errors
 /// When the store cannot read.
-pub fn candidates(look: &Look<'_>, about: About, from: Timestamp, until: Timestamp) -> Result<Vec<UserId>, StoreError> {
+pub fn candidates(
+    look: &Look<'_>,
+    about: About,
+    from: Timestamp,
+    until: Timestamp,
+    most: usize,
+) -> Result<Vec<UserId>, StoreError> {
     let settings = &look.settings;
     match about {
         About::Account => match settings.notices.account.first {
-            Some(first) => users::expiring(look.reads, from, plus(until, first), usize::MAX),
+            Some(first) => users::expiring(look.reads, from, plus(until, first), most),
             None => Ok(Vec::new()),
         },
         About::Password => match (settings.notices.password.first, settings.password_max_age) {
             (Some(first), Some(age)) => {
-                users::password_set(look.reads, minus(from, age), plus(minus(until, age), first), usize::MAX)
+                users::password_set(look.reads, minus(from, age), plus(minus(until, age), first), most)
             }
             _ => Ok(Vec::new()),
         },
         About::Inactivity if settings.notices.inactivity.first.is_some() => {
-            Ok(look.nearly_quiet(until)?.into_iter().collect())
+            Ok(look.nearly_quiet(until, most)?.into_iter().collect())
         }
         About::Inactivity => Ok(Vec::new()),
     }
@@ -145,7 +152,10 @@ impl Notices {
 
     async fn write_kind(&self, about: About) -> Result<usize, StoreError> {
         let now = self.store.clock().now();
-        let ids = candidates(&Look { reads: &self.store.view(), settings: &self.settings }, about, now, now)?;
+        let ids = {
+            let look = Look { reads: &self.store.view(), settings: &self.settings };
+            candidates(&look, about, now, now, usize::MAX)?
+        };
         let mut under_way: Vec<Pending<usize, StoreError>> = Vec::new();
         let mut written = 0_usize;
         for chunk in ids.chunks(CHUNK) {

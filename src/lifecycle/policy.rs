@@ -79,6 +79,19 @@ impl Steps {
         Some(plus(from, days(passed)).max(first))
     }
 
+    /// The first time after `now` when somebody is to be told of what happens at `due`; `None` from the last on.
+    #[must_use]
+    pub fn next(&self, due: Timestamp, now: Timestamp) -> Option<Timestamp> {
+        let first = minus(due, self.first?);
+        if now < first {
+            return Some(first);
+        }
+        let from = minus(due, self.daily_from?);
+        let passed = u64::try_from(now.duration_since(from).as_secs()).unwrap_or(0) / 86_400;
+        let next = if now < from { from } else { plus(from, days(passed.saturating_add(1))) };
+        Some(next).filter(|next| *next < due)
+    }
+
     /// The same steps for a time of quiet: the first never comes before half of it is over.
     #[must_use]
     pub fn within(self, threshold: Duration) -> Self {

@@ -10,6 +10,7 @@ use super::clock;
 use super::look::Look;
 use super::rules::{self, Person, Quiet};
 use super::settings::Settings;
+use super::upcoming::LISTED;
 use crate::base::clock::plus;
 use crate::base::id::{RunId, UserId};
 use crate::directory::audit::{Actor, Author};
@@ -17,7 +18,7 @@ use crate::directory::notice::Told;
 use crate::directory::plan::{Cause, Counts, Outcome, Plan, PlanItem, PlanStatus, Run};
 use crate::directory::policy::days;
 use crate::directory::role;
-use crate::directory::user::User;
+use crate::directory::user::{DisabledReason, User};
 use crate::store::clock::Paused;
 use crate::store::tx::{Reads, View};
 use crate::store::{Store, StoreError, runs, tally, tasks, users};
@@ -40,6 +41,8 @@ pub struct Sweep {
     settings: Arc<Settings>,
     /// Lets one sweep run at a time.
     lease: tokio::sync::Mutex<()>,
+    /// Lets one look ahead be under way: each may cost much.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// What a sweep would do.
@@ -47,6 +50,8 @@ pub struct Sweep {
 pub struct Preview {
     /// Who would be disabled, and why.
     pub items: Vec<PlanItem>,
+    /// How many are not listed.
+    pub more: usize,
     /// How many of what.
     pub counts: Counts,
     /// Why it would be held, if it would.
@@ -70,13 +75,19 @@ impl Sweep {
     /// A sweep over this store.
     #[must_use]
     pub fn new(store: Arc<Store>, settings: Arc<Settings>) -> Self {
-        Self { store, settings, lease: tokio::sync::Mutex::default() }
+        Self { store, settings, lease: tokio::sync::Mutex::default(), turn: Arc::default() }
     }
 
     /// The settings that it goes by.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The turn of one look ahead, which is held until it has ended; `None`: another is under way.
+    #[must_use]
+    pub fn turn(&self) -> Option<tokio::sync::OwnedMutexGuard<()>> {
+        self.turn.clone().try_lock_owned().ok()
     }
 
     pub(super) fn view(&self) -> View<'_> {
@@ -92,11 +103,17 @@ impl Sweep {
     /// # Errors
     /// When the store cannot read.
     pub fn preview(&self, at: Timestamp) -> Result<Preview, StoreError> {
+        self.preview_of(at, LISTED)
+    }
+
+    pub(super) fn preview_of(&self, at: Timestamp, listed: usize) -> Result<Preview, StoreError> {
         let view = self.store.view();
-        let draft = self.plan(&view, at)?;
+        let mut draft = self.plan(&view, at)?;
         let held = self.pass().must_be_held_at(&Cause::Sweep, &draft, None, at)?;
         let paused = crate::store::clock::paused(&view)?;
-        Ok(Preview { items: draft.items, counts: draft.counts, held, paused })
+        let more = draft.items.len().saturating_sub(listed);
+        draft.items.truncate(listed);
+        Ok(Preview { items: draft.items, more, counts: draft.counts, held, paused })
     }
 
     /// Sweeps now, because somebody asks for it.
@@ -202,14 +219,21 @@ fn asked_before(plan: &Plan, why: String, counts: Counts, now: Timestamp) -> Run
 }
 
 /// What makes an item of one plan the same as one of another.
-type Same = (Option<UserId>, Option<u64>, Option<Timestamp>);
+pub(super) type Same = (Option<UserId>, Option<u64>, Option<Timestamp>);
 
 fn same(item: &PlanItem) -> Same {
     (item.user, item.revision, item.quiet_since)
 }
 
+/// What the item of this person is at `at`, if there is one.
+pub(super) fn wish(person: &Person, at: Timestamp) -> Option<Same> {
+    let reason = person.due(at)?;
+    let quiet_since = (reason == DisabledReason::Inactivity).then(|| person.user.quiet_since());
+    Some((Some(person.user.id), Some(person.user.revision), quiet_since))
+}
+
 /// What a person said no to a short while ago, and until when that holds.
-fn refused(reads: &dyn Reads, now: Timestamp) -> Result<BTreeMap<Same, Timestamp>, StoreError> {
+pub(super) fn refused(reads: &dyn Reads, now: Timestamp) -> Result<BTreeMap<Same, Timestamp>, StoreError> {
     let mut refused = BTreeMap::new();
     for plan in runs::list_plans(reads)?.into_iter().filter(|plan| plan.cause == Cause::Sweep) {
         let PlanStatus::Rejected { at, .. } = plan.status else { continue };

@@ -9,8 +9,9 @@ use serde::Serialize;
 
 use super::look::Look;
 use super::notices;
+use super::policy::Steps;
 use super::rules::{Person, Quiet};
-use super::sweep::{Sweep, foresee};
+use super::sweep::{Sweep, foresee, refused, wish};
 use crate::base::clock::plus;
 use crate::base::id::UserId;
 use crate::directory::notice::{About, Told};
@@ -19,11 +20,23 @@ use crate::store::clock::Paused;
 use crate::store::tx::Reads;
 use crate::store::{StoreError, clock, notices as rows, tasks};
 use crate::sync::guard::{self, Loss, Lost};
+use crate::sync::plan::Draft;
 
 /// Most notices, and most users to disable, that are listed.
-const LISTED: usize = 10_000;
-/// Most runs of the notices that are looked at one by one; where there are more, some are passed over.
-const RUNS: i64 = 1_000;
+pub(super) const LISTED: usize = 10_000;
+/// Most users of a kind that are looked at.
+const LOOKED: usize = 50_000;
+/// Most sweeps that are looked at.
+const SWEEPS: usize = 5_000;
+/// Users that are read at a time.
+const CHUNK: usize = 1_000;
+
+/// How much is looked at, and listed, at most.
+#[derive(Clone, Copy)]
+pub(super) struct Most {
+    pub(super) looked: usize,
+    pub(super) listed: usize,
+}
 
 /// What lies ahead.
 #[derive(Debug, Serialize)]
@@ -42,6 +55,8 @@ pub struct Upcoming {
     pub sweeps: Vec<Disabling>,
     /// How many notices and users to disable are not listed.
     pub more: usize,
+    /// So much lies ahead that not all of it was looked at.
+    pub cut: bool,
 }
 
 /// A notice that will be written.
@@ -73,38 +88,49 @@ pub struct Disabling {
 }
 
 impl Sweep {
-    /// What lies ahead for so long.
+    /// What lies ahead for so long. What it costs is bounded, however many users there are.
     ///
     /// # Errors
     /// When the store cannot read.
     pub fn upcoming(&self, ahead: Duration) -> Result<Upcoming, StoreError> {
+        self.upcoming_of(ahead, Most { looked: LOOKED, listed: LISTED })
+    }
+
+    pub(super) fn upcoming_of(&self, ahead: Duration, most: Most) -> Result<Upcoming, StoreError> {
         let (view, from) = (self.view(), self.now());
         let until = plus(from, ahead);
         let look = Look { reads: &view, settings: self.settings() };
-        let mut sweeps = self.coming_sweeps(&look, from, until)?;
-        let mut notices = coming_notices(&look, from, until)?;
-        // Who is out is told nothing any more.
-        let applied = sweeps.iter().filter(|sweep| sweep.would_be_held.is_none());
-        let out = applied.flat_map(|sweep| sweep.items.iter().filter_map(|item| Some((item.user?, sweep.at))));
-        let out: BTreeMap<UserId, Timestamp> = out.collect();
-        notices.retain(|notice| out.get(&notice.user).is_none_or(|out| notice.at <= *out));
-        notices.sort_by(|one, other| (one.at, &one.label, one.about).cmp(&(other.at, &other.label, other.about)));
-        let mut more = notices.len().saturating_sub(LISTED);
-        notices.truncate(LISTED);
-        let mut room = LISTED;
-        for sweep in &mut sweeps {
-            more = more.saturating_add(sweep.items.len().saturating_sub(room));
-            sweep.items.truncate(room);
-            room = room.saturating_sub(sweep.items.len());
-        }
-        let copies_to = self.settings().notices.copy_to.clone();
-        Ok(Upcoming { from, until, paused: clock::paused(&view)?, notices, copies_to, sweeps, more })
+        let sweeps = self.coming_sweeps(&look, from, until, most)?;
+        let mut notices = Notices { most, coming: BTreeMap::new(), more: 0, cut: false };
+        notices.look_ahead(&look, from, until, &sweeps.out_at)?;
+        Ok(Upcoming {
+            from,
+            until,
+            paused: clock::paused(&view)?,
+            notices: notices.coming.into_values().collect(),
+            copies_to: self.settings().notices.copy_to.clone(),
+            sweeps: sweeps.coming,
+            more: notices.more.saturating_add(sweeps.more),
+            cut: notices.cut || sweeps.cut,
+        })
     }
 
-    fn coming_sweeps(&self, look: &Look<'_>, from: Timestamp, until: Timestamp) -> Result<Vec<Disabling>, StoreError> {
-        let mut by_time = self.by_sweep(look, from, until)?;
-        let mut ahead = Ahead::default();
+    fn coming_sweeps(
+        &self,
+        look: &Look<'_>,
+        from: Timestamp,
+        until: Timestamp,
+        most: Most,
+    ) -> Result<Ahead, StoreError> {
+        let (mut by_time, cut) = self.by_sweep(look, from, until, most)?;
+        let mut ahead = Ahead { room: most.listed, cut, ..Ahead::default() };
+        let mut looked_at = 0_usize;
         while let Some((at, people)) = by_time.pop_first() {
+            if looked_at == SWEEPS {
+                ahead.cut = true;
+                break;
+            }
+            looked_at = looked_at.saturating_add(1);
             let waits_for_a_day_to_pass = ahead.sweep(self, look.reads, at, people)?;
             let later = at.checked_add(SignedDuration::from_hours(1)).ok().filter(|_| waits_for_a_day_to_pass);
             let again = later.and_then(|later| self.settings().schedule.first_from(Some(at), later));
@@ -112,44 +138,69 @@ impl Sweep {
                 by_time.entry(again).or_default();
             }
         }
-        Ok(ahead.coming)
+        Ok(ahead)
     }
 
-    /// Who is due by then, by the sweep that finds them so.
+    /// Who is due by then, by the sweep that finds them so; and whether there are more.
     fn by_sweep(
         &self,
         look: &Look<'_>,
         from: Timestamp,
         until: Timestamp,
-    ) -> Result<BTreeMap<Timestamp, Vec<Person>>, StoreError> {
-        let last = tasks::last_run(look.reads, "sweep")?;
+        most: Most,
+    ) -> Result<(BTreeMap<Timestamp, Vec<Person>>, bool), StoreError> {
+        let (schedule, last) = (&self.settings().schedule, tasks::last_run(look.reads, "sweep")?);
         let told_last = tasks::last_run(look.reads, notices::NAME)?;
+        let refused = refused(look.reads, from)?;
         let mut by_time: BTreeMap<Timestamp, Vec<Person>> = BTreeMap::new();
-        for mut person in look.due(until, usize::MAX)? {
+        let (ids, cut) = at_most(look.due_ids(until, most.looked.saturating_add(1))?, most);
+        for mut person in look.people(ids)? {
             foresee(&mut person, &self.settings().notices.schedule, told_last, from);
             let quiet = match person.quiet() {
                 Quiet::From(at) => Some(at),
                 _ => None,
             };
             let Some(due) = [person.user.expires_at, quiet].into_iter().flatten().min() else { continue };
-            let at = self.settings().schedule.first_from(last, due.max(from));
+            let mut at = schedule.first_from(last, due.max(from));
+            // A no holds for a while.
+            let wish = at.and_then(|at| wish(&person, at));
+            if let Some(until) = wish.and_then(|wish| refused.get(&wish)) {
+                at = schedule.first_from(last, due.max(*until));
+            }
             if let Some(at) = at.filter(|at| *at <= until) {
                 by_time.entry(at).or_default().push(person);
             }
         }
-        Ok(by_time)
+        Ok((by_time, cut))
     }
+}
+
+/// No more of them than are looked at, and whether there are more.
+fn at_most(mut ids: Vec<UserId>, most: Most) -> (Vec<UserId>, bool) {
+    let cut = ids.len() > most.looked;
+    ids.truncate(most.looked);
+    (ids, cut)
 }
 
 /// Sweeps that are foreseen, one after the other.
 #[derive(Default)]
 struct Ahead {
     coming: Vec<Disabling>,
-    /// Who waits for a person is in every later plan.
+    /// So many users may still be listed.
+    room: usize,
+    /// So many are not.
+    more: usize,
+    /// Not everything was looked at.
+    cut: bool,
+    /// Who waits for a person is in every later plan: administrators,
+    admins: Vec<Person>,
+    /// and everybody else.
     waiting: Vec<Person>,
     /// An administrator who is out is nobody who stays.
     out: Vec<Person>,
-    /// How many each took away.
+    /// Who is out, and since when.
+    out_at: BTreeMap<UserId, Timestamp>,
+    /// How many each took away in the last day.
     lost: Vec<(Timestamp, usize)>,
 }
 
@@ -163,56 +214,134 @@ impl Ahead {
         people: Vec<Person>,
     ) -> Result<bool, StoreError> {
         let new: BTreeSet<UserId> = people.iter().map(|person| person.user.id).collect();
-        let all: Vec<Person> = people.into_iter().chain(self.waiting.drain(..)).chain(self.out.clone()).collect();
-        let mut draft = sweep.draft(reads, &all, at)?;
-        let out: BTreeSet<UserId> = self.out.iter().map(|person| person.user.id).collect();
-        draft.items.retain(|item| item.user.is_some_and(|user| !out.contains(&user)));
-        let own = draft.items.len();
+        let mut looked: Vec<Person> = people.into_iter().chain(self.admins.drain(..)).chain(self.out.clone()).collect();
+        // Of all others who wait, their number is enough until they are out.
+        let mut draft = self.draft(sweep, reads, &looked, at)?;
+        let own = draft.items.len().saturating_add(self.waiting.len());
         if own == 0 {
             return Ok(false);
         }
         let day_before = at.checked_sub(SignedDuration::from_hours(24)).unwrap_or(Timestamp::MIN);
-        let recent = self.lost.iter().filter(|(when, _)| *when >= day_before).map(|(_, lost)| lost).sum::<usize>();
+        self.lost.retain(|(when, _)| *when >= day_before);
+        let recent = self.lost.iter().map(|(_, lost)| lost).sum::<usize>();
         draft.counts.disable = own.saturating_add(recent);
         let held = sweep.pass().must_be_held_at(&Cause::Sweep, &draft, None, at)?;
         if held.is_none() {
-            self.lost.push((at, own));
-            let admins = all.into_iter().filter(|person| person.user.is_system_admin());
-            self.out.extend(admins.filter(|person| !out.contains(&person.user.id)));
-            self.coming.push(Disabling { at, items: draft.items, would_be_held: None });
+            if !self.waiting.is_empty() {
+                looked.append(&mut self.waiting);
+                draft = self.draft(sweep, reads, &looked, at)?;
+            }
+            self.apply(at, own, looked, draft.items);
             return Ok(false);
         }
-        self.waiting = all.into_iter().filter(|person| !out.contains(&person.user.id)).collect();
+        let out = self.admins_out();
+        for person in looked.into_iter().filter(|person| !out.contains(&person.user.id)) {
+            if person.user.is_system_admin() { self.admins.push(person) } else { self.waiting.push(person) }
+        }
         let alone = Loss { what: Lost::Users, lost: own, of: draft.active, read: None };
         draft.items.retain(|item| item.user.is_some_and(|user| new.contains(&user)));
-        if !draft.items.is_empty() {
-            self.coming.push(Disabling { at, items: draft.items, would_be_held: held });
-        }
+        self.list(at, draft.items, held);
         Ok(guard::must_be_held(alone, sweep.settings().budget).is_none())
+    }
+
+    fn admins_out(&self) -> BTreeSet<UserId> {
+        self.out.iter().map(|person| person.user.id).collect()
+    }
+
+    /// The plan for these people, without who is out.
+    fn draft(&self, sweep: &Sweep, reads: &dyn Reads, people: &[Person], at: Timestamp) -> Result<Draft, StoreError> {
+        let mut draft = sweep.draft(reads, people, at)?;
+        let out = self.admins_out();
+        draft.items.retain(|item| item.user.is_some_and(|user| !out.contains(&user)));
+        Ok(draft)
+    }
+
+    fn apply(&mut self, at: Timestamp, own: usize, looked: Vec<Person>, items: Vec<PlanItem>) {
+        self.lost.push((at, own));
+        let out = self.admins_out();
+        let admins = looked.into_iter().filter(|person| person.user.is_system_admin());
+        self.out.extend(admins.filter(|person| !out.contains(&person.user.id)));
+        self.out_at.extend(items.iter().filter_map(|item| Some((item.user?, at))));
+        self.list(at, items, None);
+    }
+
+    fn list(&mut self, at: Timestamp, mut items: Vec<PlanItem>, would_be_held: Option<String>) {
+        self.more = self.more.saturating_add(items.len().saturating_sub(self.room));
+        items.truncate(self.room);
+        self.room = self.room.saturating_sub(items.len());
+        if !items.is_empty() {
+            self.coming.push(Disabling { at, items, would_be_held });
+        }
     }
 }
 
-fn coming_notices(look: &Look<'_>, from: Timestamp, until: Timestamp) -> Result<Vec<Notice>, StoreError> {
-    let mut coming = Vec::new();
-    if !look.settings.notices.are_on() {
-        return Ok(coming);
-    }
-    let runs = runs(look, from, until)?;
-    for about in [About::Account, About::Password, About::Inactivity] {
-        let ids = notices::candidates(look, about, from, until)?;
-        for person in look.people(ids)? {
-            let end = notices::end(look, about, &person.user)?;
-            let mut person = with_told(look.reads, about, person)?;
-            for at in &runs {
-                let new = next(look, about, &person, end, *at);
-                let Some(told) = new else { continue };
-                let (user, label) = (person.user.id, person.user.username.as_str().to_owned());
-                coming.push(Notice { at: *at, about, user, label, happens_at: told.due, sent: told.sent });
-                person.told = Some(told);
+/// Notices that are foreseen: the first of them, and the number of the others.
+struct Notices {
+    most: Most,
+    coming: BTreeMap<(Timestamp, String, About), Notice>,
+    more: usize,
+    cut: bool,
+}
+
+impl Notices {
+    fn look_ahead(
+        &mut self,
+        look: &Look<'_>,
+        from: Timestamp,
+        until: Timestamp,
+        out_at: &BTreeMap<UserId, Timestamp>,
+    ) -> Result<(), StoreError> {
+        let (schedule, last) = (&look.settings.notices.schedule, tasks::last_run(look.reads, notices::NAME)?);
+        let Some(first) = schedule.first_from(last, from).filter(|_| look.settings.notices.are_on()) else {
+            return Ok(());
+        };
+        let run = |at| schedule.first_from(last.or(Some(first)), at).filter(|run| *run <= until);
+        for about in [About::Account, About::Password, About::Inactivity] {
+            let found = notices::candidates(look, about, from, until, self.most.looked.saturating_add(1))?;
+            let (ids, cut) = at_most(found, self.most);
+            self.cut |= cut;
+            for chunk in ids.chunks(CHUNK) {
+                for person in look.people(chunk.iter().copied())? {
+                    self.tell(look, about, person, run(first), run, out_at)?;
+                }
             }
         }
+        Ok(())
     }
-    Ok(coming)
+
+    /// What one person is told from this run on: from one time at which there is something to tell to the next.
+    fn tell(
+        &mut self,
+        look: &Look<'_>,
+        about: About,
+        person: Person,
+        first: Option<Timestamp>,
+        run: impl Fn(Timestamp) -> Option<Timestamp>,
+        out_at: &BTreeMap<UserId, Timestamp>,
+    ) -> Result<(), StoreError> {
+        let end = notices::end(look, about, &person.user)?;
+        let mut person = with_told(look.reads, about, person)?;
+        // Who is out is told nothing any more.
+        let out = out_at.get(&person.user.id).copied();
+        let mut next_run = first;
+        while let Some(at) = next_run.filter(|at| out.is_none_or(|out| *at <= out)) {
+            if let Some(told) = next(look, about, &person, end, at) {
+                let (user, label) = (person.user.id, person.user.username.as_str().to_owned());
+                self.list(Notice { at, about, user, label, happens_at: told.due, sent: told.sent });
+                person.told = Some(told);
+            }
+            next_run = step_after(look, about, &person, end, at).and_then(&run);
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, notice: Notice) {
+        self.coming.insert((notice.at, notice.label.clone(), notice.about), notice);
+        if self.coming.len() > self.most.listed {
+            self.coming.pop_last();
+            self.more = self.more.saturating_add(1);
+        }
+    }
 }
 
 /// The person with the last notice of this kind.
@@ -230,15 +359,20 @@ fn next(look: &Look<'_>, about: About, person: &Person, end: Option<Timestamp>, 
     }
 }
 
-/// When notices are written between these times.
-fn runs(look: &Look<'_>, from: Timestamp, until: Timestamp) -> Result<Vec<Timestamp>, StoreError> {
-    let (schedule, last) = (&look.settings.notices.schedule, tasks::last_run(look.reads, notices::NAME)?);
-    let step = SignedDuration::from_secs(until.duration_since(from).as_secs() / RUNS).max(SignedDuration::from_secs(1));
-    let mut runs = Vec::new();
-    let mut at = schedule.first_from(last, from);
-    while let Some(run) = at.filter(|at| *at <= until) {
-        runs.push(run);
-        at = run.checked_add(step).ok().and_then(|after| schedule.first_from(last, after));
+/// The first time after `at` at which there may be something new to tell.
+fn step_after(
+    look: &Look<'_>,
+    about: About,
+    person: &Person,
+    end: Option<Timestamp>,
+    at: Timestamp,
+) -> Option<Timestamp> {
+    let settings = &look.settings.notices;
+    match (about, person.quiet()) {
+        (About::Account, _) => settings.account.next(end?, at),
+        (About::Password, _) => settings.password.next(end?, at),
+        (About::Inactivity, Quiet::TellFirst(from, _)) => Some(from).filter(|from| *from > at),
+        (About::Inactivity, Quiet::From(due)) => Steps { first: person.lead, ..settings.inactivity }.next(due, at),
+        (About::Inactivity, Quiet::Never) => None,
     }
-    Ok(runs)
 }

@@ -47,6 +47,7 @@ pub(in crate::cli) async fn run(sweep: Sweep, client: &Client, json: bool) -> an
 fn previewed(answer: &Value) {
     warn_of_pause(answer);
     output::table(items(answer), &[("USER", "label"), ("WOULD BE", "step.do"), ("BECAUSE", "reason")]);
+    more(answer);
     if let Some(why) = answer.get("would_be_held").and_then(Value::as_str) {
         output::line(&format!("This sweep would be held: {why}"));
     }
@@ -65,6 +66,13 @@ fn ahead(answer: &Value) {
             output::line(&format!("It would be held: {why}"));
         }
     }
+    more(answer);
+    if answer.get("cut").and_then(Value::as_bool) == Some(true) {
+        output::line("So much lies ahead that not all of it was looked at.");
+    }
+}
+
+fn more(answer: &Value) {
     if let Some(more) = answer.get("more").and_then(Value::as_u64).filter(|more| *more > 0) {
         output::line(&format!("and {more} more"));
     }

@@ -18,12 +18,14 @@ use crate::http::error::Problem;
 use crate::http::extract::{Body, Parameters};
 use crate::http::state::App;
 use crate::lifecycle::clock;
-use crate::lifecycle::sweep::SweepError;
+use crate::lifecycle::sweep::{Sweep, SweepError};
 use crate::store::{StoreError, runs};
 
 /// Days that are shown ahead where nothing is said, and at most.
 const AHEAD: u64 = 14;
 const AHEAD_MAX: u64 = 90;
+/// Who finds somebody else looking ahead tries again after this.
+const WAIT: Duration = Duration::from_secs(5);
 
 /// What to sweep.
 #[derive(Deserialize)]
@@ -64,12 +66,11 @@ async fn preview(app: &App, wish: &Wish) -> Result<Json<Value>, Problem> {
         return Err(Problem::field("clock_is_right", "not_with_dry_run", "changes something; leave out dry_run"));
     }
     let at = wish.at.as_deref().map(moment).transpose()?.unwrap_or_else(|| app.store.clock().now());
-    let sweep = app.sweep.clone();
-    let preview = tokio::task::spawn_blocking(move || sweep.preview(at));
-    let preview = preview.await.map_err(|_| StoreError::Stopped)??;
+    let preview = look_ahead(app, move |sweep| sweep.preview(at)).await?;
     Ok(Json(json!({
         "at": at,
         "items": preview.items,
+        "more": preview.more,
         "counts": preview.counts,
         "would_be_held": preview.held,
         "paused": preview.paused,
@@ -105,10 +106,26 @@ pub async fn show(State(app): State<App>) -> Result<Json<Value>, Problem> {
 /// What lies ahead: who is told, who is disabled, and whether that would be held.
 pub async fn upcoming(State(app): State<App>, parameters: Parameters) -> Result<Json<Value>, Problem> {
     let ahead = ahead(&parameters)?;
-    let sweep = app.sweep.clone();
-    let upcoming = tokio::task::spawn_blocking(move || sweep.upcoming(ahead));
-    let upcoming = upcoming.await.map_err(|_| StoreError::Stopped)??;
+    let upcoming = look_ahead(&app, move |sweep| sweep.upcoming(ahead)).await?;
     Ok(Json(json!(upcoming)))
+}
+
+/// Looks ahead on a thread of its own, where nobody else does: a caller who hangs up does not end it.
+async fn look_ahead<T: Send + 'static>(
+    app: &App,
+    look: impl FnOnce(&Sweep) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, Problem> {
+    let sweep = app.sweep.clone();
+    let Some(turn) = sweep.turn() else {
+        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "busy", "somebody else looks ahead: try again soon");
+        return Err(Problem { retry_after: Some(WAIT), ..problem });
+    };
+    let looking = tokio::task::spawn_blocking(move || {
+        let found = look(&sweep);
+        drop(turn);
+        found
+    });
+    Ok(looking.await.map_err(|_| StoreError::Stopped)??)
 }
 
 fn ahead(parameters: &Parameters) -> Result<Duration, Problem> {

@@ -7,6 +7,8 @@ use super::*;
 use crate::directory::plan::Step;
 use crate::directory::policy::days;
 use crate::lifecycle::notices::NAME;
+use crate::lifecycle::policy::Steps;
+use crate::lifecycle::upcoming::{Most, Upcoming};
 use crate::store::tasks;
 
 #[tokio::test]
@@ -97,4 +99,48 @@ async fn a_preview_of_a_day_ahead_counts_the_notices_until_then() {
     world.days_pass(100);
     assert_eq!((due(0), due(13), due(16)), (vec![], vec![], vec![ada]), "told late, and given the whole time");
     assert_eq!(world.sweep.upcoming(Duration::from_secs(3_600)).unwrap().sweeps.len(), 0);
+}
+
+#[tokio::test]
+async fn of_much_that_lies_ahead_the_first_is_listed_and_the_rest_counted() {
+    let world = world(|settings| settings.notices.account = Steps { first: Some(days(2)), daily_from: None });
+    for n in 0..30 {
+        world.add(&format!("u{n:02}"), ends(world.in_days(3 + n))).await;
+    }
+    let all = world.sweep.upcoming(days(60)).unwrap();
+    let disabled = |upcoming: &Upcoming| upcoming.sweeps.iter().map(|sweep| sweep.items.len()).sum::<usize>();
+    assert_eq!((all.notices.len(), disabled(&all), all.more, all.cut), (30, 30, 0, false));
+    let few = world.sweep.upcoming_of(days(60), Most { looked: 99, listed: 12 }).unwrap();
+    assert_eq!((few.notices.len(), disabled(&few), few.more, few.cut), (12, 12, 36, false));
+    assert_eq!((few.notices[0].label.as_str(), few.notices[11].label.as_str()), ("u00", "u11"), "the first of them");
+    let cut = world.sweep.upcoming_of(days(60), Most { looked: 20, listed: 99 }).unwrap();
+    assert_eq!((cut.notices.len(), disabled(&cut), cut.more, cut.cut), (20, 20, 0, true));
+    let preview = world.sweep.preview_of(world.in_days(40), 12).unwrap();
+    assert_eq!((preview.items.len(), preview.more, preview.counts.disable), (12, 18, 30));
+}
+
+#[tokio::test]
+async fn one_look_ahead_is_under_way_at_a_time() {
+    let world = world(|_| ());
+    let turn = world.sweep.turn();
+    assert!(turn.is_some() && world.sweep.turn().is_none());
+    drop(turn);
+    assert!(world.sweep.turn().is_some());
+}
+
+#[tokio::test]
+async fn what_was_refused_lies_ahead_when_the_no_holds_no_more() {
+    let world = world(|settings| settings.budget.floor = 4);
+    world.add("root", admin()).await;
+    for n in 0..30 {
+        world.add(&format!("u{n}"), ends(world.in_days(1))).await;
+    }
+    world.days_pass(1);
+    world.run(&world.sweep).await;
+    let plan = crate::store::runs::list_plans(&world.store.view()).unwrap().remove(0);
+    crate::sync::decide::reject(&world.store, &Author::system("test"), plan.id).await.unwrap();
+    world.days_pass(1);
+    assert_eq!(world.sweep.upcoming(days(5)).unwrap().sweeps.len(), 0);
+    let ahead = world.sweep.upcoming(days(14)).unwrap();
+    assert_eq!((ahead.sweeps[0].at, ahead.sweeps[0].items.len()), (world.in_days(6), 30));
 }
