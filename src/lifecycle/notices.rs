@@ -140,14 +140,15 @@ impl Notices {
     /// Writes every notice that is due. Gives their number.
     ///
     /// # Errors
-    /// When the store fails; what was written before stays, and is not written again.
+    /// When the store fails; a fault of one kind does not end the others. What was written stays, and is not written
+    /// again.
     pub async fn write(&self) -> Result<usize, StoreError> {
-        let mut written = 0_usize;
+        let mut kinds = Vec::new();
         for about in [About::Account, About::Password, About::Inactivity] {
-            written = written.saturating_add(self.write_kind(about).await?);
+            kinds.push(self.write_kind(about).await);
         }
         self.tell_administrators().await?;
-        Ok(written)
+        kinds.into_iter().sum()
     }
 
     async fn write_kind(&self, about: About) -> Result<usize, StoreError> {

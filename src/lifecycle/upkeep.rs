@@ -10,6 +10,7 @@ use crate::base::clock::minus;
 use crate::directory::audit::{Actor, Author};
 use crate::directory::policy::days;
 use crate::store::tx::Tx;
+use crate::store::users::WriteError;
 use crate::store::{Store, StoreError, audit, runs, sessions, users};
 use crate::tasks::schedule::Schedule;
 use crate::tasks::{Task, Work};
@@ -39,21 +40,30 @@ impl Upkeep {
             return Ok(format!("paused: {}", paused.why));
         }
         let by = Author::of(Actor::System { part: "upkeep".to_owned() });
-        let purged = self.purge(&by).await?;
-        self.trim_audit(&by).await?;
-        let dropped = self.drop_ended().await?;
+        // A fault of one part does not end the others.
+        let (purged, trimmed) = (self.purge(&by).await, self.trim_audit(&by).await);
+        let (pruned, dropped) = (self.prune_runs().await, self.drop_ended().await);
+        let (purged, (), (), dropped) = (purged?, trimmed?, pruned?, dropped?);
         Ok(format!("{purged} tombstones purged, {dropped} ended rows dropped"))
     }
 
+    /// Purges tombstones one by one: one that cannot be is passed over, and told at the end.
     async fn purge(&self, by: &Author) -> Result<usize, StoreError> {
         let due = users::purgeable(&self.store.view(), self.store.clock().now(), PURGED)?;
-        let number = due.len();
+        let (mut purged, mut fault) = (0_usize, None);
         for id in due {
             let by = by.clone().because("the tombstone's time is over");
-            let purge = self.store.write_bulk(move |tx: &mut Tx<'_>| users::purge(tx, &by, id));
-            purge.await.map_err(|error| StoreError::Record(error.to_string()))?;
+            match self.store.write_bulk(move |tx: &mut Tx<'_>| users::purge(tx, &by, id)).await {
+                Ok(_) => purged = purged.saturating_add(1),
+                // The store itself: the next one would fare no better.
+                Err(WriteError::Store(error)) if !matches!(error, StoreError::Record(_)) => return Err(error),
+                Err(error) => {
+                    tracing::warn!(user.id = %id, "a tombstone cannot be purged: {error}");
+                    fault.get_or_insert(StoreError::Record(format!("the tombstone {id} cannot be purged: {error}")));
+                }
+            }
         }
-        Ok(number)
+        fault.map_or(Ok(purged), Err)
     }
 
     /// Drops audit lines that are older than they are kept, a few pages at a time: everybody else goes first.
@@ -75,16 +85,18 @@ impl Upkeep {
             let chunk = self.store.write_bulk(|tx: &mut Tx<'_>| sessions::drop_ended(tx, CHUNK)).await?;
             dropped = dropped.saturating_add(chunk);
             if chunk < CHUNK {
-                break;
+                return Ok(dropped);
             }
         }
+    }
+
+    async fn prune_runs(&self) -> Result<(), StoreError> {
         let refused = minus(self.store.clock().now(), days(sweep::NO_HOLDS));
         let prune = move |tx: &mut Tx<'_>| {
             runs::drop_refused(tx, refused)?;
             runs::prune(tx)
         };
-        self.store.write_bulk(prune).await?;
-        Ok(dropped)
+        self.store.write_bulk(prune).await
     }
 }
 

@@ -6,8 +6,9 @@ use crate::directory::notice::About;
 use crate::directory::policy::days;
 use crate::store::engine::memory::MemoryEngine;
 use crate::store::engine::{Batch, Bytes, Engine, EngineError, KeyRange, Order, Row, Rows};
+use crate::store::keys::Space;
 use crate::store::seal::Sealer;
-use crate::store::{credentials, notices};
+use crate::store::{codec, credentials, notices};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[tokio::test]
@@ -146,6 +147,29 @@ async fn without_a_way_out_nobody_is_told_and_nothing_noted() {
     assert!(world.run(&world.notices).await.contains("no [mail]"));
     assert!(world.told().await.is_empty());
     assert_eq!(notices::get(&world.store.view(), ada, About::Account).unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_fault_of_one_kind_does_not_end_the_others_and_is_told() {
+    let world = world(|settings| {
+        settings.password_max_age = Some(days(20));
+        settings.notices.copy_to = vec!["desk@example.com".to_owned()];
+    });
+    world.add("ada", ends(world.in_days(10))).await;
+    let bad = world.add("bad", plain()).await;
+    let damage = move |tx: &mut Tx<'_>| {
+        credentials::set(tx, bad, "hash".to_owned(), 0)?;
+        tx.put(Space::Notice.key(&[bad.as_bytes(), &[2]]), codec::encode(&"no notice")?);
+        Ok::<_, users::WriteError>(())
+    };
+    world.store.write(damage).await.unwrap();
+    world.days_pass(6);
+    let world = world.with(|settings| settings.inactivity.threshold = Some(days(8)));
+    assert!(world.notices.run().await.is_err());
+    let told = world.told().await;
+    for kind in ["account_expires ada", "inactivity_near ada", "inactivity_near bad", "accounts_expire desk"] {
+        assert!(told.iter().any(|told| told.starts_with(kind)), "{kind}: {told:?}");
+    }
 }
 
 /// An engine that takes so many commits, and is dead then.

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::directory::policy::days;
-use crate::store::{StoreError, audit};
+use crate::store::keys::Space;
+use crate::store::{StoreError, audit, codec, runs};
 
 #[tokio::test]
 async fn a_tombstone_is_purged_in_its_time_but_never_by_a_jump_of_the_clock() {
@@ -57,4 +58,35 @@ async fn old_audit_lines_are_dropped_in_their_time_but_never_by_a_jump_of_the_cl
     assert!(audit::verify(&world.store.view()).unwrap() > 0);
     world.run(&world.upkeep).await;
     assert_eq!(oldest(), Some(first), "nothing more is due");
+}
+
+#[tokio::test]
+async fn what_cannot_be_purged_stops_nothing_else_and_is_told() {
+    let world = world(|settings| settings.audit = Some(days(40)));
+    let ids = [world.add("ada", plain()).await, world.add("bob", plain()).await, world.add("eve", plain()).await];
+    for n in 0..200 {
+        world.add(&format!("u{n}"), plain()).await;
+    }
+    let remove = move |tx: &mut Tx<'_>| {
+        let by = Author::system("test");
+        for id in ids {
+            users::update(tx, &by, id, "user.removed", |user, at| Ok(user.remove(by.actor.clone(), at, days(30))))?;
+        }
+        for n in 0..1_001_u128 {
+            tx.put(Space::Run.key(&[&n.to_be_bytes()]), codec::encode(&1)?);
+        }
+        tx.put(Space::User.key(&[ids[0].as_bytes()]), codec::encode(&"no user")?);
+        Ok::<_, users::WriteError>(())
+    };
+    world.store.write(remove).await.unwrap();
+    world.days_pass(41);
+    let first_line = || audit::dropped(&world.store.view()).unwrap();
+    assert_eq!(first_line(), 0);
+    let fault = world.upkeep.run().await.unwrap_err();
+    assert!(fault.contains(&ids[0].to_string()), "{fault}");
+    let is_there = |id| users::get(&world.store.view(), id).unwrap().is_some();
+    assert!(!is_there(ids[1]) && !is_there(ids[2]), "the others are purged");
+    assert!(first_line() > 0, "the trail is trimmed");
+    let oldest = runs::get_run(&world.store.view(), crate::base::id::RunId::from_bytes(0_u128.to_be_bytes()));
+    assert_eq!(oldest.unwrap(), None, "and runs are pruned");
 }
