@@ -177,21 +177,34 @@ impl Notices {
         Ok(written)
     }
 
-    /// Tells administrators which accounts end: those that were gathered, also by a run that was cut short.
+    /// Tells administrators which accounts end: those that were gathered, also by a run that was cut short. Where no
+    /// copy can go anywhere, they stay gathered.
     async fn tell_administrators(&self) -> Result<(), StoreError> {
         if notices::gathered(&self.store.view())?.is_empty() {
             return Ok(());
         }
         let settings = self.settings.clone();
         let write = move |tx: &mut Tx<'_>| {
-            let Gathered { accounts, more } = notices::gathered(tx)?;
-            for name in &settings.notices.copy_to {
+            let Gathered { mut accounts, more } = notices::gathered(tx)?;
+            let now = tx.now();
+            accounts.retain(|account| account.at > now);
+            let copy_to: &[String] = if accounts.is_empty() { &[] } else { &settings.notices.copy_to };
+            let mut unheard = Vec::new();
+            for (entry, name) in (1_usize..).zip(copy_to) {
                 let body = Body::AccountsExpire { accounts: accounts.clone(), more };
-                copy(tx, name, body)?;
+                if !copy(tx, name, body)? {
+                    unheard.push(entry);
+                }
             }
-            notices::put_gathered(tx, &Gathered::default())
+            let is_kept = !copy_to.is_empty() && unheard.len() == copy_to.len();
+            notices::put_gathered(tx, &if is_kept { Gathered { accounts, more } } else { Gathered::default() })?;
+            Ok(unheard)
         };
-        self.store.write::<_, StoreError>(write).await
+        for entry in self.store.write::<_, StoreError>(write).await? {
+            // Not by name: it may be an address.
+            tracing::warn!(entry, "an entry of notices.copy_to is nobody who can be told: no copy goes there");
+        }
+        Ok(())
     }
 }
 
@@ -233,19 +246,16 @@ fn body(about: About, at: Timestamp) -> Body {
     }
 }
 
-/// A copy to somebody by name, if they may come in, or to an address that is nobody's here.
-fn copy(tx: &mut Tx<'_>, name: &str, body: Body) -> Result<(), StoreError> {
+/// A copy to somebody by name, if they may come in, or to an address that is nobody's here. `false`: it goes nowhere.
+fn copy(tx: &mut Tx<'_>, name: &str, body: Body) -> Result<bool, StoreError> {
     let now = tx.now();
     let reads: &dyn Reads = tx;
     match users::by_login(reads, name)? {
-        Some(user) if user.is_valid(now) => outbox::tell(tx, &user, body),
+        Some(user) if user.is_valid(now) && user.mailbox().is_some() => outbox::tell(tx, &user, body).map(|()| true),
         None if name.contains('@') => {
-            outbox::push(tx, &Message::to_address(name, body, now, plus(now, days(3)))).map(drop)
+            outbox::push(tx, &Message::to_address(name, body, now, plus(now, days(3)))).map(|_| true)
         }
-        _ => {
-            tracing::warn!("notices.copy_to names {name:?}, who is not there or may not come in: no copy goes there");
-            Ok(())
-        }
+        _ => Ok(false),
     }
 }
 
@@ -268,7 +278,11 @@ impl Task for Notices {
             if let Some(paused) = clock::check(&self.store).await.map_err(words)? {
                 return Ok(format!("paused: {}", paused.why));
             }
-            Ok(format!("{} written", self.write().await.map_err(words)?))
+            let written = self.write().await.map_err(words)?;
+            if !notices::gathered(&self.store.view()).map_err(words)?.is_empty() {
+                return Err(format!("{written} written; nobody of notices.copy_to can be told which accounts end"));
+            }
+            Ok(format!("{written} written"))
         })
     }
 }

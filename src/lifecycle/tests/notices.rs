@@ -1,14 +1,17 @@
 //! Who is told what, once, whatever happens in between.
 
 use super::*;
+use crate::directory::audit::Actor;
 use crate::directory::message::Body;
 use crate::directory::notice::About;
 use crate::directory::policy::days;
+use crate::directory::user::DisabledReason;
 use crate::store::engine::memory::MemoryEngine;
 use crate::store::engine::{Batch, Bytes, Engine, EngineError, KeyRange, Order, Row, Rows};
 use crate::store::keys::Space;
 use crate::store::seal::Sealer;
 use crate::store::{codec, credentials, notices};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[tokio::test]
@@ -150,6 +153,28 @@ async fn without_a_way_out_nobody_is_told_and_nothing_noted() {
 }
 
 #[tokio::test]
+async fn what_no_administrator_can_be_told_is_kept_until_one_can() {
+    let (log, _guard) = Log::start();
+    let copies = |to: &[&str]| to.iter().map(|to| (*to).to_owned()).collect::<Vec<_>>();
+    let world = world(|settings| settings.notices.copy_to = copies(&["nobody", "ada@example.org"]));
+    let ada = world.add("ada", ends(world.in_days(5))).await;
+    world.add("bob", ends(world.in_days(13))).await;
+    world
+        .change(ada, |user| user.disable(DisabledReason::Admin, Actor::Anonymous, Timestamp::UNIX_EPOCH).unwrap())
+        .await;
+    let said = world.notices.run().await.unwrap_err();
+    assert!(said.contains("1 written; nobody of notices.copy_to"), "{said}");
+    assert!(log.text().contains("entry=2") && !log.text().contains("example.org"), "{}", log.text());
+    assert_eq!(world.told().await, ["account_expires bob@example.org"]);
+    assert!(world.notices.run().await.is_err(), "as long as it is so");
+    let heard = world.with(|settings| settings.notices.copy_to = copies(&["desk@example.com"]));
+    assert_eq!(heard.run(&heard.notices).await, "0 written");
+    assert_eq!(world.told().await, ["accounts_expire desk@example.com"]);
+    assert_eq!(heard.run(&heard.notices).await, "0 written");
+    assert!(world.told().await.is_empty(), "once");
+}
+
+#[tokio::test]
 async fn a_fault_of_one_kind_does_not_end_the_others_and_is_told() {
     let world = world(|settings| {
         settings.password_max_age = Some(days(20));
@@ -169,6 +194,33 @@ async fn a_fault_of_one_kind_does_not_end_the_others_and_is_told() {
     let told = world.told().await;
     for kind in ["account_expires ada", "inactivity_near ada", "inactivity_near bad", "accounts_expire desk"] {
         assert!(told.iter().any(|told| told.starts_with(kind)), "{kind}: {told:?}");
+    }
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn start() -> (Self, tracing::subscriber::DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
