@@ -200,7 +200,7 @@ fn read(reader: &mut Reader, now: Timestamp) -> Settings {
         sms: sections::sms::read(reader),
         sources: sections::sources::read(reader, now),
     };
-    sections::users::complete(&mut settings);
+    sections::users::complete(reader, &mut settings);
     sections::login::check(reader, &settings);
     settings
 }

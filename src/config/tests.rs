@@ -148,6 +148,29 @@ fn the_life_of_accounts_is_read_from_its_sections_and_from_the_sources() {
 }
 
 #[test]
+fn quiet_accounts_that_are_disabled_without_a_word_are_a_doubt() {
+    let mail = "[mail]\nhost = \"127.0.0.1\"\ntls = \"none\"\nfrom = \"a@example.org\"\n";
+    let quiet = "[inactivity]\nthreshold = \"90d\"\n";
+    let of_role = "[inactivity.roles]\nsystem-auditor = \"30d\"\n";
+    for (text, doubt) in [
+        (quiet.to_owned(), "there is no [mail]"),
+        (of_role.to_owned(), "there is no [mail]"),
+        (format!("{CORP}inactivity = \"45d\"\n"), "there is no [mail]"),
+        (format!("{quiet}{mail}[notices]\nschedule = \"off\"\n"), "notices.schedule is off"),
+        (format!("{quiet}{mail}[notices]\ninactivity_first = \"off\"\n"), "notices.inactivity_first is off"),
+    ] {
+        let doubts: Vec<_> = good(&text, &[]).doubts.iter().map(ToString::to_string).collect();
+        assert!(
+            doubts.len() == 1 && doubts[0].contains("inactivity.threshold: ") && doubts[0].contains(doubt),
+            "{doubts:?}"
+        );
+    }
+    for text in [mail.to_owned(), format!("{quiet}{mail}"), format!("{of_role}{mail}"), String::new()] {
+        assert!(good(&text, &[]).doubts.is_empty(), "{text}");
+    }
+}
+
+#[test]
 fn a_life_of_accounts_that_cannot_be_is_refused_by_its_key() {
     for (text, key) in [
         ("[inactivity]\nthreshold = \"0d\"", "inactivity.threshold"),
@@ -162,6 +185,7 @@ fn a_life_of_accounts_that_cannot_be_is_refused_by_its_key() {
         ("[notices]\npassword_daily_from = \"14d\"", "notices.password_daily_from"),
         ("[notices]\ninactivity_first = \"0d\"", "notices.inactivity_first"),
         ("[notices]\ncopy_to = [\"a\\r\\nBcc: b@example.org\"]", "notices.copy_to"),
+        ("[notices]\ncopy_to = [\"desk@\"]", "notices.copy_to"),
         ("[upkeep]\nschedule = \"* * * *\"", "upkeep.schedule"),
         ("[sweep]\nschedule = \"0 0 30 2 *\"", "sweep.schedule"),
     ] {

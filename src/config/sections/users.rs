@@ -48,8 +48,8 @@ pub(in super::super) fn read(reader: &mut Reader, now: Timestamp) -> Settings {
     }
 }
 
-/// Adds what other sections say of the life of accounts.
-pub(in super::super) fn complete(all: &mut All) {
+/// Adds what other sections say of the life of accounts, and looks at the whole.
+pub(in super::super) fn complete(reader: &mut Reader, all: &mut All) {
     let own = |source: &SourceSettings| Some((source.id.clone(), source.inactivity?));
     all.lifecycle.inactivity.sources = all.sources.iter().filter_map(own).collect();
     all.lifecycle.notices.can_leave = all.mail.is_some();
@@ -59,6 +59,26 @@ pub(in super::super) fn complete(all: &mut All) {
         rules.into_iter().map(|rule| Grant { source: source.id.clone(), rule }).collect::<Vec<_>>()
     };
     all.lifecycle.grants = all.sources.iter().flat_map(grants).collect();
+    doubt_silence(reader, &all.lifecycle);
+}
+
+/// Accounts that are disabled without a word to their owners are hardly what was meant.
+fn doubt_silence(reader: &mut Reader, settings: &Settings) {
+    let InactivityPolicy { threshold, sources, roles, .. } = &settings.inactivity;
+    let notices = &settings.notices;
+    let missing = if !notices.can_leave {
+        "there is no [mail]: set mail.host"
+    } else if !notices.are_on() {
+        "notices.schedule is off: set a time"
+    } else if notices.inactivity.first.is_none() {
+        "notices.inactivity_first is off: set how long before"
+    } else {
+        return;
+    };
+    if threshold.iter().chain(sources.values().flatten()).chain(roles.values().flatten()).next().is_some() {
+        let problem = format!("quiet accounts are disabled, and nobody is told before: {missing}");
+        reader.section("inactivity").doubt("threshold", problem);
+    }
 }
 
 fn read_users(reader: &mut Reader) -> UserDefaults {
@@ -108,8 +128,12 @@ fn read_notices(reader: &mut Reader, now: Timestamp) -> Notices {
     let password = read_steps(section, ["password_first", "password_daily_from"]);
     let inactivity = read_steps(section, ["inactivity_first", "inactivity_daily_from"]);
     let copy_to = section.list("copy_to", "a username or an address", Vec::<String>::new());
-    for name in copy_to.iter().filter(|name| Username::parse(name).is_err() && Email::parse(name).is_err()) {
-        section.fault("copy_to", format!("{name:?} is neither a username nor an address"));
+    for name in &copy_to {
+        // Mail goes to whatever has an `@` and is nobody's name.
+        let is_good = if name.contains('@') { Email::parse(name).is_ok() } else { Username::parse(name).is_ok() };
+        if !is_good {
+            section.fault("copy_to", format!("{name:?} is neither a username nor an address"));
+        }
     }
     Notices { schedule, can_leave: false, account, password, inactivity, copy_to }
 }
