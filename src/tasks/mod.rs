@@ -48,7 +48,7 @@ pub trait Journal: Send + Sync {
     /// When the task began its last run.
     fn last_run(&self, name: &str) -> Option<Timestamp>;
 
-    /// Notes that it begins one.
+    /// Notes that it begins one, or that it was first seen now and waits for its time.
     fn begin(&self, name: &str, now: Timestamp) -> Work<'_, ()>;
 }
 
@@ -66,6 +66,14 @@ pub struct Status {
     pub last_took: Option<Duration>,
     /// What came of the last run that ended.
     pub last_result: Option<Result<String, String>>,
+}
+
+/// What is to be done about tasks now.
+struct Due {
+    /// They are to run.
+    due: Vec<Arc<dyn Task>>,
+    /// They count from this time on, which is to be remembered.
+    seen: Vec<(String, Timestamp)>,
 }
 
 /// Runs tasks.
@@ -110,8 +118,11 @@ impl Driver {
 
     /// Runs everything that is due now, one after the other, and returns their number: for tests.
     pub async fn run_due(&self) -> usize {
-        let due = self.due();
+        let Due { due, seen } = self.due();
         let number = due.len();
+        for (name, now) in seen {
+            self.journal.begin(&name, now).await;
+        }
         for task in due {
             self.run(task).await;
         }
@@ -132,7 +143,12 @@ impl Driver {
                 () = tokio::time::sleep(LOOK_ANYWAY) => {}
                 Some(_) = under_way.join_next() => {}
             }
-            for task in self.due() {
+            let Due { due, seen } = self.due();
+            for (name, now) in seen {
+                let driver = self.clone();
+                under_way.spawn(async move { driver.journal.begin(&name, now).await });
+            }
+            for task in due {
                 let driver = self.clone();
                 under_way.spawn(async move { driver.run(task).await });
             }
@@ -162,11 +178,11 @@ impl Driver {
     }
 
     /// The tasks that are due or poked and do not run; they count as running from here on.
-    fn due(&self) -> Vec<Arc<dyn Task>> {
+    fn due(&self) -> Due {
         let now = self.clock.now();
         let mut poked = self.poked.lock().unwrap_or_else(PoisonError::into_inner);
         let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut due = Vec::new();
+        let (mut due, mut seen) = (Vec::new(), Vec::new());
         for task in &self.tasks {
             let Some(state) = states.get_mut(task.name()) else { continue };
             if state.running_since.is_some() {
@@ -174,13 +190,15 @@ impl Driver {
             }
             let is_poked = poked.iter().any(|name| name == task.name());
             // A task that never ran starts to count when the daemon first sees it.
-            let is_due = match task.schedule().next(state.last_run, now) {
-                Some(next) => next <= now,
-                None => false,
-            };
+            let next = task.schedule().next(state.last_run, now);
+            let is_due = next.is_some_and(|next| next <= now);
             // So does one whose last run was by a clock that has been set back since.
             if state.last_run.is_none_or(|last| last > now) && !is_due {
                 state.last_run = Some(now);
+                // Over a restart too: else a machine that is off at its time each night would never run it.
+                if next.is_some() && task.schedule().is_remembered() {
+                    seen.push((task.name().to_owned(), now));
+                }
             }
             if is_due || is_poked {
                 poked.retain(|name| name != task.name());
@@ -189,7 +207,7 @@ impl Driver {
                 due.push(task.clone());
             }
         }
-        due
+        Due { due, seen }
     }
 
     async fn run(&self, task: Arc<dyn Task>) {
@@ -294,6 +312,20 @@ mod tests {
         assert_eq!(driver.run_due().await, 0);
         clock.advance(SignedDuration::from_hours(3));
         assert_eq!(driver.run_due().await, 1, "and by the right one the same night");
+    }
+
+    #[tokio::test]
+    async fn a_cron_line_comes_true_on_a_machine_that_is_off_at_its_time() {
+        let clock = Clock::manual("2026-01-01T20:00:00Z".parse().unwrap());
+        let schedule = Schedule::parse("0 2 * * *", "UTC", clock.now()).unwrap();
+        let task = Arc::new(Count { runs: AtomicUsize::new(0), schedule, panics: false });
+        let journal = Arc::new(Memory::default());
+        for day in 0..3 {
+            let driver = Driver::new(vec![task.clone()], journal.clone(), clock.clone());
+            assert_eq!(driver.run_due().await, usize::from(day > 0), "day {day}");
+            assert_eq!(driver.run_due().await, 0, "day {day}");
+            clock.advance(SignedDuration::from_hours(24));
+        }
     }
 
     #[tokio::test]
