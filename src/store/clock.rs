@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::store::StoreError;
+use crate::store::engine::Row;
 use crate::store::keys::Space;
 use crate::store::tx::{Reads, Tx, get_record};
+use crate::store::{StoreError, codec};
 
 /// What is known of the clock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +59,19 @@ pub fn get(reads: &dyn Reads) -> Result<Option<Watch>, StoreError> {
 /// When the store cannot read.
 pub fn paused(reads: &dyn Reads) -> Result<Option<Paused>, StoreError> {
     Ok(get(reads)?.and_then(|watch| watch.paused))
+}
+
+/// A row as a store has it that comes from a backup or an export: how long the machine was up then is no fact of the
+/// directory, and must not make it believed however old it is. It waits as after any other boot.
+///
+/// # Errors
+/// When it is the row of the clock and cannot be read.
+pub(super) fn without_anchor((at, value): Row) -> Result<Row, StoreError> {
+    if at != key() {
+        return Ok((at, value));
+    }
+    let watch = Watch { anchor: None, ..codec::decode(&value)? };
+    Ok((at, codec::encode(&watch)?))
 }
 
 /// Notes what is known.

@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::store::engine::Bytes;
 use crate::store::keys::Space;
 use crate::store::tx::{Reads, each_chunk};
-use crate::store::{StoreError, audit, codec};
+use crate::store::{StoreError, audit, clock, codec};
 
 /// The version of the format.
 pub(super) const FORMAT: u32 = 1;
@@ -136,6 +136,7 @@ pub fn export<E: From<StoreError>>(reads: &dyn Reads, mut write: impl FnMut(&str
             continue;
         }
         each(reads, *space, |key, bytes| {
+            let (key, bytes) = clock::without_anchor((key, bytes))?;
             let line = line(Some(&key));
             let line = match form {
                 Form::Record => Line { record: Some(codec::decode(&bytes)?), ..line },

@@ -1,5 +1,6 @@
 //! Upkeep of a store: a backup while it is in use, a restore or import into an empty folder, a compaction that gives
-//! disk back. Everything but the import works on rows of the engine seam; what a row means is nobody's business here.
+//! disk back. Everything but the import works on rows of the engine seam; what a row means is nobody's business here,
+//! but for the one that knows of the machine's boot.
 
 use std::path::{Path, PathBuf};
 

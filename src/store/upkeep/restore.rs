@@ -9,8 +9,8 @@ use super::build::{Key, build, refuse_records};
 use super::format::FileFault;
 use super::reader::{Checked, Reader};
 use super::rows::{Filler, tally};
-use crate::store::Settings;
 use crate::store::engine::Engine;
+use crate::store::{Settings, clock};
 
 /// Makes the store of a folder from a backup; `given` is the key file of the time of the backup, where the folder
 /// does not have it.
@@ -42,7 +42,7 @@ pub(super) fn fill(engine: &dyn Engine, file: &Path, checked: &Checked) -> Resul
     let mut reader = open(file)?;
     let mut filler = Filler::new(engine);
     while let Some(row) = reader.next_row().map_err(fault)? {
-        filler.put(row)?;
+        filler.put(clock::without_anchor(row)?)?;
     }
     if reader.checked().map_err(fault)? != *checked {
         return Err(fault(FileFault::Changed));

@@ -17,8 +17,8 @@ use crate::base::rng::Rng;
 use crate::store::engine::memory::MemoryEngine;
 use crate::store::engine::{Batch, Bytes, Engine, EngineError, KeyRange, Order, Row, Rows};
 use crate::store::migrate::SCHEMA;
-use crate::store::tx::{Reads, Tx};
-use crate::store::{Settings, Store, StoreError};
+use crate::store::tx::{Reads, Tx, View};
+use crate::store::{Settings, Store, StoreError, clock};
 
 fn header() -> Header {
     Header {
@@ -281,6 +281,38 @@ async fn a_file_that_changes_between_the_readings_is_refused() {
     fs::write(&file, written(&engine(some_rows(3)))).unwrap();
     let filled = restore::fill(&MemoryEngine::default(), &file, &checked);
     assert!(matches!(filled, Err(UpkeepError::File { fault: FileFault::Changed, .. })), "{filled:?}");
+}
+
+#[tokio::test]
+async fn what_comes_from_a_file_does_not_know_the_boot_in_which_it_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::in_memory(Clock::system(), Rng::seeded(1)).unwrap();
+    let at = Timestamp::from_second(1_800_000_000).unwrap();
+    let anchor = Some(clock::Anchor { boot: "this one".to_owned(), up_ms: 7, at });
+    let watch = clock::Watch { seen: at, anchor, paused: None };
+    let note = watch.clone();
+    store.write(move |tx: &mut Tx<'_>| clock::put(tx, &note)).await.unwrap();
+    let expected = Some(clock::Watch { anchor: None, ..watch });
+    let clock_of = |engine: &MemoryEngine| clock::get(&View { engine, sealer: &store.sealer }).unwrap();
+
+    let (file, restored) = (folder.path().join("backup"), MemoryEngine::default());
+    fs::write(&file, written(&*store.snapshot().unwrap().rows)).unwrap();
+    let checked = Reader::open(fs::File::open(&file).unwrap()).unwrap().check().unwrap();
+    let filled = restore::fill(&restored, &file, &checked).unwrap();
+    assert_eq!(filled, tally(&restored).unwrap().sum());
+    assert_eq!(clock_of(&restored), expected);
+
+    let (file, imported, mut text) = (folder.path().join("export"), MemoryEngine::default(), String::new());
+    let write = |line: &str| {
+        text.push_str(line);
+        text.push('\n');
+        Ok::<_, StoreError>(())
+    };
+    let number = crate::store::export::export(&store.view(), write).unwrap();
+    fs::write(&file, &text).unwrap();
+    let sum = crate::base::secret::sha256(text.as_bytes());
+    import::fill(&imported, &file, &store.sealer, (number, sum)).unwrap();
+    assert_eq!(clock_of(&imported), expected);
 }
 
 #[tokio::test]
