@@ -92,6 +92,7 @@ impl Daemon {
             http.public_url = format!("http://{}", http.listen);
         }
         let store = Arc::new(store);
+        crate::lifecycle::clock::begin(&store).await.map_err(|error| error.to_string())?;
         let product = texts::product(&auth.issuer, &http.public_url);
         let sms = texts::sms(&sms, &product, &store)?;
         let users = lifecycle.users.clone();

@@ -18,7 +18,7 @@ use crate::directory::audit::{Author, Target};
 use crate::store::audit::{self, Entry};
 use crate::store::clock::{self, Anchor, Paused, Watch};
 use crate::store::tx::Tx;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, tasks};
 use crate::tasks::schedule::Schedule;
 use crate::tasks::{Task, Work};
 
@@ -88,6 +88,25 @@ fn believed(now: Timestamp, uptime: Option<&Uptime>) -> Watch {
         at: now,
     });
     Watch { seen: now, anchor, paused: None }
+}
+
+/// Begins to watch, before anything else is written: a store that knows nothing of the clock yet knows when something
+/// was done in it last, and no clock is believed that is far from that.
+///
+/// # Errors
+/// When the store fails.
+pub async fn begin(store: &Store) -> Result<(), StoreError> {
+    let begin = |tx: &mut Tx<'_>| {
+        let last_line = audit::list(tx, &audit::Query::default(), None, 1)?.lines.first().map(|line| line.at);
+        match tasks::newest_run(tx)?.max(last_line) {
+            Some(seen) if clock::get(tx)?.is_none() => clock::put(tx, &Watch { seen, anchor: None, paused: None }),
+            _ => Ok(()),
+        }
+    };
+    match clock::get(&store.view())? {
+        None => store.write::<_, StoreError>(begin).await,
+        Some(_) => Ok(()),
+    }
 }
 
 /// Looks at the clock and notes what is known: why sweep, notices and upkeep wait, if they do. A commit is made only

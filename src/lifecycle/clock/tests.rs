@@ -97,3 +97,33 @@ fn a_machine_that_does_not_say_its_uptime_is_believed_for_a_day() {
     assert_eq!(doubt(&watch, at(24), None), None);
     assert!(doubt(&watch, at(25), None).is_some() && doubt(&watch, at(-25), None).is_some());
 }
+
+async fn line(store: &Store) {
+    let write = |tx: &mut Tx<'_>| audit::append(tx, &Author::system("test"), Entry::new("test", Target::Directory));
+    store.write::<_, StoreError>(write).await.unwrap();
+}
+
+async fn run(store: &Store) {
+    store.write::<_, StoreError>(|tx: &mut Tx<'_>| tasks::begin_run(tx, "sweep", tx.now())).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_knows_nothing_of_the_clock_knows_when_something_was_done_in_it() {
+    for (jump, paused) in [(HOUR, false), (23 * HOUR, false), (25 * HOUR, true), (-25 * HOUR, true), (400 * DAY, true)]
+    {
+        let stores = [store(), store()];
+        line(&stores[0]).await;
+        run(&stores[1]).await;
+        for store in stores {
+            store.clock().jump(hours(jump));
+            begin(&store).await.unwrap();
+            assert_eq!(is_paused(&store).await, paused, "{jump} hours");
+            confirm(&store, &Author::system("test")).await.unwrap();
+            begin(&store).await.unwrap();
+            assert!(!is_paused(&store).await, "{jump} hours");
+        }
+    }
+    let new = store();
+    begin(&new).await.unwrap();
+    assert!(!is_paused(&new).await);
+}
