@@ -219,7 +219,7 @@ fn tell(tx: &mut Tx<'_>, settings: &Settings, about: About, ids: &[UserId]) -> R
         notices::put(tx, user.id, about, &told)?;
         if told.sent {
             written = written.saturating_add(1);
-            outbox::tell_until(tx, &user, body(about, told.due), told.due)?;
+            outbox::tell_until(tx, &user, body(about, told.due), of_use_until(about, told.due, now))?;
         }
         // Of who only got an address since, administrators know already.
         let is_new = before.is_none_or(|before| before.sent || !told.sent || before.due != told.due);
@@ -236,6 +236,13 @@ fn tell(tx: &mut Tx<'_>, settings: &Settings, about: About, ids: &[UserId]) -> R
         notices::put_gathered(tx, &gathered)?;
     }
     Ok(written)
+}
+
+/// A notice of inactivity that has not left after half of the time is none: it is written anew, with all of the time, long
+/// before a sweep could look.
+fn of_use_until(about: About, due: Timestamp, now: Timestamp) -> Timestamp {
+    let left = std::time::Duration::try_from(due.duration_since(now)).unwrap_or_default();
+    if about == About::Inactivity { plus(now, left / 2) } else { due }
 }
 
 fn body(about: About, at: Timestamp) -> Body {

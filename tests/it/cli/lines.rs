@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use musterd::base::clock::Stopwatch;
 use musterd::directory::audit::{Author, Target};
 use musterd::store::audit::{self, Entry};
 use musterd::store::tx::Tx;
@@ -184,7 +185,7 @@ fn the_audit_trail_goes_to_people_line_by_line_and_to_a_file_as_it_is_stored() {
 }
 
 #[test]
-fn old_audit_lines_go_with_the_sweep_and_the_rest_stays_provable() {
+fn old_audit_lines_go_with_the_upkeep_and_the_rest_stays_provable() {
     let daemon = TestDaemon::start("[audit]\nretention = \"30d\"\n");
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let write = |tx: &mut Tx<'_>| {
@@ -193,12 +194,13 @@ fn old_audit_lines_go_with_the_sweep_and_the_rest_stays_provable() {
         })
     };
     runtime.block_on(daemon.inside.store.write::<_, StoreError>(write)).unwrap();
-    let sweep = || ok(&daemon.musterd(&["sweep"]));
-    sweep();
     daemon.advance(SignedDuration::from_hours(24 * 31));
-    sweep();
-    daemon.advance(SignedDuration::from_hours(1));
-    sweep();
+    let (admin, watch) = (daemon.admin(), Stopwatch::start());
+    let runs = || daemon.inside.driver.status().get("upkeep").unwrap().running_since.is_some();
+    while runs() || admin.get("/api/v1/audit?action=audit.trimmed").json["items"].as_array().unwrap().is_empty() {
+        daemon.inside.driver.poke("upkeep");
+        assert!(watch.elapsed() < Duration::from_secs(60), "nothing is trimmed");
+    }
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("audit.jsonl");
     ok(&daemon.musterd(&["audit", "--export", text(&file)]));
