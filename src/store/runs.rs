@@ -1,9 +1,13 @@
 //! Runs, and the plans that were held, item by item.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
+use crate::base::clock::plus;
 use crate::base::id::{PlanId, RunId, UserId};
 use crate::directory::plan::{Cause, Outcome, Plan, PlanItem, PlanStatus, Run};
+use crate::directory::policy::days;
 use crate::store::StoreError;
 use crate::store::engine::{KeyRange, Order};
 use crate::store::keys::Space;
@@ -11,6 +15,10 @@ use crate::store::tx::{Reads, Tx, get_record};
 
 /// Most runs that are kept.
 const RUNS_MAX: usize = 1_000;
+/// A person's no counts for a while, and its plan is kept for longer than that.
+const NO_COUNTS: Duration = days(30);
+/// Most plans that are kept, besides those that wait, are under way, or were said no to of late.
+const PLANS_MAX: usize = 200;
 /// Runs that are read at a time.
 const CHUNK: usize = 50;
 
@@ -22,13 +30,24 @@ pub fn put_run(tx: &mut Tx<'_>, run: &Run) -> Result<(), StoreError> {
     tx.put_record(Space::Run.key(&[run.id.as_bytes()]), run)
 }
 
-/// Drops the oldest runs past the most that are kept.
+/// Drops the oldest runs past the most that are kept, and the oldest plans of those that wait for nobody any more. Some
+/// at a time.
 ///
 /// # Errors
 /// When the store cannot read.
 pub fn prune(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     let rows = tx.scan(&KeyRange::prefix(&Space::Run.key(&[])), Order::Descending, RUNS_MAX.saturating_add(CHUNK))?;
     rows.into_iter().skip(RUNS_MAX).for_each(|(key, _)| tx.remove(key));
+    let now = tx.now();
+    let is_decided = |plan: &Plan| match plan.status {
+        PlanStatus::Held | PlanStatus::Applying { .. } => false,
+        PlanStatus::Rejected { at, .. } => plus(at, NO_COUNTS) <= now,
+        PlanStatus::Approved { .. } | PlanStatus::Superseded { .. } => true,
+    };
+    for plan in list_plans(tx)?.into_iter().skip(PLANS_MAX).filter(is_decided).take(CHUNK) {
+        drop_items(tx, plan.id)?;
+        tx.remove(Space::Plan.key(&[plan.id.as_bytes()]));
+    }
     Ok(())
 }
 
@@ -188,4 +207,48 @@ pub fn list_plans(reads: &dyn Reads) -> Result<Vec<Plan>, StoreError> {
 pub fn items(reads: &dyn Reads, id: PlanId, limit: usize) -> Result<Vec<PlanItem>, StoreError> {
     let rows = reads.scan(&KeyRange::prefix(&Space::PlanItem.key(&[id.as_bytes()])), Order::Ascending, limit)?;
     rows.iter().map(|(_, bytes)| super::codec::decode(bytes)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::Clock;
+    use crate::base::id::RunId;
+    use crate::base::rng::Rng;
+    use crate::directory::audit::Actor;
+    use crate::directory::plan::Counts;
+    use crate::store::Store;
+
+    #[tokio::test]
+    async fn old_plans_go_once_they_are_decided_and_those_that_wait_stay() {
+        let at = |second: i64| Timestamp::from_second(second).unwrap();
+        let rng = Rng::seeded(1);
+        let plan = move |second: i64| Plan {
+            id: PlanId::new(at(second), &rng),
+            run: RunId::new(at(second), &rng),
+            cause: Cause::Sweep,
+            created_at: at(second),
+            counts: Counts::default(),
+            digest: String::new(),
+            held_because: "too many".to_owned(),
+            then: None,
+            status: match second {
+                0 => PlanStatus::Held,
+                _ => PlanStatus::Rejected { at: at(second), by: Actor::Anonymous },
+            },
+        };
+        let clock = Clock::manual(at(1_000));
+        let store = Store::in_memory(clock.clone(), Rng::seeded(2)).unwrap();
+        let fill = move |tx: &mut Tx<'_>| (0..=300).try_for_each(|second| put_plan(tx, &plan(second)));
+        store.write::<_, StoreError>(fill).await.unwrap();
+        store.write(|tx: &mut Tx<'_>| prune(tx)).await.unwrap();
+        assert_eq!(list_plans(&store.view()).unwrap().len(), 301, "a no still counts");
+        clock.advance(jiff::SignedDuration::from_hours(24 * 31));
+        for _ in 0..5 {
+            store.write(|tx: &mut Tx<'_>| prune(tx)).await.unwrap();
+        }
+        let left = list_plans(&store.view()).unwrap();
+        assert_eq!(left.len(), PLANS_MAX + 1);
+        assert!(left.last().unwrap().status == PlanStatus::Held && left[0].created_at == at(300));
+    }
 }
