@@ -87,6 +87,16 @@ impl Caller {
         }
     }
 
+    /// Where a login comes from: an application that is trusted with logins names its client's address.
+    ///
+    /// # Errors
+    /// 403 where an address is named by anybody else.
+    pub fn on_behalf_of(&self, client: Option<IpAddr>) -> Result<Origin, Problem> {
+        let Some(address) = client else { return Ok(self.origin.clone()) };
+        self.must(Permission::LoginAuthenticate)?;
+        Ok(Origin { address: Some(address), ..self.origin.clone() })
+    }
+
     /// The user whose session it is.
     ///
     /// # Errors

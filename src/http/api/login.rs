@@ -13,7 +13,6 @@ use crate::base::secret::Secret;
 use crate::base::text;
 use crate::directory::factor::{self, Method};
 use crate::directory::login::Stage;
-use crate::directory::permission::Permission;
 use crate::http::api::users::view;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
@@ -135,11 +134,7 @@ pub async fn authenticate(
     caller: Caller,
     Body(body): Body<Credentials>,
 ) -> Result<Json<Value>, Problem> {
-    let mut origin = caller.origin.clone();
-    if let Some(address) = body.client_ip {
-        caller.must(Permission::LoginAuthenticate)?;
-        origin.address = Some(address);
-    }
+    let origin = caller.on_behalf_of(body.client_ip)?;
     let auth = app.auth.clone();
     let outcome =
         to_its_end(

@@ -8,9 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::login::answer;
-use crate::auth::login::Origin;
 use crate::base::secret::Secret;
-use crate::directory::permission::Permission;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::Body;
@@ -49,11 +47,7 @@ pub async fn begin(
 
 /// Logs in whose passkey answered; answers as `POST /api/v1/authenticate` does.
 pub async fn verify(State(app): State<App>, caller: Caller, Body(body): Body<Shown>) -> Result<Json<Value>, Problem> {
-    let mut origin: Origin = caller.origin.clone();
-    if let Some(address) = body.client_ip {
-        caller.must(Permission::LoginAuthenticate)?;
-        origin.address = Some(address);
-    }
+    let origin = caller.on_behalf_of(body.client_ip)?;
     let outcome = app.auth.finish_passkey(&body.transaction, &body.credential, &origin).await?;
     answer(&app, outcome).map(Json)
 }

@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 
 use crate::auth::forgotten::Typed;
 use crate::base::secret::Secret;
-use crate::directory::permission::Permission;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::Body;
@@ -42,11 +41,7 @@ pub async fn forgotten(
     caller: Caller,
     Body(body): Body<Forgotten>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let mut origin = caller.origin.clone();
-    if let Some(address) = body.client_ip {
-        caller.must(Permission::LoginAuthenticate)?;
-        origin.address = Some(address);
-    }
+    let origin = caller.on_behalf_of(body.client_ip)?;
     if !app.auth.settings.forgotten_password {
         let detail = "forgotten passwords are not mailed here: ask an administrator for a link";
         return Err(Problem::new(StatusCode::CONFLICT, "not_offered", detail));
