@@ -28,7 +28,6 @@ use crate::directory::factor::Method;
 use crate::directory::grant::Grant;
 use crate::directory::login::{Login, PasswordReason, Stage};
 use crate::directory::password::Tries;
-use crate::directory::role;
 use crate::directory::user::User;
 use crate::sources::PulledUser;
 use crate::store::audit::Entry;
@@ -220,7 +219,7 @@ impl Authenticator {
     /// Who may change the directory is verified by their own source alone: a name that another source happens to have
     /// too must not open an administrator's account.
     pub(super) fn is_powerful(&self, user: &User) -> Result<bool, StoreError> {
-        Ok(!role::permissions_of(&self.roles_of(user)?).is_empty())
+        Ok(!self.authority_of(user)?.is_empty())
     }
 
     /// Which backends a login of this user would ask, in their order.

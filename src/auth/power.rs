@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::login::Authenticator;
 use crate::base::id::RoleId;
+use crate::directory::authority::Authority;
 use crate::directory::grant::Grant;
 use crate::directory::policy::{FactorRule, MfaCause, MfaRules};
 use crate::directory::user::User;
 use crate::store::tx::Reads;
-use crate::store::{StoreError, grants, groups};
+use crate::store::{StoreError, grants, groups, roles};
 
 /// Whom to ask for a second factor, with what decides it.
 #[derive(Clone)]
@@ -38,6 +39,15 @@ impl Authenticator {
     /// When the store cannot read.
     pub fn roles_of(&self, user: &User) -> Result<BTreeSet<RoleId>, StoreError> {
         grants::roles_of(&self.store.view(), &self.grants, user)
+    }
+
+    /// What a user may do, and where.
+    ///
+    /// # Errors
+    /// When the store cannot read.
+    pub fn authority_of(&self, user: &User) -> Result<Authority, StoreError> {
+        let permissions = |role: &RoleId, scope| roles::permissions_now(&self.store, role, scope);
+        grants::authority_of(&self.store.view(), &self.grants, user, permissions)
     }
 
     /// What is asked of a user after the password, and why.

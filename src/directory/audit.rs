@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::base::id::{GroupId, OrganizationId, ResourceId, RunId, SourceId, TokenId, UserId};
+use crate::base::id::{GroupId, OrganizationId, ResourceId, RoleId, RunId, SourceId, TokenId, UserId};
 
 /// Who did it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -103,6 +103,11 @@ pub enum Target {
         /// Its name at the time.
         name: String,
     },
+    /// A role.
+    Role {
+        /// Which.
+        id: RoleId,
+    },
     /// An API token.
     Token {
         /// Which.
@@ -159,6 +164,7 @@ impl Serialize for Target {
             Self::User { id, username } => object!(serializer, "id": id, "kind": "user", "username": username),
             Self::Group { id, name } => object!(serializer, "id": id, "kind": "group", "name": name),
             Self::Organization { id, name } => object!(serializer, "id": id, "kind": "organization", "name": name),
+            Self::Role { id } => object!(serializer, "id": id, "kind": "role"),
             Self::Token { id, name } => object!(serializer, "id": id, "kind": "token", "name": name),
             Self::Source { id } => object!(serializer, "id": id, "kind": "source"),
             Self::Resource { id, type_name } => {
@@ -193,6 +199,7 @@ impl Target {
             Self::User { id, .. } => Some(id.to_string()),
             Self::Group { id, .. } => Some(id.to_string()),
             Self::Organization { id, .. } => Some(id.to_string()),
+            Self::Role { id } => Some(id.as_str().to_owned()),
             Self::Token { id, .. } => Some(id.to_string()),
             Self::Source { id } => Some(id.as_str().to_owned()),
             Self::Resource { id, .. } => Some(id.to_string()),
@@ -267,12 +274,14 @@ mod tests {
             Actor::System { part: "sweep".to_owned() },
             Actor::Anonymous,
             Actor::Anonymous,
+            Actor::Anonymous,
         ];
         let name = || "n".to_owned();
         let targets = [
             Target::User { id: user, username: name() },
             Target::Group { id: GroupId::new(at, &rng), name: name() },
             Target::Organization { id: OrganizationId::new(at, &rng), name: name() },
+            Target::Role { id: RoleId::parse("helpdesk").unwrap() },
             Target::Token { id: token, name: name() },
             Target::Source { id: source },
             Target::Resource { id: ResourceId::new(at, &rng), type_name: name() },

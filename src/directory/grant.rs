@@ -51,12 +51,12 @@ impl FromStr for GrantRule {
         let (kind, name) = gives.split_once(' ').ok_or(wanted)?;
         let name = name.trim();
         let gives = match kind {
-            "role" => Gives::Role(known_role(name, Scope::System)?),
+            "role" => Gives::Role(role_of(name, Scope::System)?),
             "group" if !name.is_empty() => Gives::Group(name.to_owned()),
             "organization" => {
                 let (id, role) = name.split_once(' ').unwrap_or((name, role::ORGANIZATION_USER));
                 let id = id.parse().map_err(|_| format!("{id:?} is no id of an organisation"))?;
-                Gives::Organization(id, known_role(role.trim(), Scope::Organization)?)
+                Gives::Organization(id, role_of(role.trim(), Scope::Organization)?)
             }
             _ => return Err(wanted.to_owned()),
         };
@@ -72,9 +72,13 @@ impl FromStr for GrantRule {
     }
 }
 
-fn known_role(name: &str, scope: Scope) -> Result<RoleId, String> {
-    let role = role::find(name, scope).ok_or_else(|| format!("{name:?} is no role that there is"))?;
-    RoleId::parse(role.id).map_err(|error| error.to_string())
+/// A role that is built in, or may be one of the directory's own: one that is not there gives nothing.
+fn role_of(name: &str, scope: Scope) -> Result<RoleId, String> {
+    match role::find_built_in(name) {
+        Some(role) if role.scope != scope => Err(format!("{name:?} is a role that holds elsewhere")),
+        Some(role) => Ok(role.id.clone()),
+        None => RoleId::parse(name).map_err(|_| format!("{name:?} cannot be the name of a role")),
+    }
 }
 
 impl fmt::Display for GrantRule {
@@ -89,10 +93,31 @@ impl fmt::Display for GrantRule {
 }
 
 impl GrantRule {
-    /// Does it give a role that holds permissions?
+    /// Does it give a role that may hold permissions? Of custom roles nobody knows ahead.
     #[must_use]
     pub fn is_powerful(&self) -> bool {
-        matches!(&self.gives, Gives::Role(role) if !role::permissions_of(&[role.clone()].into()).is_empty())
+        match &self.gives {
+            Gives::Role(role) | Gives::Organization(_, role) => !role::is_plain(role),
+            Gives::Group(_) => false,
+        }
+    }
+
+    /// The organisation in which it gives a place.
+    #[must_use]
+    pub fn organization(&self) -> Option<OrganizationId> {
+        match &self.gives {
+            Gives::Organization(id, _) => Some(*id),
+            Gives::Role(_) | Gives::Group(_) => None,
+        }
+    }
+
+    /// The role that it gives, in the directory or inside an organisation.
+    #[must_use]
+    pub fn role(&self) -> Option<&RoleId> {
+        match &self.gives {
+            Gives::Role(role) | Gives::Organization(_, role) => Some(role),
+            Gives::Group(_) => None,
+        }
     }
 
     /// Is it about a group with this name, whose entry has that one?
@@ -125,16 +150,29 @@ mod tests {
             "cn=admins,dc=example,dc=org -> role system-admin",
             "devs -> group Developers",
             "devs -> role user",
-            "devs -> organization 018f0000-0000-7000-8000-000000000000 organization-admin",
+            "devs -> organization 018f0000-0000-7000-8000-000000000000 organization-user",
+            "cn=helpers,dc=example,dc=org -> role helpdesk",
+            "cn=heads,dc=example,dc=org -> organization 018f0000-0000-7000-8000-000000000000 organization-admin",
         ] {
             assert_eq!(fine.parse::<GrantRule>().unwrap().to_string(), fine);
         }
-        for bad in
-            ["", "devs", "devs -> role", "devs -> role nobody", "-> group x", "devs -> organization x", "a -> b c"]
-        {
+        for bad in [
+            "",
+            "devs",
+            "devs -> role",
+            "devs -> role No Body",
+            "devs -> role organization-admin",
+            "-> group x",
+            "devs -> organization x",
+            "a -> b c",
+        ] {
             assert!(bad.parse::<GrantRule>().is_err(), "{bad}");
         }
-        for powerful in ["admins -> role system-admin", "auditors -> role system-auditor"] {
+        for powerful in [
+            "admins -> role system-admin",
+            "helpers -> role helpdesk",
+            "heads -> organization 018f0000-0000-7000-8000-000000000000 organization-admin",
+        ] {
             assert!(powerful.parse::<GrantRule>().unwrap_err().contains("whole DN"), "{powerful}");
         }
     }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::base::id::{ExternalId, GroupId, SourceId, UserId};
+use crate::base::id::{ExternalId, GroupId, OrganizationId, SourceId, UserId};
 use crate::directory::field::{Description, DisplayName};
 
 /// A group without its members.
@@ -11,13 +11,16 @@ use crate::directory::field::{Description, DisplayName};
 pub struct Group {
     /// Made once, never used again.
     pub id: GroupId,
-    /// Unique among the groups of its source, without case.
+    /// Unique without case: among the groups of its organisation, else among those of its source.
     pub name: DisplayName,
     /// Free text.
     #[serde(default)]
     pub description: Description,
     /// The source that owns it.
     pub source: SourceId,
+    /// The organisation that it is of, whose members alone are in it; none: of the directory. Of a source's groups none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization: Option<OrganizationId>,
     /// What the owning source calls it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<ExternalId>,
@@ -44,6 +47,7 @@ impl Group {
             name,
             description: Description::default(),
             source,
+            organization: None,
             external_id: None,
             at_source: None,
             scim: serde_json::Map::new(),

@@ -4,6 +4,7 @@
 //! comes from outside is parsed into these types once, at the edge; inside there are no raw strings.
 
 pub mod audit;
+pub mod authority;
 pub mod conflict;
 pub mod device;
 pub mod dn;

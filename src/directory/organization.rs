@@ -18,6 +18,9 @@ pub struct Organization {
     pub description: Description,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When it last changed; of one that never did up to schema 5, none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified_at: Option<Timestamp>,
     /// Raised by one with every change.
     pub revision: u64,
 }

@@ -76,7 +76,9 @@ impl GroupRef {
     /// Is it this one?
     #[must_use]
     pub fn is(&self, group: &Group) -> bool {
-        self.source == group.source && self.name.folded() == group.name.folded()
+        // Who manages an organisation names its groups: they are never meant by a name alone.
+        let is_of_the_directory = group.organization.is_none();
+        is_of_the_directory && self.source == group.source && self.name.folded() == group.name.folded()
     }
 }
 

@@ -1,11 +1,15 @@
-//! Roles: sets of permissions. Permissions of several roles add up; nothing denies.
+//! Roles: sets of permissions. Permissions of several roles add up; nothing denies. Some are built in and never change;
+//! the others are records.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
-use serde::Serialize;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::base::id::RoleId;
-use crate::directory::permission::Permission;
+use crate::directory::field::{Description, DisplayName};
+use crate::directory::permission::{Permission, Permissions};
 
 /// The name of the built-in role that everybody holds.
 pub const USER: &str = "user";
@@ -21,7 +25,7 @@ pub const ORGANIZATION_ADMIN: &str = "organization-admin";
 pub const ORGANIZATION_AUDITOR: &str = "organization-auditor";
 
 /// Where a role holds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// In the whole directory.
@@ -30,19 +34,43 @@ pub enum Scope {
     Organization,
 }
 
-/// A role as it is shown.
-#[derive(Clone, Debug, Serialize)]
+/// A role.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Role {
-    /// Its name in records and calls.
-    pub id: &'static str,
+    /// Its name in records and calls; never given to another.
+    pub id: RoleId,
     /// Its name for people.
-    pub name: &'static str,
+    pub name: DisplayName,
+    /// Free text.
+    #[serde(default)]
+    pub description: Description,
     /// Where it holds.
     pub scope: Scope,
-    /// Shipped with musterd and unchangeable.
-    pub built_in: bool,
     /// What its holders may do.
-    pub permissions: BTreeSet<Permission>,
+    pub permissions: Permissions,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub modified_at: Timestamp,
+    /// Raised by one with every change; 0 where it is built in.
+    pub revision: u64,
+}
+
+impl Role {
+    /// Shipped with musterd and unchangeable?
+    #[must_use]
+    pub fn is_built_in(&self) -> bool {
+        self.revision == 0
+    }
+
+    /// The permissions that cannot be held where the role holds.
+    #[must_use]
+    pub fn out_of_place(scope: Scope, permissions: Permissions) -> Permissions {
+        match scope {
+            Scope::System => Permissions::default(),
+            Scope::Organization => permissions.without(Permissions::inside()),
+        }
+    }
 }
 
 const SEEING: &[Permission] = &[
@@ -59,30 +87,48 @@ const SEEING: &[Permission] = &[
     Permission::MetricsView,
 ];
 
+static BUILT_IN: LazyLock<Vec<Role>> = LazyLock::new(|| {
+    let seeing: Permissions = SEEING.iter().copied().collect();
+    [
+        (USER, "User", Scope::System, Permissions::default()),
+        (SYSTEM_ADMIN, "System Admin", Scope::System, Permissions::all()),
+        (SYSTEM_AUDITOR, "System Auditor", Scope::System, seeing),
+        (ORGANIZATION_USER, "User", Scope::Organization, Permissions::default()),
+        (ORGANIZATION_ADMIN, "Organisation Admin", Scope::Organization, Permissions::inside()),
+        (ORGANIZATION_AUDITOR, "Organisation Auditor", Scope::Organization, seeing.and(Permissions::inside())),
+    ]
+    .into_iter()
+    .filter_map(|(id, name, scope, permissions)| {
+        Some(Role {
+            id: RoleId::parse(id).ok()?,
+            name: DisplayName::parse(name).ok()?,
+            description: Description::default(),
+            scope,
+            permissions,
+            created_at: Timestamp::UNIX_EPOCH,
+            modified_at: Timestamp::UNIX_EPOCH,
+            revision: 0,
+        })
+    })
+    .collect()
+});
+
 /// The roles that every directory has.
 #[must_use]
-pub fn built_in() -> Vec<Role> {
-    let role = |id, name, scope, permissions: &[Permission]| Role {
-        id,
-        name,
-        scope,
-        built_in: true,
-        permissions: permissions.iter().copied().collect(),
-    };
-    vec![
-        role(USER, "User", Scope::System, &[]),
-        role(SYSTEM_ADMIN, "System Admin", Scope::System, Permission::ALL),
-        role(SYSTEM_AUDITOR, "System Auditor", Scope::System, SEEING),
-        role(ORGANIZATION_USER, "User", Scope::Organization, &[]),
-        role(ORGANIZATION_ADMIN, "Organisation Admin", Scope::Organization, &[]),
-        role(ORGANIZATION_AUDITOR, "Organisation Auditor", Scope::Organization, &[]),
-    ]
+pub fn built_in() -> &'static [Role] {
+    &BUILT_IN
 }
 
-/// The built-in role of this name and scope.
+/// The built-in role of this name.
 #[must_use]
-pub fn find(id: &str, scope: Scope) -> Option<Role> {
-    built_in().into_iter().find(|role| role.id == id && role.scope == scope)
+pub fn find_built_in(id: &str) -> Option<&'static Role> {
+    BUILT_IN.iter().find(|role| role.id.as_str() == id)
+}
+
+/// Is it one of the roles that everybody holds, in the directory or in an organisation? They open nothing.
+#[must_use]
+pub fn is_plain(id: &RoleId) -> bool {
+    [USER, ORGANIZATION_USER].contains(&id.as_str())
 }
 
 /// Is the System Admin role among these?
@@ -91,43 +137,36 @@ pub fn is_system_admin(roles: &BTreeSet<RoleId>) -> bool {
     roles.iter().any(|role| role.as_str() == SYSTEM_ADMIN)
 }
 
-/// What the holder of these system roles may do.
-#[must_use]
-pub fn permissions_of(roles: &BTreeSet<RoleId>) -> BTreeSet<Permission> {
-    if is_system_admin(roles) {
-        return Permission::ALL.iter().copied().collect();
-    }
-    roles.iter().filter_map(|role| find(role.as_str(), Scope::System)).flat_map(|role| role.permissions).collect()
-}
-
-/// May the holder of these permissions change somebody with these roles, or give them? Nobody grants what
-/// they do not hold, nor edits who holds more.
-#[must_use]
-pub fn may_manage(held: &BTreeSet<Permission>, roles: &BTreeSet<RoleId>) -> bool {
-    permissions_of(roles).is_subset(held)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn permissions_add_up_and_the_admin_holds_all() {
-        let roles = |names: &[&str]| names.iter().map(|name| RoleId::parse(name).unwrap()).collect();
-        assert!(permissions_of(&roles(&[USER])).is_empty());
-        assert!(permissions_of(&roles(&[USER, SYSTEM_AUDITOR])).contains(&Permission::AuditView));
-        assert!(!permissions_of(&roles(&[SYSTEM_AUDITOR])).contains(&Permission::UsersCreate));
-        assert!(!permissions_of(&roles(&[SYSTEM_AUDITOR])).contains(&Permission::StoreBackup));
-        assert_eq!(permissions_of(&roles(&[SYSTEM_ADMIN])).len(), Permission::ALL.len());
-        assert!(permissions_of(&roles(&["gone"])).is_empty());
+    fn the_built_in_roles_hold_what_they_are_named_for() {
+        assert_eq!(built_in().len(), 6);
+        let of = |id: &str| find_built_in(id).unwrap().permissions;
+        assert!(of(USER).is_empty() && of(ORGANIZATION_USER).is_empty());
+        assert_eq!(of(SYSTEM_ADMIN), Permissions::all());
+        assert!(of(SYSTEM_AUDITOR).contains(Permission::AuditView));
+        assert!(!of(SYSTEM_AUDITOR).contains(Permission::UsersCreate));
+        assert!(!of(SYSTEM_AUDITOR).contains(Permission::StoreBackup));
+        assert!(of(ORGANIZATION_AUDITOR).is_subset(of(ORGANIZATION_ADMIN)));
+        assert!(!of(ORGANIZATION_ADMIN).contains(Permission::UsersDelete), "from there nobody is deleted");
+        assert!(built_in().iter().all(Role::is_built_in));
     }
 
     #[test]
-    fn nobody_manages_who_holds_more() {
-        let roles = |names: &[&str]| names.iter().map(|name| RoleId::parse(name).unwrap()).collect();
-        let auditor = permissions_of(&roles(&[SYSTEM_AUDITOR]));
-        assert!(may_manage(&auditor, &roles(&[USER])));
-        assert!(!may_manage(&auditor, &roles(&[SYSTEM_ADMIN])));
-        assert!(may_manage(&permissions_of(&roles(&[SYSTEM_ADMIN])), &roles(&[SYSTEM_ADMIN])));
+    fn what_an_auditor_holds_changes_nothing() {
+        for permission in find_built_in(SYSTEM_AUDITOR).unwrap().permissions.iter() {
+            assert!(permission.name().ends_with(".view"), "{}", permission.name());
+        }
+    }
+
+    #[test]
+    fn a_role_of_an_organisation_holds_nothing_of_the_directory() {
+        let wanted = [Permission::UsersView, Permission::UsersDelete, Permission::TokensManage].into_iter().collect();
+        let left_out = Role::out_of_place(Scope::Organization, wanted);
+        assert_eq!(left_out.names(), ["users.delete", "tokens.manage"]);
+        assert!(Role::out_of_place(Scope::System, Permissions::all()).is_empty());
     }
 }

@@ -1,12 +1,10 @@
 //! API tokens: what applications, administrators' programs and SCIM clients carry.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::base::id::{SourceId, TokenId, UserId};
-use crate::directory::permission::Permission;
+use crate::directory::permission::Permissions;
 
 /// What a token opens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,7 +13,7 @@ pub enum Grant {
     /// The SCIM endpoint, as the identity provider of this one source.
     Scim(SourceId),
     /// The API, with these permissions.
-    Scopes(BTreeSet<Permission>),
+    Scopes(Permissions),
 }
 
 /// How a client of the SCIM endpoint speaks, and what it wants to hear.

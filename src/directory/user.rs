@@ -16,9 +16,11 @@ use crate::directory::role;
 mod change;
 mod changes;
 mod fingerprint;
+mod kept;
 
 pub use change::{NewUser, UserChange, double_option, with_plain_role};
 pub use fingerprint::{Fingerprint, Prints};
+pub use kept::KeptAttribute;
 
 /// Clocks are put right by seconds, now and then.
 const CLOCK_SLACK: Duration = Duration::from_secs(60);
@@ -62,6 +64,9 @@ pub struct User {
     /// Organisations, each with the roles held inside.
     #[serde(default)]
     pub organizations: BTreeMap<OrganizationId, BTreeSet<RoleId>>,
+    /// The organisation whose administrators manage the account; it is one of the above. None: the directory's do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<OrganizationId>,
     /// The user's own second-factor policy.
     #[serde(default)]
     pub mfa: MfaPolicy,
@@ -101,42 +106,6 @@ pub struct AtSource {
     /// The user's expiry is the source's word: it goes when the source takes it back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub expires: bool,
-}
-
-/// An attribute that a source owns, and that an administrator may keep here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum KeptAttribute {
-    /// The login name.
-    Username,
-    /// The name to show.
-    Name,
-    /// The email address.
-    Email,
-    /// The phone number.
-    Phone,
-    /// The description.
-    Description,
-    /// The expiry.
-    ExpiresAt,
-}
-
-impl KeptAttribute {
-    /// All of them, each with its name in settings and records.
-    pub const ALL: &'static [(&'static str, Self)] = &[
-        ("username", Self::Username),
-        ("name", Self::Name),
-        ("email", Self::Email),
-        ("phone", Self::Phone),
-        ("description", Self::Description),
-        ("expires_at", Self::ExpiresAt),
-    ];
-
-    /// The attribute of this name.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, attribute)| *attribute)
-    }
 }
 
 /// May this user come in, as far as an administrator or source has said?
@@ -299,6 +268,13 @@ impl User {
             State::Disabled(_) => "disabled",
             State::Removed { .. } => "removed",
         }
+    }
+
+    /// Whose home is none of their organisations is managed by the directory's administrators.
+    #[must_use]
+    pub fn at_home(mut self) -> Self {
+        self.managed_by = self.managed_by.filter(|home| self.organizations.contains_key(home));
+        self
     }
 
     /// Kills everything that the user holds.

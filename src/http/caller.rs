@@ -1,6 +1,5 @@
 //! Who is calling, decided once for each request before its handler runs.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -9,8 +8,9 @@ use axum::http::request::Parts;
 
 use super::error::Problem;
 use crate::auth::login::Origin;
-use crate::base::id::{SourceId, TokenId, UserId};
+use crate::base::id::{OrganizationId, SourceId, TokenId, UserId};
 use crate::directory::audit::{Actor, Author};
+use crate::directory::authority::Authority;
 use crate::directory::permission::Permission;
 use crate::directory::session::Session;
 use crate::directory::token::Profile;
@@ -44,8 +44,8 @@ pub struct Provider {
 pub struct Caller {
     /// For the audit trail.
     pub actor: Actor,
-    /// What they may do.
-    pub permissions: BTreeSet<Permission>,
+    /// What they may do, and where.
+    pub authority: Authority,
     /// The user and session, where it is one.
     pub session: Option<Arc<(User, Session)>>,
     /// The source whose identity provider it is, where it is one.
@@ -60,7 +60,14 @@ impl Caller {
     /// Somebody who has shown nothing.
     #[must_use]
     pub fn anonymous(origin: Origin) -> Self {
-        Self { actor: Actor::Anonymous, permissions: BTreeSet::new(), session: None, scim: None, owner: None, origin }
+        Self {
+            actor: Actor::Anonymous,
+            authority: Authority::default(),
+            session: None,
+            scim: None,
+            owner: None,
+            origin,
+        }
     }
 
     /// Has nothing been shown?
@@ -75,16 +82,31 @@ impl Caller {
         self.origin.author(self.actor.clone())
     }
 
-    /// Refuses a caller without a permission.
+    /// Refuses a caller without a permission over the whole directory.
     ///
     /// # Errors
     /// 403 naming it.
     pub fn must(&self, permission: Permission) -> Result<(), Problem> {
-        if self.permissions.contains(&permission) {
-            Ok(())
-        } else {
-            Err(Problem::forbidden(format!("this needs the permission {}", permission.name())))
+        require(self.authority.everywhere.contains(permission), permission)
+    }
+
+    /// Refuses a caller without a permission inside an organisation; without one: over the whole directory.
+    ///
+    /// # Errors
+    /// 403 naming it.
+    pub fn must_in(&self, permission: Permission, organization: Option<OrganizationId>) -> Result<(), Problem> {
+        match organization {
+            Some(organization) => require(self.authority.held_in(organization).contains(permission), permission),
+            None => self.must(permission),
         }
+    }
+
+    /// Refuses a caller who holds a permission nowhere. What it reaches is asked later.
+    ///
+    /// # Errors
+    /// 403 naming it.
+    pub fn must_somewhere(&self, permission: Permission) -> Result<(), Problem> {
+        require(self.authority.holds_somewhere(permission), permission)
     }
 
     /// Where a login comes from: an application that is trusted with logins names its client's address.
@@ -104,6 +126,11 @@ impl Caller {
     pub fn user(&self) -> Result<&(User, Session), Problem> {
         self.session.as_deref().ok_or_else(Problem::unauthenticated)
     }
+}
+
+fn require(held: bool, permission: Permission) -> Result<(), Problem> {
+    let refused = || Problem::forbidden(format!("this needs the permission {}", permission.name()));
+    held.then_some(()).ok_or_else(refused)
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {

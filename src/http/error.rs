@@ -186,12 +186,14 @@ impl From<WriteError> for Problem {
             WriteError::Rule(error) => error.into(),
             WriteError::NotFound(what) => Self::not_found(what),
             WriteError::Stale { .. } => Self::new(StatusCode::PRECONDITION_FAILED, "stale", detail),
+            WriteError::InUse { .. } => Self::new(StatusCode::CONFLICT, "in_use", detail),
             WriteError::Taken { field } => {
                 let code = match field {
                     "username" => "username_taken",
                     "email" => "email_taken",
                     "external_id" => "external_id_taken",
                     "credential" => "credential_taken",
+                    "id" => "id_taken",
                     _ => "name_taken",
                 };
                 let errors =

@@ -40,6 +40,7 @@ pub(super) enum Form {
 
 /// What is exported, in this order: what others refer to comes first.
 pub(super) const EXPORTED: &[(Space, Form)] = &[
+    (Space::Role, Form::Record),
     (Space::Organization, Form::Record),
     (Space::User, Form::Record),
     (Space::Credential, Form::Record),

@@ -4,11 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::id::{OrganizationId, RoleId};
+use crate::directory::authority::Authority;
 use crate::directory::grant::{Gives, Grant};
+use crate::directory::permission::Permissions;
+use crate::directory::role::Scope;
 use crate::directory::user::User;
-use crate::store::StoreError;
 use crate::store::groups::Memberships;
 use crate::store::tx::Reads;
+use crate::store::{StoreError, roles};
 
 /// What follows from groups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,4 +55,35 @@ pub fn roles_of(reads: &dyn Reads, grants: &[Grant], user: &User) -> Result<BTre
     let mut roles = of(reads, grants, user)?.roles;
     roles.extend(user.roles.iter().cloned());
     Ok(roles)
+}
+
+/// What a user may do, and where, by hand and by groups; `permissions` knows what a role holds.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn authority_of(
+    reads: &dyn Reads,
+    grants: &[Grant],
+    user: &User,
+    permissions: impl Fn(&RoleId, Scope) -> Result<Permissions, StoreError>,
+) -> Result<Authority, StoreError> {
+    let granted = of(reads, grants, user)?;
+    let mut authority = Authority::default();
+    for role in user.roles.iter().chain(&granted.roles) {
+        authority.everywhere = authority.everywhere.or(permissions(role, Scope::System)?);
+    }
+    for (organization, roles) in user.organizations.iter().chain(&granted.organizations) {
+        for role in roles {
+            authority.add_inside(*organization, permissions(role, Scope::Organization)?);
+        }
+    }
+    Ok(authority)
+}
+
+/// The same inside a transaction: what it is when the commit is made.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn authority_in(reads: &dyn Reads, grants: &[Grant], user: &User) -> Result<Authority, StoreError> {
+    authority_of(reads, grants, user, |role, scope| roles::permissions(reads, role, scope))
 }

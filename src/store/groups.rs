@@ -1,11 +1,11 @@
-//! Groups, and membership as rows in both directions: a group of any size costs one row a member.
+//! Groups, each found by its name and by what its source calls it; a group of any size costs one row a member.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::base::id::{ExternalId, GroupId, SourceId, UserId};
-use crate::directory::audit::{Author, Change, Target};
+use crate::base::id::{ExternalId, GroupId, OrganizationId, SourceId};
+use crate::directory::audit::{Author, Target};
 use crate::directory::dn::EntryKey;
 use crate::directory::group::{Group, Member};
 use crate::store::audit::{self, Entry};
@@ -15,34 +15,16 @@ use crate::store::tx::{Reads, Tx, get_record, get_records};
 use crate::store::users::WriteError;
 use crate::store::{StoreError, index};
 
+mod members;
 mod names;
 
+use members::member_bytes;
+pub(super) use members::member_of_key;
+pub use members::{
+    Memberships, change_members, direct_groups, forget_member, groups_of, is_member, leave_organization, members,
+};
 pub use names::names_of;
 pub(super) use names::{Names, are_in, stamp_key};
-
-const USER: u8 = b'u';
-const GROUP: u8 = b'g';
-
-fn member_bytes(member: Member) -> [u8; 17] {
-    let (tag, id) = match member {
-        Member::User(id) => (USER, *id.as_bytes()),
-        Member::Group(id) => (GROUP, *id.as_bytes()),
-    };
-    let mut bytes = [tag; 17];
-    if let Some(rest) = bytes.get_mut(1..) {
-        rest.copy_from_slice(&id);
-    }
-    bytes
-}
-
-/// The member that a key ends with.
-pub(super) fn member_of_key(key: &[u8]) -> Option<Member> {
-    match key.last_chunk::<17>()? {
-        [USER, id @ ..] => Some(Member::User(UserId::from_bytes(*id))),
-        [GROUP, id @ ..] => Some(Member::Group(GroupId::from_bytes(*id))),
-        _ => None,
-    }
-}
 
 fn key(id: GroupId) -> Bytes {
     Space::Group.key(&[id.as_bytes()])
@@ -129,19 +111,89 @@ fn through(reads: &dyn Reads, index: &[u8]) -> Result<Option<Group>, StoreError>
     }
 }
 
-/// Groups of one source or of all, by name within a source.
+/// Groups of one source, by name; those of organisations are left out.
 ///
 /// # Errors
 /// When the store cannot read.
-pub fn list(reads: &dyn Reads, source: Option<&SourceId>) -> Result<Vec<Group>, StoreError> {
-    let prefix = match source {
-        Some(source) => Space::GroupByName.key(&[source.as_str().as_bytes(), END]),
-        None => Space::GroupByName.key(&[]),
+pub fn list(reads: &dyn Reads, source: &SourceId) -> Result<Vec<Group>, StoreError> {
+    get_records(reads, &ids_of_source(reads, source)?.into_iter().map(key).collect::<Vec<_>>())
+}
+
+/// Which groups a list is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// All of them.
+    All,
+    /// Those of a source; of musterd's own, those of the directory.
+    OfSource(SourceId),
+    /// Those of these organisations.
+    OfOrganizations(BTreeSet<OrganizationId>),
+}
+
+impl Which {
+    /// Where their names lie, in the order of the keys.
+    fn prefixes(&self) -> Vec<Bytes> {
+        match self {
+            Self::All => vec![Space::GroupByName.key(&[]), Space::GroupByOrganization.key(&[])],
+            Self::OfSource(source) => vec![Space::GroupByName.key(&[source.as_str().as_bytes(), END])],
+            Self::OfOrganizations(them) => {
+                them.iter().map(|one| Space::GroupByOrganization.key(&[one.as_bytes()])).collect()
+            }
+        }
+    }
+}
+
+/// At most `limit` groups by source or organisation, and name, after a place; each with its place.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn page(
+    reads: &dyn Reads,
+    which: &Which,
+    after: Option<&[u8]>,
+    limit: usize,
+) -> Result<Vec<(Bytes, Group)>, StoreError> {
+    let mut page = Vec::new();
+    for prefix in which.prefixes() {
+        let range = match after {
+            Some(after) if after.starts_with(&prefix) => KeyRange::prefix_after(&prefix, after.to_vec()),
+            Some(after) if after > prefix.as_slice() => continue,
+            _ => KeyRange::prefix(&prefix),
+        };
+        for (place, id) in reads.scan(&range, Order::Ascending, limit.saturating_sub(page.len()))? {
+            let group = super::keys::trailing_id(&id).map(|id| get(reads, GroupId::from_bytes(id))).transpose()?;
+            page.extend(group.flatten().map(|group| (place, group)));
+        }
+    }
+    Ok(page)
+}
+
+/// At most `limit` ids of an organisation's groups, by name, after a folded one. Reads no record.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn ids_of_organization(
+    reads: &dyn Reads,
+    organization: OrganizationId,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Vec<GroupId>, StoreError> {
+    let prefix = Space::GroupByOrganization.key(&[organization.as_bytes()]);
+    let range = match after {
+        Some(after) => KeyRange::prefix_after(&prefix, [&prefix[..], after.as_bytes()].concat()),
+        None => KeyRange::prefix(&prefix),
     };
-    let rows = reads.scan(&KeyRange::prefix(&prefix), Order::Ascending, usize::MAX)?;
-    let ids = rows.iter().filter_map(|(_, value)| super::keys::trailing_id(value));
-    let keys: Vec<_> = ids.map(|id| key(GroupId::from_bytes(id))).collect();
-    get_records(reads, &keys)
+    let rows = reads.scan(&range, Order::Ascending, limit)?;
+    Ok(rows.iter().filter_map(|(_, value)| super::keys::trailing_id(value)).map(GroupId::from_bytes).collect())
+}
+
+/// The group of this name in an organisation, in any case.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn by_name_in(reads: &dyn Reads, organization: OrganizationId, name: &str) -> Result<Option<Group>, StoreError> {
+    let folded = crate::base::text::fold(name);
+    through(reads, &Space::GroupByOrganization.key(&[organization.as_bytes(), folded.as_bytes()]))
 }
 
 /// The ids of a source's groups, by name. Reads no record.
@@ -152,98 +204,6 @@ pub fn ids_of_source(reads: &dyn Reads, source: &SourceId) -> Result<Vec<GroupId
     let prefix = Space::GroupByName.key(&[source.as_str().as_bytes(), END]);
     let rows = reads.scan(&KeyRange::prefix(&prefix), Order::Ascending, usize::MAX)?;
     Ok(rows.iter().filter_map(|(_, value)| super::keys::trailing_id(value)).map(GroupId::from_bytes).collect())
-}
-
-/// Direct members of a group, in the order of kind and id, after one of them.
-///
-/// # Errors
-/// When the store cannot read.
-pub fn members(reads: &dyn Reads, id: GroupId, after: Option<Member>, limit: usize) -> Result<Vec<Member>, StoreError> {
-    let prefix = Space::GroupMember.key(&[id.as_bytes()]);
-    let range = match after {
-        Some(member) => KeyRange::prefix_after(&prefix, [&prefix[..], &member_bytes(member)].concat()),
-        None => KeyRange::prefix(&prefix),
-    };
-    let rows = reads.scan(&range, Order::Ascending, limit)?;
-    Ok(rows.iter().filter_map(|(key, _)| member_of_key(key)).collect())
-}
-
-/// Is this a direct member of the group?
-///
-/// # Errors
-/// When the store cannot read.
-pub fn is_member(reads: &dyn Reads, id: GroupId, member: Member) -> Result<bool, StoreError> {
-    Ok(reads.get(&Space::GroupMember.key(&[id.as_bytes(), &member_bytes(member)]))?.is_some())
-}
-
-/// Groups of which this is a direct member.
-///
-/// # Errors
-/// When the store cannot read.
-pub fn direct_groups(reads: &dyn Reads, member: Member) -> Result<Vec<GroupId>, StoreError> {
-    let prefix = Space::GroupOfMember.key(&[&member_bytes(member)]);
-    let rows = reads.scan(&KeyRange::prefix(&prefix), Order::Ascending, usize::MAX)?;
-    Ok(rows.iter().filter_map(|(key, _)| super::keys::trailing_id(key)).map(GroupId::from_bytes).collect())
-}
-
-/// Groups that a user belongs to: each with whether directly. Cycles are walked once.
-///
-/// # Errors
-/// When the store cannot read.
-pub fn groups_of(reads: &dyn Reads, user: UserId) -> Result<Vec<(Group, bool)>, StoreError> {
-    Memberships::new(reads).of(user)
-}
-
-/// Finds the groups of several users: what is read of a group for one is there for the next.
-pub struct Memberships<'a> {
-    reads: &'a dyn Reads,
-    groups: BTreeMap<GroupId, Known>,
-}
-
-/// What is known of a group: its record, and the groups that it is a member of.
-#[derive(Clone)]
-struct Known {
-    group: Option<Group>,
-    parents: Vec<GroupId>,
-}
-
-impl<'a> Memberships<'a> {
-    /// Knows nothing yet.
-    #[must_use]
-    pub fn new(reads: &'a dyn Reads) -> Self {
-        Self { reads, groups: BTreeMap::new() }
-    }
-
-    /// Groups that a user belongs to: each with whether directly. Cycles are walked once.
-    ///
-    /// # Errors
-    /// When the store cannot read.
-    pub fn of(&mut self, user: UserId) -> Result<Vec<(Group, bool)>, StoreError> {
-        let direct = direct_groups(self.reads, Member::User(user))?;
-        let mut seen: BTreeSet<GroupId> = direct.iter().copied().collect();
-        let mut open = direct.clone();
-        while let Some(group) = open.pop() {
-            for parent in self.know(group)?.parents {
-                if seen.insert(parent) {
-                    open.push(parent);
-                }
-            }
-        }
-        let mut found = Vec::with_capacity(seen.len());
-        for id in seen {
-            found.extend(self.know(id)?.group.map(|group| (group, direct.contains(&id))));
-        }
-        Ok(found)
-    }
-
-    fn know(&mut self, id: GroupId) -> Result<Known, StoreError> {
-        if let Some(known) = self.groups.get(&id) {
-            return Ok(known.clone());
-        }
-        let known = Known { group: get(self.reads, id)?, parents: direct_groups(self.reads, Member::Group(id))? };
-        self.groups.insert(id, known.clone());
-        Ok(known)
-    }
 }
 
 /// Makes a group.
@@ -280,62 +240,16 @@ pub fn update(
     Ok(new)
 }
 
-/// Adds and removes members; those that are there already, or not there, change nothing. Gives what changed.
+/// Refuses a change of a group that is not at the revision the caller saw.
 ///
 /// # Errors
-/// When there is no such group.
-pub fn change_members(
-    tx: &mut Tx<'_>,
-    author: &Author,
-    id: GroupId,
-    add: &[Member],
-    remove: &[Member],
-) -> Result<usize, WriteError> {
-    let mut changes = Vec::new();
-    for (members, adding) in [(remove, false), (add, true)] {
-        for member in members {
-            let row = Space::GroupMember.key(&[id.as_bytes(), &member_bytes(*member)]);
-            if tx.get(&row)?.is_some() == adding {
-                continue;
-            }
-            let reverse = Space::GroupOfMember.key(&[&member_bytes(*member), id.as_bytes()]);
-            let name = Value::String(member_text(*member));
-            if adding {
-                tx.put(row, Vec::new());
-                tx.put(reverse, Vec::new());
-                changes.push(Change { attribute: "member".to_owned(), old: Value::Null, new: name });
-            } else {
-                tx.remove(row);
-                tx.remove(reverse);
-                changes.push(Change { attribute: "member".to_owned(), old: name, new: Value::Null });
-            }
-        }
+/// [`WriteError::Stale`] when it has moved on.
+pub fn expect_revision(reads: &dyn Reads, id: GroupId, expected: Option<u64>) -> Result<(), WriteError> {
+    let found = get(reads, id)?.ok_or(WriteError::NotFound("group"))?.revision;
+    match expected {
+        Some(expected) if expected != found => Err(WriteError::Stale { found }),
+        _ => Ok(()),
     }
-    let changed = changes.len();
-    let mut group = get(tx, id)?.ok_or(WriteError::NotFound("group"))?;
-    if changed > 0 {
-        group.revision = group.revision.saturating_add(1);
-        group.modified_at = tx.now();
-        tx.put_record(key(id), &group)?;
-        let mut entry = Entry::new("group.members_changed", target(&group));
-        entry.details.insert("count".to_owned(), changed.into());
-        changes.truncate(1_000);
-        entry.changes = changes;
-        audit::append(tx, author, entry)?;
-    }
-    Ok(changed)
-}
-
-/// Takes a member out of all its groups.
-///
-/// # Errors
-/// When the store cannot read.
-pub fn forget_member(tx: &mut Tx<'_>, member: Member) -> Result<(), StoreError> {
-    for group in direct_groups(tx, member)? {
-        tx.remove(Space::GroupMember.key(&[group.as_bytes(), &member_bytes(member)]));
-        tx.remove(Space::GroupOfMember.key(&[&member_bytes(member), group.as_bytes()]));
-    }
-    Ok(())
 }
 
 /// Removes a group with all its memberships.
@@ -356,13 +270,6 @@ pub fn remove(tx: &mut Tx<'_>, author: &Author, id: GroupId) -> Result<(), Write
     entry.changes = audit::differences(&to_value(&group)?, &Value::Null, &["id", "revision", "modified_at"]);
     audit::append(tx, author, entry)?;
     Ok(())
-}
-
-fn member_text(member: Member) -> String {
-    match member {
-        Member::User(id) => format!("user {id}"),
-        Member::Group(id) => format!("group {id}"),
-    }
 }
 
 fn target(group: &Group) -> Target {

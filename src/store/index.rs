@@ -1,6 +1,8 @@
 //! Every index there is: which rows follow from which record. A record is written by [`write`] and removed by
 //! [`remove`], which keep its rows in the same commit; `verify` computes them all again from the same functions.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -60,6 +62,7 @@ impl Indexed for User {
         Space::UserByEntry,
         Space::UserBySource,
         Space::UserByRole,
+        Space::UserByOrganization,
         Space::UserByModified,
         Space::UserByState,
         Space::UserByExpiry,
@@ -88,9 +91,12 @@ impl Indexed for User {
             rows.push((by_entry(Space::UserByEntry, &self.source, &dn::key(&at.entry)), id.to_vec()));
         }
         rows.push(row(Space::UserBySource, &[self.source.as_str().as_bytes(), END, id]));
-        // Everybody is a plain user: that role needs no index.
-        let roles = self.roles.iter().map(RoleId::as_str).filter(|role| *role != role::USER);
-        rows.extend(roles.map(|role| row(Space::UserByRole, &[role.as_bytes(), END, id])));
+        // Everybody is a plain user: that role needs no index. The same role in two organisations is one row.
+        let roles: BTreeSet<&RoleId> = self.roles.iter().chain(self.organizations.values().flatten()).collect();
+        let roles = roles.into_iter().filter(|role| !role::is_plain(role));
+        rows.extend(roles.map(|role| row(Space::UserByRole, &[role.as_str().as_bytes(), END, id])));
+        let organizations = self.organizations.keys();
+        rows.extend(organizations.map(|one| row(Space::UserByOrganization, &[one.as_bytes(), id])));
         rows.push(row(Space::UserByModified, &[&keys::millis(self.modified_at), id]));
         if self.is_active() {
             let quiet = keys::seconds(self.quiet_since());
@@ -129,11 +135,16 @@ pub(super) fn indexed_email(email: &str) -> Option<String> {
 
 impl Indexed for Group {
     const RECORDS: Space = Space::Group;
-    const INDEXES: &'static [Space] = &[Space::GroupByName, Space::GroupByExternalId, Space::GroupByEntry];
+    const INDEXES: &'static [Space] =
+        &[Space::GroupByName, Space::GroupByOrganization, Space::GroupByExternalId, Space::GroupByEntry];
 
     fn rows(&self, _: &[u8]) -> Vec<Row> {
         let (id, source) = (self.id.as_bytes().to_vec(), self.source.as_str().as_bytes());
-        let name = Space::GroupByName.key(&[source, END, self.name.folded().as_bytes()]);
+        let folded = self.name.folded();
+        let name = match self.organization {
+            Some(organization) => Space::GroupByOrganization.key(&[organization.as_bytes(), folded.as_bytes()]),
+            None => Space::GroupByName.key(&[source, END, folded.as_bytes()]),
+        };
         let external = self.external_id.as_ref();
         let external =
             external.map(|external| Space::GroupByExternalId.key(&[source, END, external.as_str().as_bytes()]));
@@ -320,6 +331,7 @@ fn unique_field(key: &[u8]) -> Option<&'static str> {
         (Space::UserByEntry, "entry"),
         (Space::GroupByEntry, "entry"),
         (Space::GroupByName, "name"),
+        (Space::GroupByOrganization, "name"),
         (Space::GroupByExternalId, "external_id"),
         (Space::OrganizationByName, "name"),
         (Space::ResourceByValue, "value"),

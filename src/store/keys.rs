@@ -25,7 +25,7 @@ pub enum Space {
     UserByExpiry = 0x15,
     /// Quiet since, user id: up to schema 4 only.
     UserByQuiet = 0x16,
-    /// System role other than the plain one, user id: users that are not removed.
+    /// Role other than the plain ones, user id: users that are not removed. Of roles inside organisations too.
     UserByRole = 0x17,
     /// Purge time, user id: tombstones.
     UserByPurge = 0x18,
@@ -41,6 +41,8 @@ pub enum Space {
     UserTally = 0x1d,
     /// Source, quiet since, user id: active users.
     UserBySourceQuiet = 0x1e,
+    /// Organisation, user id: members that are not removed.
+    UserByOrganization = 0x1f,
     /// Group records by id.
     Group = 0x20,
     /// Source, folded name → group id.
@@ -53,6 +55,8 @@ pub enum Space {
     GroupByExternalId = 0x24,
     /// Source, key of the entry's name → group id.
     GroupByEntry = 0x25,
+    /// Organisation, folded name → group id.
+    GroupByOrganization = 0x26,
     /// Organisation records by id.
     Organization = 0x28,
     /// Folded name → organisation id.
@@ -63,6 +67,8 @@ pub enum Space {
     ResourceByType = 0x2b,
     /// Source, resource type, attribute and folded value → resource id: of values that must be unique.
     ResourceByValue = 0x2c,
+    /// Custom roles by name.
+    Role = 0x2d,
     /// Credentials by user id.
     Credential = 0x30,
     /// User id, factor id → factor.
@@ -151,17 +157,20 @@ pub const SPACES: &[(Space, &str)] = &[
     (Space::UserByEntry, "user-by-entry"),
     (Space::UserTally, "user-tally"),
     (Space::UserBySourceQuiet, "user-by-source-quiet"),
+    (Space::UserByOrganization, "user-by-organization"),
     (Space::Group, "group"),
     (Space::GroupByName, "group-by-name"),
     (Space::GroupMember, "group-member"),
     (Space::GroupOfMember, "group-of-member"),
     (Space::GroupByExternalId, "group-by-external-id"),
     (Space::GroupByEntry, "group-by-entry"),
+    (Space::GroupByOrganization, "group-by-organization"),
     (Space::Organization, "organization"),
     (Space::OrganizationByName, "organization-by-name"),
     (Space::Resource, "resource"),
     (Space::ResourceByType, "resource-by-type"),
     (Space::ResourceByValue, "resource-by-value"),
+    (Space::Role, "role"),
     (Space::Credential, "credential"),
     (Space::Factor, "factor"),
     (Space::Verifier, "verifier"),
@@ -264,10 +273,10 @@ mod tests {
     #[test]
     fn the_numbers_of_the_key_spaces_are_for_ever() {
         let tags = [
-            0x01, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x20, 0x21,
-            0x22, 0x23, 0x24, 0x25, 0x28, 0x29, 0x2a, 0x2b, 0x2c, 0x30, 0x31, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x40,
-            0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4a, 0x4f, 0x50, 0x51, 0x58, 0x60, 0x61, 0x62, 0x63,
-            0x71, 0x72, 0x73, 0x74, 0x75, 0x76, 0x80,
+            0x01, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f, 0x20,
+            0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 0x28, 0x29, 0x2a, 0x2b, 0x2c, 0x2d, 0x30, 0x31, 0x32, 0x33, 0x34, 0x35,
+            0x36, 0x37, 0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4a, 0x4f, 0x50, 0x51, 0x58, 0x60,
+            0x61, 0x62, 0x63, 0x71, 0x72, 0x73, 0x74, 0x75, 0x76, 0x80,
         ];
         let named: Vec<u8> = SPACES.iter().map(|(space, _)| space.tag()).collect();
         assert_eq!(named, tags);

@@ -5,6 +5,7 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
 use crate::store::engine::{Batch, Bytes, Engine, KeyRange, Order, Row};
+use crate::store::index::Indexed;
 use crate::store::keys::Space;
 use crate::store::tx::Writes;
 use crate::store::{StoreError, codec};
@@ -13,9 +14,10 @@ mod from_1;
 mod from_2;
 mod from_3;
 mod from_4;
+mod from_5;
 
 /// The version of the layout: key spaces and their meaning.
-pub(super) const SCHEMA: u32 = 5;
+pub(super) const SCHEMA: u32 = 6;
 
 /// How one version becomes the next: each step goes through its rows, chunk by chunk.
 struct Migration {
@@ -38,6 +40,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { from: 2, steps: from_2::STEPS },
     Migration { from: 3, steps: from_3::STEPS },
     Migration { from: 4, steps: from_4::STEPS },
+    Migration { from: 5, steps: from_5::STEPS },
 ];
 
 /// How far a migration has got.
@@ -120,6 +123,18 @@ fn rows(engine: &dyn Engine, space: Space, after: Option<&Bytes>) -> Result<(Vec
     let rows = engine.scan(&range, Order::Ascending, CHUNK)?;
     let last = rows.last().map(|(key, _)| key.clone());
     Ok((rows, last))
+}
+
+/// Writes the rows of new indexes of some records.
+fn index_rows<T: Indexed>(engine: &dyn Engine, after: Option<&Bytes>, indexes: &[Space]) -> Result<Chunk, StoreError> {
+    let (records, after) = rows(engine, T::RECORDS, after)?;
+    let mut chunk = Chunk { writes: Default::default(), after };
+    for (key, bytes) in records {
+        let new = codec::decode::<T>(&bytes)?.rows(&key);
+        let is_wanted = |key: &Bytes| indexes.iter().any(|index| key.first() == Some(&index.tag()));
+        chunk.writes.extend(new.into_iter().filter(|(key, _)| is_wanted(key)).map(|(key, value)| (key, Some(value))));
+    }
+    Ok(chunk)
 }
 
 fn commit(engine: &dyn Engine, writes: Writes) -> Result<(), StoreError> {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::clock::Clock;
-use crate::base::id::UserId;
+use crate::base::id::{RoleId, UserId};
 use crate::base::rng::Rng;
 use crate::base::secret::TokenHash;
 
@@ -45,6 +45,7 @@ pub mod quotas;
 pub mod readings;
 mod remembered;
 pub mod resources;
+pub mod roles;
 pub mod rotate;
 pub mod runs;
 pub mod seal;
@@ -160,6 +161,7 @@ pub struct Store {
     api_tokens: Remembered<TokenHash, tokens::Carried>,
     /// And the names of users' groups.
     group_names: Remembered<UserId, groups::Names>,
+    roles: Remembered<RoleId, roles::Known>,
     _lock: Option<File>,
 }
 
@@ -220,6 +222,7 @@ impl Store {
             bearers: Remembered::default(),
             api_tokens: Remembered::default(),
             group_names: Remembered::default(),
+            roles: Remembered::default(),
             _lock: lock,
         })
     }

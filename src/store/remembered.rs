@@ -26,22 +26,22 @@ impl<K, T> Default for Remembered<K, T> {
     }
 }
 
-impl<K: Hash + Eq + Copy, T> Remembered<K, T> {
-    fn shard(&self, key: K) -> Option<&Shard<K, T>> {
+impl<K: Hash + Eq + Clone, T> Remembered<K, T> {
+    fn shard(&self, key: &K) -> Option<&Shard<K, T>> {
         let [byte, ..] = self.hasher.hash_one(key).to_be_bytes();
         self.shards.get(usize::from(byte) % SHARDS)
     }
 
     /// What was remembered.
-    pub(super) fn get(&self, key: K) -> Option<Arc<T>> {
+    pub(super) fn get(&self, key: &K) -> Option<Arc<T>> {
         let shard = self.shard(key)?.lock().unwrap_or_else(PoisonError::into_inner);
-        shard.get(&key).cloned()
+        shard.get(key).cloned()
     }
 
     /// Remembers a value.
     pub(super) fn put(&self, key: K, value: T) -> Arc<T> {
         let value = Arc::new(value);
-        if let Some(shard) = self.shard(key) {
+        if let Some(shard) = self.shard(&key) {
             let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
             if shard.len() >= SHARD_MAX {
                 shard.clear();
@@ -61,9 +61,9 @@ mod tests {
         let remembered = Remembered::default();
         for n in 0..20_000 {
             remembered.put(n, n);
-            assert_eq!(remembered.get(n).as_deref(), Some(&n));
+            assert_eq!(remembered.get(&n).as_deref(), Some(&n));
         }
-        let kept = (0..20_000).filter(|n| remembered.get(*n).is_some()).count();
+        let kept = (0..20_000).filter(|n| remembered.get(n).is_some()).count();
         assert!((1..=SHARDS * SHARD_MAX).contains(&kept), "{kept}");
     }
 }

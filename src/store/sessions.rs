@@ -42,7 +42,7 @@ pub(super) struct Bearer {
 pub fn bearer(store: &Store, hash: TokenHash) -> Result<Option<Arc<(User, Session)>>, StoreError> {
     let view = store.view();
     let Some(stored) = view.get(&key(hash))? else { return Ok(None) };
-    let known = store.bearers.get(hash).filter(|known| known.stored.0 == stored);
+    let known = store.bearers.get(&hash).filter(|known| known.stored.0 == stored);
     let (session, known) = match known {
         Some(known) => (None, Some(known)),
         None => (Some(codec::decode::<Session>(&stored)?), None),

@@ -39,7 +39,7 @@ pub(super) struct Carried {
 /// When the store cannot read.
 pub fn carried(store: &Store, hash: TokenHash) -> Result<Option<Arc<ApiToken>>, StoreError> {
     let Some(stored) = store.view().get(&key(&hash.0))? else { return Ok(None) };
-    if let Some(known) = store.api_tokens.get(hash).filter(|known| known.stored == stored) {
+    if let Some(known) = store.api_tokens.get(&hash).filter(|known| known.stored == stored) {
         return Ok(Some(known.token.clone()));
     }
     let token = Arc::new(codec::decode(&stored)?);

@@ -44,6 +44,14 @@ pub enum WriteError {
         /// The revision it has.
         found: u64,
     },
+    /// Something else needs it.
+    #[error("the {what} still has {by}")]
+    InUse {
+        /// What should go.
+        what: &'static str,
+        /// Who or what needs it.
+        by: &'static str,
+    },
     /// A value that must be unique is held by another record.
     #[error("the {field} is already taken")]
     Taken {
@@ -165,7 +173,7 @@ fn named(
     Ok(rows.iter().filter_map(read).collect())
 }
 
-/// The ids of users who hold a system role other than the plain one, which everybody holds.
+/// The ids of users who hold a role other than the plain ones, in the directory or inside an organisation.
 ///
 /// # Errors
 /// When the store cannot read.
@@ -249,7 +257,7 @@ pub fn update(
 ) -> Result<User, WriteError> {
     let now = tx.now();
     let old = get(tx, id)?.ok_or(WriteError::NotFound("user"))?;
-    let mut new = rule(old.clone(), now)?;
+    let mut new = rule(old.clone(), now)?.at_home();
     if new == old {
         return Ok(old);
     }
@@ -267,6 +275,9 @@ pub fn update(
         new = new.end_sessions();
     }
     index::write(tx, index::user_key(id), Some(&old), &new)?;
+    for organization in old.organizations.keys().filter(|one| !new.organizations.contains_key(one)) {
+        groups::leave_organization(tx, author, id, *organization)?;
+    }
     Ok(new)
 }
 
@@ -315,6 +326,7 @@ pub fn purge(tx: &mut Tx<'_>, author: &Author, id: UserId) -> Result<bool, Write
         phone: None,
         description: Description::default(),
         organizations: BTreeMap::new(),
+        managed_by: None,
         scim: serde_json::Map::new(),
         state: State::Removed { at, by, purge_after: Timestamp::MAX, disabled: None },
         ..user.clone()

@@ -28,6 +28,7 @@ const RECORDS: &[Space] = &[
     Space::Group,
     Space::Organization,
     Space::Resource,
+    Space::Role,
     Space::Credential,
     Space::Factor,
     Space::Verifier,

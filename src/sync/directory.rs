@@ -86,7 +86,7 @@ impl Directory<'_> {
 
     /// The groups of the source.
     pub(super) fn groups(&self) -> Result<Vec<Group>, StoreError> {
-        groups::list(self.reads, Some(self.source))
+        groups::list(self.reads, self.source)
     }
 
     /// The group of musterd's own with this name.

@@ -133,6 +133,7 @@ async fn names_of_ones_organisations_and_of_this_service_are_common() {
         name: DisplayName::parse("Rocket Works").unwrap(),
         description: crate::directory::field::Description::default(),
         created_at: world.auth.store.clock().now(),
+        modified_at: None,
         revision: 1,
     };
     let id = organization.id;

@@ -112,10 +112,9 @@ fn read_inactivity(reader: &mut Reader) -> InactivityPolicy {
 /// What is said of each system role. Everybody holds the plain one: what is said of everybody is said without it.
 fn read_roles(section: &mut Section<'_>) -> BTreeMap<RoleId, Option<Duration>> {
     let mut roles = BTreeMap::new();
-    for role in role::built_in().iter().filter(|role| role.scope == Scope::System && role.id != role::USER) {
-        let own = section.own_duration(role.id, DAY..=CENTURY);
-        if let (Some(own), Ok(id)) = (own, RoleId::parse(role.id)) {
-            roles.insert(id, own);
+    for role in role::built_in().iter().filter(|role| role.scope == Scope::System && !role::is_plain(&role.id)) {
+        if let Some(own) = section.own_duration(role.id.as_str(), DAY..=CENTURY) {
+            roles.insert(role.id.clone(), own);
         }
     }
     roles

@@ -42,6 +42,9 @@ pub struct UserChange {
     /// New memberships of organisations.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub organizations: Option<BTreeMap<OrganizationId, BTreeSet<RoleId>>>,
+    /// The organisation that manages the account from now on, or none.
+    #[serde(skip_serializing_if = "Option::is_none", with = "double_option")]
+    pub managed_by: Option<Option<OrganizationId>>,
     /// A new second-factor policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mfa: Option<MfaPolicy>,
@@ -79,13 +82,14 @@ impl UserChange {
         set(&mut user.expires_at, self.expires_at);
         set(&mut user.roles, self.roles.map(with_plain_role));
         set(&mut user.organizations, self.organizations);
+        set(&mut user.managed_by, self.managed_by);
         set(&mut user.mfa, self.mfa);
         set(&mut user.must_change_password, self.must_change_password);
         set(&mut user.external_id, self.external_id);
         set(&mut user.at_source, self.at_source);
         set(&mut user.kept, self.kept);
         set(&mut user.scim, self.scim);
-        user
+        user.at_home()
     }
 }
 
@@ -140,6 +144,7 @@ impl NewUser {
             expires_at: lifetime.map(|lifetime| plus(now, lifetime)),
             roles: with_plain_role(BTreeSet::new()),
             organizations: BTreeMap::new(),
+            managed_by: None,
             mfa: MfaPolicy::default(),
             must_change_password: false,
             created_at: now,

@@ -28,6 +28,7 @@ impl User {
             expires_at,
             external_id,
             kept,
+            managed_by,
             mfa,
             must_change_password,
             name,
@@ -48,6 +49,7 @@ impl User {
         note(all, "expires_at", old.map(|old| &old.expires_at), expires_at);
         note(all, "external_id", old.map(|old| &old.external_id), external_id);
         note(all, "kept", old.map(|old| &old.kept), kept);
+        note(all, "managed_by", old.map(|old| &old.managed_by), managed_by);
         note(all, "mfa", old.map(|old| &old.mfa), mfa);
         note(all, "must_change_password", old.map(|old| &old.must_change_password), must_change_password);
         note(all, "name", old.map(|old| &old.name), name);

@@ -10,6 +10,7 @@ use super::users::{answer, find_to_change, not_oneself};
 use crate::base::id::{ExternalId, SourceId};
 use crate::directory::conflict::Conflict;
 use crate::directory::field::Username;
+use crate::directory::permission::Permission;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, Parameters, Segment};
@@ -76,7 +77,7 @@ pub async fn link(
 ) -> Result<axum::response::Response, Problem> {
     let id = identity(&id)?;
     let conflict = find(&app, &source, &id)?;
-    let holder = find_to_change(&app, &caller, &conflict.holder.to_string())?;
+    let holder = find_to_change(&app, &caller, &conflict.holder.to_string(), Permission::ConflictsResolve)?;
     not_oneself(&caller, &holder)?;
     let user = inbox::link(&app.store, &caller.author(), &source, &id).await?;
     poke(&app, &source);
@@ -100,7 +101,7 @@ pub async fn rename(
     let id = identity(&id)?;
     let conflict = find(&app, &source, &id)?;
     if let Some(user) = conflict.user {
-        find_to_change(&app, &caller, &user.to_string())?;
+        find_to_change(&app, &caller, &user.to_string(), Permission::ConflictsResolve)?;
     }
     let username = Username::parse(&wish.username).map_err(|fault| Problem::fields(vec![fault]))?;
     inbox::rename(&app.store, &caller.author(), &source, &id, username).await?;

@@ -1,21 +1,34 @@
-//! Groups of musterd's own, and what is to be seen of those of the sources.
+//! Groups of musterd's own, in the directory or of an organisation, and what is to be seen of those of the sources.
+//! `{group}` is the id, or the name of one of the directory's own.
+
+use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
+use data_encoding::BASE64URL_NOPAD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::base::id::{GroupId, SourceId};
+use crate::directory::authority::Reach;
 use crate::directory::field::{Description, DisplayName, FieldError};
-use crate::directory::group::{Group, Member};
-use crate::http::api::users::find;
+use crate::directory::group::Group;
+use crate::directory::permission::Permission;
+use crate::http::api::organizations::find_organization;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
-use crate::http::extract::{Body, Parameters, Segment};
+use crate::http::extract::{Body, IfMatch, Parameters, Segment};
+use crate::http::reply::{Created, Tagged};
 use crate::http::state::App;
-use crate::store::groups;
+use crate::scim::evaluate::Matcher;
+use crate::scim::filter;
+use crate::store::groups::{self, Which};
 use crate::store::tx::Tx;
+
+mod filterable;
+pub mod members;
 
 /// A group to make.
 #[derive(Deserialize)]
@@ -24,6 +37,9 @@ pub struct Wish {
     name: String,
     #[serde(default)]
     description: String,
+    /// The organisation that it is of, by id or name; none: of the directory.
+    #[serde(default)]
+    organization: Option<String>,
 }
 
 /// What to change.
@@ -36,28 +52,67 @@ pub struct Change {
     description: Option<String>,
 }
 
-/// Members to add and to remove: users by id or username, groups by id or name.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Members {
-    #[serde(default)]
-    add_users: Vec<String>,
-    #[serde(default)]
-    remove_users: Vec<String>,
-    #[serde(default)]
-    add_groups: Vec<String>,
-    #[serde(default)]
-    remove_groups: Vec<String>,
+/// A page of the groups that the caller sees, of one source (`source`) or organisation (`organization`), that fit a filter.
+pub async fn list(State(app): State<App>, caller: Caller, parameters: Parameters) -> Result<Json<Value>, Problem> {
+    let filter = parameters.get("filter").map(filter::parse).transpose();
+    let filter = filter.map_err(|error| Problem::field("filter", "malformed", &error.detail))?;
+    let matcher = filter.as_ref().map(|filter| Matcher::new(filter, &filterable::FILTERABLE)).transpose();
+    let matcher = matcher.map_err(|error| Problem::field("filter", "malformed", &error.detail))?;
+    let malformed = |_| Problem::field("cursor", "malformed", "must be the next_cursor of an earlier page");
+    let place = parameters.get("cursor").map(|text| BASE64URL_NOPAD.decode(text.as_bytes())).transpose();
+    let (which, limit) = (which(&app, &caller, &parameters)?, parameters.limit()?);
+    let (mut found, mut place) = (Vec::new(), place.map_err(malformed)?);
+    while found.len() <= limit {
+        let page = groups::page(&app.store.view(), &which, place.as_deref(), limit.max(100))?;
+        let Some((last, _)) = page.last() else { break };
+        place = Some(last.clone());
+        let fits = |group: &Group| {
+            let shown = view(group);
+            matcher.as_ref().is_none_or(|matcher| shown.as_object().is_some_and(|shown| matcher.matches(shown)))
+        };
+        found.extend(page.into_iter().filter(|(_, group)| fits(group)));
+    }
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| more).map(|(place, _)| BASE64URL_NOPAD.encode(place));
+    Ok(Json(json!({"items": found.iter().map(|(_, group)| view(group)).collect::<Vec<_>>(), "next_cursor": next})))
 }
 
-/// All groups, or those of one source (`source`).
-pub async fn list(State(app): State<App>, parameters: Parameters) -> Result<Json<Value>, Problem> {
+/// Which groups are asked for, as far as the caller sees them.
+fn which(app: &App, caller: &Caller, parameters: &Parameters) -> Result<Which, Problem> {
+    let reach = caller.authority.reach(Permission::GroupsView);
     let source = parameters.get("source").map(SourceId::parse).transpose();
     let source = source.map_err(|_| Problem::not_found("source"))?;
-    Ok(Json(json!({"items": groups::list(&app.store.view(), source.as_ref())?})))
+    let organization = parameters.get("organization").map(|name| find_organization(app, name)).transpose()?;
+    Ok(match (organization, source, reach) {
+        (Some(found), _, reach) => {
+            let found = found.filter(|one| reach.has(one.id)).ok_or_else(|| Problem::not_found("organisation"))?;
+            Which::OfOrganizations([found.id].into())
+        }
+        (None, None, Reach::Everywhere) => Which::All,
+        (None, Some(source), Reach::Everywhere) => Which::OfSource(source),
+        (None, Some(_), Reach::Organizations(_)) => Which::OfOrganizations(BTreeSet::new()),
+        (None, None, Reach::Organizations(reached)) => Which::OfOrganizations(reached),
+    })
 }
 
-/// The group of this id, or the local one of this name.
+fn view(group: &Group) -> Value {
+    json!({
+        "id": group.id,
+        "name": group.name,
+        "description": group.description,
+        "source": group.source,
+        "organization": group.organization,
+        "external_id": group.external_id,
+        "entry": group.at_source.as_ref().map(|at| &at.entry),
+        "scim": group.scim,
+        "created_at": group.created_at,
+        "modified_at": group.modified_at,
+        "revision": group.revision,
+    })
+}
+
+/// The group of this id, or the directory's own of this name.
 pub fn find_group(app: &App, name: &str) -> Result<Group, Problem> {
     let view = app.store.view();
     let found = match name.parse::<GroupId>() {
@@ -67,9 +122,25 @@ pub fn find_group(app: &App, name: &str) -> Result<Group, Problem> {
     found.ok_or_else(|| Problem::not_found("group"))
 }
 
-/// A group of musterd's own: those of a source are the source's to change.
-fn own(app: &App, name: &str) -> Result<Group, Problem> {
+/// The group, if a permission of the caller reaches it. For who may not see it there is none.
+///
+/// # Errors
+/// 404; 403 where it is seen, but no more.
+fn reached(app: &App, caller: &Caller, name: &str, permission: Permission) -> Result<Group, Problem> {
     let group = find_group(app, name)?;
+    match caller.must_in(permission, group.organization) {
+        Ok(()) => Ok(group),
+        Err(refused) => {
+            let hidden = |_| Problem::not_found("group");
+            caller.must_in(Permission::GroupsView, group.organization).map_err(hidden)?;
+            Err(refused)
+        }
+    }
+}
+
+/// A group of musterd's own, to change: those of a source are the source's to change.
+fn own(app: &App, caller: &Caller, name: &str) -> Result<Group, Problem> {
+    let group = reached(app, caller, name, Permission::GroupsManage)?;
     if group.source.is_local() {
         return Ok(group);
     }
@@ -78,23 +149,24 @@ fn own(app: &App, name: &str) -> Result<Group, Problem> {
 }
 
 /// One group.
-pub async fn show(State(app): State<App>, Segment(name): Segment<String>) -> Result<Json<Value>, Problem> {
-    Ok(Json(json!(find_group(&app, &name)?)))
+pub async fn show(State(app): State<App>, caller: Caller, Segment(name): Segment<String>) -> Result<Response, Problem> {
+    let group = reached(&app, &caller, &name, Permission::GroupsView)?;
+    Ok(Tagged(group.revision, view(&group)).into())
 }
 
 /// Makes a group.
-pub async fn create(
-    State(app): State<App>,
-    caller: Caller,
-    Body(wish): Body<Wish>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+pub async fn create(State(app): State<App>, caller: Caller, Body(wish): Body<Wish>) -> Result<Response, Problem> {
     let now = app.store.clock().now();
     let (id, name) = (GroupId::new(now, app.store.rng()), parsed(DisplayName::parse(&wish.name))?);
     let description = parsed(Description::parse(&wish.description))?;
-    let group = Group { description, ..Group::new(id, name, SourceId::local(), now) };
+    let organization = wish.organization.as_deref().map(|name| find_organization(&app, name)).transpose()?;
+    let unknown = || Problem::field("organization", "unknown_organization", "is no organisation");
+    let organization = organization.map(|found| found.ok_or_else(unknown)).transpose()?.map(|found| found.id);
+    caller.must_in(Permission::GroupsManage, organization)?;
+    let group = Group { description, organization, ..Group::new(id, name, SourceId::local(), now) };
     let author = caller.author();
     let made = app.store.write(move |tx: &mut Tx<'_>| groups::create(tx, &author, group.clone())).await?;
-    Ok((StatusCode::CREATED, Json(json!(made))))
+    Ok(Created(format!("/api/v1/groups/{id}"), Tagged(made.revision, view(&made))).into())
 }
 
 fn parsed<T>(field: Result<T, FieldError>) -> Result<T, Problem> {
@@ -106,14 +178,16 @@ pub async fn change(
     State(app): State<App>,
     caller: Caller,
     Segment(name): Segment<String>,
+    IfMatch(revision): IfMatch,
     Body(wish): Body<Change>,
-) -> Result<Json<Value>, Problem> {
-    let id = own(&app, &name)?.id;
+) -> Result<Response, Problem> {
+    let id = own(&app, &caller, &name)?.id;
     let name = wish.name.as_deref().map(DisplayName::parse).transpose();
     let description = wish.description.as_deref().map(Description::parse).transpose();
     let (name, description) = (parsed(name)?, parsed(description)?);
     let author = caller.author();
     let write = move |tx: &mut Tx<'_>| {
+        groups::expect_revision(tx, id, revision)?;
         let (name, description) = (name.clone(), description.clone());
         groups::update(tx, &author, id, |group| Group {
             name: name.unwrap_or(group.name),
@@ -121,7 +195,8 @@ pub async fn change(
             ..group
         })
     };
-    Ok(Json(json!(app.store.write(write).await?)))
+    let changed = app.store.write(write).await?;
+    Ok(Tagged(changed.revision, view(&changed)).into())
 }
 
 /// Removes a group with its memberships.
@@ -129,63 +204,14 @@ pub async fn remove(
     State(app): State<App>,
     caller: Caller,
     Segment(name): Segment<String>,
+    IfMatch(revision): IfMatch,
 ) -> Result<StatusCode, Problem> {
-    let id = own(&app, &name)?.id;
+    let id = own(&app, &caller, &name)?.id;
     let author = caller.author();
-    app.store.write(move |tx: &mut Tx<'_>| groups::remove(tx, &author, id)).await?;
+    let write = move |tx: &mut Tx<'_>| {
+        groups::expect_revision(tx, id, revision)?;
+        groups::remove(tx, &author, id)
+    };
+    app.store.write(write).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// A page of the direct members.
-pub async fn members(
-    State(app): State<App>,
-    Segment(name): Segment<String>,
-    parameters: Parameters,
-) -> Result<Json<Value>, Problem> {
-    let group = find_group(&app, &name)?;
-    let after = parameters.get("cursor").map(parse_member).transpose()?;
-    let limit = parameters.limit()?;
-    let members = groups::members(&app.store.view(), group.id, after, limit)?;
-    let next = members.last().filter(|_| members.len() == limit).map(|member| member_text(*member));
-    let items = members.iter().map(|member| match member {
-        Member::User(id) => json!({"kind": "user", "id": id}),
-        Member::Group(id) => json!({"kind": "group", "id": id}),
-    });
-    Ok(Json(json!({"items": items.collect::<Vec<_>>(), "next_cursor": next})))
-}
-
-fn member_text(member: Member) -> String {
-    match member {
-        Member::User(id) => format!("user:{id}"),
-        Member::Group(id) => format!("group:{id}"),
-    }
-}
-
-fn parse_member(text: &str) -> Result<Member, Problem> {
-    let member = match text.split_once(':') {
-        Some(("user", id)) => id.parse().ok().map(Member::User),
-        Some(("group", id)) => id.parse().ok().map(Member::Group),
-        _ => None,
-    };
-    member.ok_or_else(|| Problem::field("cursor", "malformed", "must be the next_cursor of an earlier page"))
-}
-
-/// Adds and removes members.
-pub async fn change_members(
-    State(app): State<App>,
-    caller: Caller,
-    Segment(name): Segment<String>,
-    Body(wish): Body<Members>,
-) -> Result<Json<Value>, Problem> {
-    let id = own(&app, &name)?.id;
-    let resolve = |users: &[String], groups: &[String]| -> Result<Vec<Member>, Problem> {
-        let users = users.iter().map(|name| Ok(Member::User(find(&app, name)?.id)));
-        users.chain(groups.iter().map(|name| Ok(Member::Group(find_group(&app, name)?.id)))).collect()
-    };
-    let add = resolve(&wish.add_users, &wish.add_groups)?;
-    let remove = resolve(&wish.remove_users, &wish.remove_groups)?;
-    let author = caller.author();
-    let changed =
-        app.store.write(move |tx: &mut Tx<'_>| groups::change_members(tx, &author, id, &add, &remove)).await?;
-    Ok(Json(json!({"changed": changed})))
 }

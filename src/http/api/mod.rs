@@ -23,6 +23,7 @@ pub mod organizations;
 pub mod passkey;
 pub mod password_link;
 pub mod plans;
+pub mod roles;
 pub mod session;
 pub mod sms;
 pub mod sources;
@@ -95,49 +96,79 @@ fn own() -> Vec<Route> {
 }
 
 fn users() -> Vec<Route> {
-    let holder = Access::Holder;
+    let (holder, within) = (Access::Holder, Access::Within);
     vec![
-        route(Method::GET, "/api/v1/users", holder(P::UsersView), users::list::list),
-        route(Method::POST, "/api/v1/users", holder(P::UsersCreate), users::create::create),
-        route(Method::GET, "/api/v1/users/{user}", holder(P::UsersView), users::show),
-        route(Method::PATCH, "/api/v1/users/{user}", holder(P::UsersUpdate), users::change::change),
+        route(Method::GET, "/api/v1/users", within(P::UsersView), users::list::list),
+        route(Method::POST, "/api/v1/users", within(P::UsersCreate), users::create::create),
+        route(Method::GET, "/api/v1/users/{user}", within(P::UsersView), users::show),
+        route(Method::PATCH, "/api/v1/users/{user}", within(P::UsersUpdate), users::change::change),
         route(Method::DELETE, "/api/v1/users/{user}", holder(P::UsersDelete), users::state::remove),
-        route(Method::POST, "/api/v1/users/{user}/duplicate", holder(P::UsersCreate), users::create::duplicate),
-        route(Method::POST, "/api/v1/users/{user}/disable", holder(P::UsersState), users::state::disable),
-        route(Method::POST, "/api/v1/users/{user}/enable", holder(P::UsersState), users::state::enable),
+        route(Method::POST, "/api/v1/users/{user}/duplicate", within(P::UsersCreate), users::create::duplicate),
+        route(Method::POST, "/api/v1/users/{user}/disable", within(P::UsersState), users::state::disable),
+        route(Method::POST, "/api/v1/users/{user}/enable", within(P::UsersState), users::state::enable),
         route(Method::POST, "/api/v1/users/{user}/restore", holder(P::UsersDelete), users::state::restore),
-        route(Method::POST, "/api/v1/users/{user}/password", holder(P::UsersPassword), users::access::set_password),
-        route(Method::POST, "/api/v1/users/{user}/password-link", holder(P::UsersPassword), users::access::send_link),
-        route(Method::GET, "/api/v1/users/{user}/mfa", holder(P::UsersView), users::access::factors),
-        route(Method::DELETE, "/api/v1/users/{user}/mfa", holder(P::UsersMfa), users::access::reset_factors),
-        route(Method::GET, "/api/v1/users/{user}/devices", holder(P::UsersSessions), users::access::devices),
-        route(Method::DELETE, "/api/v1/users/{user}/devices", holder(P::UsersSessions), users::access::forget_devices),
-        route(Method::POST, "/api/v1/users/{user}/unlock", holder(P::UsersState), users::access::unlock),
-        route(Method::GET, "/api/v1/users/{user}/sessions", holder(P::UsersSessions), users::access::sessions),
-        route(Method::DELETE, "/api/v1/users/{user}/sessions", holder(P::UsersSessions), users::access::end_sessions),
+        route(Method::POST, "/api/v1/users/{user}/password", within(P::UsersPassword), users::access::set_password),
+        route(Method::POST, "/api/v1/users/{user}/password-link", within(P::UsersPassword), users::access::send_link),
+        route(Method::GET, "/api/v1/users/{user}/mfa", within(P::UsersView), users::access::factors),
+        route(Method::DELETE, "/api/v1/users/{user}/mfa", within(P::UsersMfa), users::access::reset_factors),
+        route(Method::GET, "/api/v1/users/{user}/devices", within(P::UsersSessions), users::access::devices),
+        route(Method::DELETE, "/api/v1/users/{user}/devices", within(P::UsersSessions), users::access::forget_devices),
+        route(Method::POST, "/api/v1/users/{user}/unlock", within(P::UsersState), users::access::unlock),
+        route(Method::GET, "/api/v1/users/{user}/sessions", within(P::UsersSessions), users::access::sessions),
+        route(Method::DELETE, "/api/v1/users/{user}/sessions", within(P::UsersSessions), users::access::end_sessions),
         route(
             Method::DELETE,
             "/api/v1/users/{user}/sessions/{session}",
-            holder(P::UsersSessions),
+            within(P::UsersSessions),
             users::access::end_session,
         ),
-        route(Method::GET, "/api/v1/users/{user}/explain", holder(P::UsersView), users::explain::explain),
+        route(Method::GET, "/api/v1/users/{user}/explain", within(P::UsersView), users::explain::explain),
     ]
 }
 
 fn groups() -> Vec<Route> {
-    let holder = Access::Holder;
+    let (holder, within) = (Access::Holder, Access::Within);
     vec![
-        route(Method::GET, "/api/v1/groups", holder(P::GroupsView), groups::list),
-        route(Method::POST, "/api/v1/groups", holder(P::GroupsManage), groups::create),
-        route(Method::GET, "/api/v1/groups/{group}", holder(P::GroupsView), groups::show),
-        route(Method::PATCH, "/api/v1/groups/{group}", holder(P::GroupsManage), groups::change),
-        route(Method::DELETE, "/api/v1/groups/{group}", holder(P::GroupsManage), groups::remove),
-        route(Method::GET, "/api/v1/groups/{group}/members", holder(P::GroupsView), groups::members),
-        route(Method::POST, "/api/v1/groups/{group}/members", holder(P::GroupsManage), groups::change_members),
-        route(Method::GET, "/api/v1/organizations", holder(P::OrganizationsView), organizations::list),
+        route(Method::GET, "/api/v1/groups", within(P::GroupsView), groups::list),
+        route(Method::POST, "/api/v1/groups", within(P::GroupsManage), groups::create),
+        route(Method::GET, "/api/v1/groups/{group}", within(P::GroupsView), groups::show),
+        route(Method::PATCH, "/api/v1/groups/{group}", within(P::GroupsManage), groups::change),
+        route(Method::DELETE, "/api/v1/groups/{group}", within(P::GroupsManage), groups::remove),
+        route(Method::GET, "/api/v1/groups/{group}/members", within(P::GroupsView), groups::members::list),
+        route(Method::POST, "/api/v1/groups/{group}/members", within(P::GroupsManage), groups::members::change),
+        route(Method::GET, "/api/v1/organizations", within(P::OrganizationsView), organizations::list),
         route(Method::POST, "/api/v1/organizations", holder(P::OrganizationsManage), organizations::create),
-        route(Method::GET, "/api/v1/roles", holder(P::RolesView), system::roles),
+        route(Method::GET, "/api/v1/organizations/{organization}", within(P::OrganizationsView), organizations::show),
+        route(
+            Method::PATCH,
+            "/api/v1/organizations/{organization}",
+            holder(P::OrganizationsManage),
+            organizations::change,
+        ),
+        route(
+            Method::DELETE,
+            "/api/v1/organizations/{organization}",
+            holder(P::OrganizationsManage),
+            organizations::remove,
+        ),
+        route(
+            Method::GET,
+            "/api/v1/organizations/{organization}/members",
+            within(P::UsersView),
+            organizations::members::list,
+        ),
+        route(
+            Method::POST,
+            "/api/v1/organizations/{organization}/members",
+            within(P::MembersManage),
+            organizations::members::change,
+        ),
+        route(Method::GET, "/api/v1/permissions", within(P::RolesView), roles::permissions),
+        route(Method::GET, "/api/v1/roles", within(P::RolesView), roles::list),
+        route(Method::POST, "/api/v1/roles", holder(P::RolesManage), roles::create),
+        route(Method::GET, "/api/v1/roles/{role}", within(P::RolesView), roles::show),
+        route(Method::PATCH, "/api/v1/roles/{role}", holder(P::RolesManage), roles::change),
+        route(Method::DELETE, "/api/v1/roles/{role}", holder(P::RolesManage), roles::remove),
     ]
 }
 

@@ -1,22 +1,16 @@
-//! What the daemon is made of: roles, settings, background tasks.
+//! What the daemon is made of: settings, background tasks.
 
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::directory::role;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::Body;
 use crate::http::state::App;
 use crate::store::tx::Reads;
 use crate::store::{StoreError, rotate};
-
-/// The roles.
-pub async fn roles() -> Json<Value> {
-    Json(json!({"items": role::built_in()}))
-}
 
 /// The effective settings, each with where it came from; secrets masked.
 pub async fn settings(State(app): State<App>) -> Json<Value> {

@@ -1,7 +1,5 @@
 //! API tokens: made, listed, revoked. The text of one is shown once.
 
-use std::collections::BTreeSet;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -14,7 +12,7 @@ use crate::base::secret::{TokenKind, hash_token, new_token};
 use crate::base::text;
 use crate::directory::audit::Actor;
 use crate::directory::field::FieldError;
-use crate::directory::permission::Permission;
+use crate::directory::permission::{Permission, Permissions};
 use crate::directory::token::{ApiToken, Grant, Profile};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
@@ -71,7 +69,7 @@ fn view(token: &ApiToken, now: Timestamp) -> Value {
         "id": token.id,
         "name": token.name,
         "prefix": token.prefix,
-        "scopes": scopes,
+        "scopes": scopes.map(|scopes| scopes.names()),
         "source": source,
         "profile": source.map(|_| token.profile.name()),
         "created_at": token.created_at,
@@ -172,13 +170,13 @@ fn grant(app: &App, caller: &Caller, wish: &Wish) -> Result<Grant, Problem> {
 }
 
 /// Parses permissions; nobody grants what they do not hold. `admin` stands for all that the caller holds.
-fn scopes(caller: &Caller, names: &[String]) -> Result<BTreeSet<Permission>, Problem> {
-    let mut scopes = BTreeSet::new();
+fn scopes(caller: &Caller, names: &[String]) -> Result<Permissions, Problem> {
+    let mut scopes = Permissions::default();
     let mut faults = Vec::new();
     for name in names {
         match Permission::by_name(name) {
-            _ if name == "admin" => scopes.extend(&caller.permissions),
-            Some(permission) if caller.permissions.contains(&permission) => {
+            _ if name == "admin" => scopes = scopes.or(caller.authority.everywhere),
+            Some(permission) if caller.authority.everywhere.contains(permission) => {
                 scopes.insert(permission);
             }
             Some(_) => faults.push(FieldError::new("scopes", "not_held", format!("{name} is not yours to give"))),

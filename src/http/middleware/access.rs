@@ -14,8 +14,8 @@ use crate::auth::sessions::seen;
 use crate::base::id::UserId;
 use crate::base::secret::{Secret, TokenKind, hash_token};
 use crate::directory::audit::Actor;
-use crate::directory::permission::Permission;
-use crate::directory::role;
+use crate::directory::authority::Authority;
+use crate::directory::permission::{Permission, Permissions};
 use crate::directory::token::Grant;
 use crate::directory::user::User;
 use crate::http::api::session::cookie;
@@ -35,7 +35,10 @@ pub enum Access {
     Session,
     /// Whoever holds this permission.
     Holder(Permission),
-    /// The same, where an application may also show its token as RFC 6749 §2.3.1 has it: HTTP Basic, with the token's id
+    /// Whoever holds this permission, in the whole directory or inside an organisation. The handler looks how far it
+    /// reaches.
+    Within(Permission),
+    /// The same as the holder, where an application may also show its token as RFC 6749 §2.3.1 has it: HTTP Basic, with the token's id
     /// as the name.
     Client(Permission),
     /// The same, or a user with a session.
@@ -91,7 +94,8 @@ fn check(access: Access, caller: &Caller) -> Result<(), Problem> {
         {
             return caller.must(permission);
         }
-        Access::Holder(_) | Access::Client(_) | Access::SessionOrClient(_) => false,
+        Access::Within(permission) if !caller.is_anonymous() => return caller.must_somewhere(permission),
+        Access::Holder(_) | Access::Within(_) | Access::Client(_) | Access::SessionOrClient(_) => false,
         Access::Scim | Access::ScimDiscovery | Access::ScimMe if caller.scim.is_some() => true,
         Access::ScimMe if caller.session.is_some() => true,
         Access::Scim | Access::ScimDiscovery | Access::ScimMe if !caller.is_anonymous() => {
@@ -125,8 +129,8 @@ fn refuse(access: Access, problem: Problem) -> Response {
 /// Who is calling. A token that opens nothing is as good as none.
 fn identify(app: &App, access: Access, request: &Request, origin: Origin) -> Result<Caller, Problem> {
     if let Some(Peer::Socket { uid }) = request.extensions().get::<Peer>() {
-        let permissions = Permission::ALL.iter().copied().collect();
-        return Ok(Caller { actor: Actor::Socket { uid: *uid }, permissions, ..Caller::anonymous(origin) });
+        let authority = Authority::everywhere(Permissions::all());
+        return Ok(Caller { actor: Actor::Socket { uid: *uid }, authority, ..Caller::anonymous(origin) });
     }
     if access == Access::Visitor {
         return visitor(app, request.headers(), origin);
@@ -141,10 +145,10 @@ fn identify(app: &App, access: Access, request: &Request, origin: Origin) -> Res
     let Some(token) = bearer(request.headers()) else { return Ok(Caller::anonymous(origin)) };
     if let Some(session) = app.auth.session(token)? {
         let user = &session.0;
-        let permissions = role::permissions_of(&app.auth.roles_of(user)?);
+        let authority = app.auth.authority_of(user)?;
         let actor = Actor::User { id: user.id };
         let owner = Some((user.id, user.session_epoch));
-        return Ok(Caller { actor, permissions, owner, session: Some(session), ..Caller::anonymous(origin) });
+        return Ok(Caller { actor, authority, owner, session: Some(session), ..Caller::anonymous(origin) });
     }
     Ok(api_token(app, token, &origin)?.unwrap_or_else(|| Caller::anonymous(origin)))
 }
@@ -211,12 +215,9 @@ fn api_token(app: &App, text: &str, origin: &Origin) -> Result<Option<Caller>, S
             caller.scim = is_on.then(provider);
         }
         Grant::Scopes(scopes) => {
-            caller.permissions = match &owner {
-                Some(owner) => {
-                    let held = role::permissions_of(&app.auth.roles_of(owner)?);
-                    scopes.intersection(&held).copied().collect()
-                }
-                None => scopes.clone(),
+            caller.authority = match &owner {
+                Some(owner) => app.auth.authority_of(owner)?.limited_to(*scopes),
+                None => Authority::everywhere(*scopes),
             };
         }
     }

@@ -11,16 +11,16 @@ use crate::auth::passwords::Prepared;
 use crate::base::id::{ExternalId, SourceId, UserId};
 use crate::base::secret::Secret;
 use crate::directory::audit::{Actor, Author};
+use crate::directory::grant::Grant;
 use crate::directory::plan::Step;
 use crate::directory::policy::Budget;
-use crate::directory::role;
-use crate::directory::user::{DisabledReason, NewUser, State, User};
+use crate::directory::user::{DisabledReason, NewUser, State, User, UserChange};
 use crate::http::state::{App, Inside};
 use crate::scim::patch::Operation;
 use crate::scim::{ScimError, resource};
 use crate::store::tx::{Reads, Tx};
 use crate::store::users::WriteError;
-use crate::store::{StoreError, conflicts, credentials, users};
+use crate::store::{StoreError, conflicts, credentials, grants, users};
 use crate::sync::push;
 
 /// Makes a user; or takes back the tombstone of the one whom the source calls by that external id and has removed
@@ -34,7 +34,7 @@ pub(super) async fn create(app: &App, call: &Call, wish: Wish) -> Result<User, F
     let id = there.as_ref().map_or_else(|| UserId::new(now, app.store.rng()), |user| user.id);
     let draft = new_user(id, &call.source, &wish);
     let (author, lifetime, about) = (call.author.clone(), app.lifetime(), wish.clone());
-    let (source, identity) = (call.source.clone(), refused::identity(&wish));
+    let (source, identity, grants) = (call.source.clone(), refused::identity(&wish), app.auth.grants.clone());
     let person = match there {
         Some(user) => draft.rest.clone().apply(User { source: source.clone(), ..user }),
         None => draft.clone().build(author.actor.clone(), now, lifetime),
@@ -45,12 +45,12 @@ pub(super) async fn create(app: &App, call: &Call, wish: Wish) -> Result<User, F
         let user = match users::get(tx, id)? {
             None => users::create(tx, &author, draft.clone(), lifetime)?,
             Some(removed) if removed.is_removed() => {
-                keeps_administrators(&removed, &change.clone().apply(removed.clone()), password.is_some())?;
+                keeps_administrators(tx, &grants, &removed, change.clone(), password.is_some())?;
                 let user =
                     users::update(tx, &author, id, "user.restored", |user, now| Ok(change.apply(user.restore(now)?)))?;
                 set_active(tx, &author, user, Some(wish.active.unwrap_or(true)), budget)?
             }
-            Some(holder) if may_adopt(&holder, &wish, &adopts) => {
+            Some(holder) if may_adopt(tx, &grants, &holder, &wish, &adopts)? => {
                 let author = author.clone().because("the source may take over users of that one");
                 let user = users::update(tx, &author, id, "user.linked", |user, _| {
                     let source = source.clone();
@@ -75,16 +75,22 @@ fn adoptable(app: &Inside, wish: &Wish, adopts: &[SourceId]) -> Result<Option<Us
     if adopts.is_empty() {
         return Ok(None);
     }
-    let holder = users::by_username(&app.store.view(), wish.username.as_str())?;
-    let Some(holder) = holder.filter(|holder| may_adopt(holder, wish, adopts)) else { return Ok(None) };
-    let is_plain = role::permissions_of(&app.auth.roles_of(&holder)?).is_empty();
-    Ok(is_plain.then_some(holder))
+    let view = app.store.view();
+    let Some(holder) = users::by_username(&view, wish.username.as_str())? else { return Ok(None) };
+    Ok(may_adopt(&view, &app.auth.grants, &holder, wish, adopts)?.then_some(holder))
 }
 
 /// The settings let the source take users of that one over, the username is the same, and they hold no permission.
-fn may_adopt(holder: &User, wish: &Wish, adopts: &[SourceId]) -> bool {
+fn may_adopt(
+    reads: &dyn Reads,
+    grants: &[Grant],
+    holder: &User,
+    wish: &Wish,
+    adopts: &[SourceId],
+) -> Result<bool, StoreError> {
     let is_the_same = holder.username.folded() == wish.username.folded();
-    is_the_same && adopts.contains(&holder.source) && role::permissions_of(&holder.roles).is_empty()
+    let allowed = is_the_same && adopts.contains(&holder.source);
+    Ok(allowed && grants::authority_in(reads, grants, holder)?.is_empty())
 }
 
 fn new_user(id: UserId, source: &SourceId, wish: &Wish) -> NewUser {
@@ -153,13 +159,13 @@ async fn change(
         None => None,
     };
     let (origin, budget) = (call, push_of(app, call).0);
-    let (author, call) = (call.author.clone(), call.clone());
+    let (author, call, grants) = (call.author.clone(), call.clone(), app.auth.grants.clone());
     let write = move |tx: &mut Tx<'_>| {
         let user = call.shelf(tx).user(&id)?;
         expect(call.if_match.as_ref(), user.revision)?;
         let Some(wish) = wish(&user)? else { return Ok(user) };
         let change = wish.change();
-        keeps_administrators(&user, &change.clone().apply(user.clone()), password.is_some())?;
+        keeps_administrators(tx, &grants, &user, change.clone(), password.is_some())?;
         let user = users::update(tx, &author, user.id, "user.changed", |user, _| Ok(change.apply(user)))?;
         let user = set_active(tx, &author, user, wish.active, budget)?;
         if let Some((id, _)) = refused::identity(&wish) {
@@ -173,12 +179,19 @@ async fn change(
 
 /// A source may shut an administrator out, but not come in as one: a user who holds permissions keeps username,
 /// address and password until an administrator changes them.
-fn keeps_administrators(old: &User, new: &User, sets_password: bool) -> Result<(), ScimError> {
+fn keeps_administrators(
+    reads: &dyn Reads,
+    grants: &[Grant],
+    old: &User,
+    change: UserChange,
+    sets_password: bool,
+) -> Result<(), Failure> {
+    let new = change.apply(old.clone());
     let takes_over = old.username != new.username || old.email != new.email || sets_password;
-    if takes_over && !role::permissions_of(&old.roles).is_empty() {
+    if takes_over && !grants::authority_in(reads, grants, old)?.is_empty() {
         let detail =
             "this user holds an administrator's role: username, address and password are changed by an administrator";
-        return Err(ScimError::plain(403, detail));
+        return Err(ScimError::plain(403, detail).into());
     }
     Ok(())
 }

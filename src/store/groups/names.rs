@@ -8,7 +8,7 @@ use crate::directory::group::Group;
 use crate::store::engine::Bytes;
 use crate::store::keys::Space;
 use crate::store::tx::{Reads, Writes};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, organizations};
 
 /// The names of a user's groups, as they were when the groups' stamp was this.
 pub(in crate::store) struct Names {
@@ -21,14 +21,16 @@ pub(in crate::store) fn stamp_key() -> Bytes {
     Space::Meta.key(&[b"groups"])
 }
 
-/// Does a commit touch groups or memberships?
+/// Does a commit touch groups, memberships or names of organisations?
 pub(in crate::store) fn are_in(writes: &Writes) -> bool {
-    let range = Space::Group.key(&[])..Space::GroupByExternalId.key(&[]);
-    writes.range(range).next().is_some()
+    let groups = Space::Group.key(&[])..Space::GroupByExternalId.key(&[]);
+    let organizations = Space::Organization.key(&[])..Space::OrganizationByName.key(&[]);
+    [groups, organizations].into_iter().any(|range| writes.range(range).next().is_some())
 }
 
-/// The names of the groups that a user belongs to; those of a source with the source in front, so that none passes for
-/// a local one, and local ones that look like one of a source too. They are looked up again when any group, or membership, has changed.
+/// The names of the groups that a user belongs to. Those of a source have the source in front, so that none passes for
+/// one of the directory; those of an organisation `organization/` and its name; those of the directory that look like
+/// either, `local`. They are looked up again when any group, membership or organisation has changed.
 ///
 /// # Errors
 /// When the store cannot read.
@@ -36,16 +38,24 @@ pub fn names_of(store: &Store, user: UserId) -> Result<Arc<[String]>, StoreError
     let view = store.view();
     // First: what changes from here on makes the stamp another.
     let stamp = view.get(&stamp_key())?;
-    if let Some(known) = store.group_names.get(user).filter(|known| known.stamp == stamp) {
+    if let Some(known) = store.group_names.get(&user).filter(|known| known.stamp == stamp) {
         return Ok(known.names.clone());
     }
-    let name = |group: Group| match group.source.is_local() {
-        true if group.name.as_str().contains(':') => format!("{}:{}", group.source, group.name),
-        true => group.name.as_str().to_owned(),
-        false => format!("{}:{}", group.source, group.name),
-    };
-    let names = groups_of(&view, user)?.into_iter().map(|(group, _)| name(group)).collect();
+    let names = groups_of(&view, user)?.into_iter().map(|(group, _)| name(&view, &group));
+    let names = names.collect::<Result<_, _>>()?;
     Ok(store.group_names.put(user, Names { stamp, names }).names.clone())
+}
+
+fn name(reads: &dyn Reads, group: &Group) -> Result<String, StoreError> {
+    let (source, name) = (&group.source, group.name.as_str());
+    if let Some(id) = group.organization {
+        let organization = organizations::get(reads, id)?.map_or_else(|| id.to_string(), |one| one.name.to_string());
+        return Ok(format!("organization/{organization}:{name}"));
+    }
+    Ok(match source.is_local() && !name.contains(':') {
+        true => name.to_owned(),
+        false => format!("{source}:{name}"),
+    })
 }
 
 #[cfg(test)]

@@ -1,33 +1,20 @@
 //! Schema 4 to 5: who is quiet is found by source, and passwords by when they were set.
 
-use super::{Chunk, Step, rows};
+use super::{Chunk, Step, index_rows, rows};
 use crate::directory::user::User;
+use crate::store::StoreError;
 use crate::store::credentials::Credential;
 use crate::store::engine::{Bytes, Engine};
-use crate::store::index::Indexed;
 use crate::store::keys::Space;
-use crate::store::{StoreError, codec};
 
 pub(super) const STEPS: &[Step] = &[users, credentials, quiet];
 
 fn users(engine: &dyn Engine, after: Option<&Bytes>) -> Result<Chunk, StoreError> {
-    rows_in::<User>(engine, after, Space::UserBySourceQuiet)
+    index_rows::<User>(engine, after, &[Space::UserBySourceQuiet])
 }
 
 fn credentials(engine: &dyn Engine, after: Option<&Bytes>) -> Result<Chunk, StoreError> {
-    rows_in::<Credential>(engine, after, Space::CredentialByChanged)
-}
-
-/// Writes the rows of a new index of some records.
-fn rows_in<T: Indexed>(engine: &dyn Engine, after: Option<&Bytes>, index: Space) -> Result<Chunk, StoreError> {
-    let (records, after) = rows(engine, T::RECORDS, after)?;
-    let mut chunk = Chunk { writes: Default::default(), after };
-    for (key, bytes) in records {
-        let new = codec::decode::<T>(&bytes)?.rows(&key);
-        let new = new.into_iter().filter(|(key, _)| key.first() == Some(&index.tag()));
-        chunk.writes.extend(new.map(|(key, value)| (key, Some(value))));
-    }
-    Ok(chunk)
+    index_rows::<Credential>(engine, after, &[Space::CredentialByChanged])
 }
 
 /// The index of all sources goes.

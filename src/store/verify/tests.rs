@@ -63,7 +63,7 @@ async fn store() -> (Store, Planted) {
             id: TokenId::new(at, tx.rng()),
             name: "t".to_owned(),
             prefix: "mst_a".to_owned(),
-            grant: Grant::Scopes(BTreeSet::new()),
+            grant: Grant::Scopes(Default::default()),
             profile: Default::default(),
             created_at: at,
             owner: None,

@@ -169,7 +169,7 @@ fn what_cannot_be_given_outright_cannot_be_given_around_a_corner() {
     ]));
     let copy = json!({"username": "eve", "name": "Eve", "email": "eve@example.org"});
     assert_eq!(little.post("/api/v1/users/ada/duplicate", &copy).code(), "forbidden");
-    assert_eq!(little.patch("/api/v1/users/ada", &json!({"mfa": "disabled"})).code(), "forbidden");
+    assert_eq!(little.patch("/api/v1/users/ada", &json!({"mfa": "forced"})).code(), "forbidden");
     assert_eq!(little.post("/api/v1/tokens", &json!({"name": "x", "source": "okta"})).code(), "forbidden");
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::harness::daemon::TestDaemon;
 
 #[test]
-fn groups_nest_and_a_cycle_ends() {
+fn groups_nest_and_none_contains_itself() {
     let daemon = TestDaemon::start("");
     let admin = daemon.admin();
     for name in ["inner", "outer"] {
@@ -15,12 +15,15 @@ fn groups_nest_and_a_cycle_ends() {
     daemon.local_user("ada", "correct horse battery");
     admin.post("/api/v1/groups/inner/members", &json!({"add_users": ["ada"]}));
     admin.post("/api/v1/groups/outer/members", &json!({"add_groups": ["inner"]}));
-    admin.post("/api/v1/groups/inner/members", &json!({"add_groups": ["outer"]}));
+    for (group, member) in [("inner", "outer"), ("inner", "inner")] {
+        let refused = admin.post(&format!("/api/v1/groups/{group}/members"), &json!({"add_groups": [member]}));
+        assert_eq!((refused.status, refused.text("/errors/0/code")), (400, "contains_itself".to_owned()));
+    }
     let groups = admin.get("/api/v1/users/ada").json["groups"].clone();
     let direct =
         |name: &str| groups.as_array().unwrap().iter().find(|group| group["name"] == name).unwrap()["direct"].clone();
     assert_eq!((direct("inner"), direct("outer")), (json!(true), json!(false)));
-    assert_eq!(admin.get("/api/v1/groups/inner/members").json["items"].as_array().unwrap().len(), 2);
+    assert_eq!(admin.get("/api/v1/groups/inner/members").json["items"].as_array().unwrap().len(), 1);
     assert_eq!(admin.delete("/api/v1/groups/inner").status, 204);
     assert_eq!(admin.get("/api/v1/users/ada").json["groups"], json!([]));
 }

@@ -6,9 +6,10 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{find, find_to_change, not_oneself, view};
+use super::{find_account, find_to_change, not_oneself, view};
 use crate::base::id::SessionId;
 use crate::base::secret::Secret;
+use crate::directory::permission::Permission;
 use crate::directory::user::User;
 use crate::http::api::me::factors::factors_view;
 use crate::http::api::session::session_view;
@@ -38,7 +39,7 @@ pub async fn set_password(
     Segment(name): Segment<String>,
     Body(wish): Body<Wish>,
 ) -> Result<StatusCode, Problem> {
-    let user = find_to_change(&app, &caller, &name)?;
+    let user = find_to_change(&app, &caller, &name, Permission::UsersPassword)?;
     not_oneself(&caller, &user)?;
     app.auth.set_password(caller.author(), &user, &wish.password, wish.must_change).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -50,23 +51,31 @@ pub async fn send_link(
     caller: Caller,
     Segment(name): Segment<String>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let user = find_to_change(&app, &caller, &name)?;
+    let user = find_to_change(&app, &caller, &name, Permission::UsersPassword)?;
     not_oneself(&caller, &user)?;
     let link = app.auth.send_link(caller.author(), &user, &app.settings.public_url).await?;
     Ok((StatusCode::CREATED, Json(json!({"password_link": link.expose()}))))
 }
 
 /// The second factors, and what asks for one.
-pub async fn factors(State(app): State<App>, Segment(name): Segment<String>) -> Result<Json<Value>, Problem> {
-    let user = find(&app, &name)?;
+pub async fn factors(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(name): Segment<String>,
+) -> Result<Json<Value>, Problem> {
+    let user = find_account(&app, &caller, &name, Permission::UsersView)?;
     let (_, cause) = app.auth.factor_rule(&user)?;
     let shown = factors_view(&app, &user)?.with("policy", json!(user.mfa)).with("asked_by", cause.describe());
     Ok(Json(Value::Object(shown.0)))
 }
 
 /// The devices that stand in for a user's second factor.
-pub async fn devices(State(app): State<App>, Segment(name): Segment<String>) -> Result<Json<Value>, Problem> {
-    let devices = app.auth.devices_of(&find(&app, &name)?)?;
+pub async fn devices(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(name): Segment<String>,
+) -> Result<Json<Value>, Problem> {
+    let devices = app.auth.devices_of(&find_account(&app, &caller, &name, Permission::UsersSessions)?)?;
     Ok(Json(json!({"items": devices.iter().map(view::device).collect::<Vec<_>>()})))
 }
 
@@ -76,7 +85,7 @@ pub async fn forget_devices(
     caller: Caller,
     Segment(name): Segment<String>,
 ) -> Result<Json<Value>, Problem> {
-    let user = find_to_change(&app, &caller, &name)?;
+    let user = find_to_change(&app, &caller, &name, Permission::UsersSessions)?;
     let forgotten = app.auth.forget_devices(caller.author(), &user, None).await?;
     Ok(Json(json!({"forgotten": forgotten})))
 }
@@ -87,7 +96,7 @@ pub async fn reset_factors(
     caller: Caller,
     Segment(name): Segment<String>,
 ) -> Result<Json<Value>, Problem> {
-    let user = find_to_change(&app, &caller, &name)?;
+    let user = find_to_change(&app, &caller, &name, Permission::UsersMfa)?;
     not_oneself(&caller, &user)?;
     let removed = app.auth.reset_factors(caller.author(), user.id).await?;
     Ok(Json(json!({"removed": removed})))
@@ -99,14 +108,18 @@ pub async fn unlock(
     caller: Caller,
     Segment(name): Segment<String>,
 ) -> Result<StatusCode, Problem> {
-    let user = find_to_change(&app, &caller, &name)?;
+    let user = find_to_change(&app, &caller, &name, Permission::UsersState)?;
     app.auth.unlock(caller.author(), &user).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// The valid sessions of a user.
-pub async fn sessions(State(app): State<App>, Segment(name): Segment<String>) -> Result<Json<Value>, Problem> {
-    let sessions = app.auth.sessions_of(&find(&app, &name)?)?;
+pub async fn sessions(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(name): Segment<String>,
+) -> Result<Json<Value>, Problem> {
+    let sessions = app.auth.sessions_of(&find_account(&app, &caller, &name, Permission::UsersSessions)?)?;
     Ok(Json(json!({"items": sessions.iter().map(session_view).collect::<Vec<_>>()})))
 }
 
@@ -116,7 +129,7 @@ pub async fn end_sessions(
     caller: Caller,
     Segment(name): Segment<String>,
 ) -> Result<StatusCode, Problem> {
-    let user = find_to_change(&app, &caller, &name)?;
+    let user = find_to_change(&app, &caller, &name, Permission::UsersSessions)?;
     app.auth
         .move_account(caller.author(), user.id, None, "sessions.ended", |user, _| Ok(User::end_sessions(user)))
         .await?;
@@ -129,7 +142,7 @@ pub async fn end_session(
     caller: Caller,
     Segment((name, session)): Segment<(String, SessionId)>,
 ) -> Result<StatusCode, Problem> {
-    let user = find_to_change(&app, &caller, &name)?;
+    let user = find_to_change(&app, &caller, &name, Permission::UsersSessions)?;
     if app.auth.end_session(caller.author(), user, session).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {

@@ -6,8 +6,10 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::fields::Fields;
+use super::rights::authorize;
 use super::{answer, find_to_change, not_oneself};
 use crate::directory::field::FieldError;
+use crate::directory::permission::Permission;
 use crate::directory::user::{KeptAttribute, User};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
@@ -22,7 +24,7 @@ pub async fn change(
     IfMatch(revision): IfMatch,
     Body(fields): Body<Fields>,
 ) -> Result<Response, Problem> {
-    let user = find_to_change(&app, &caller, &name)?;
+    let user = find_to_change(&app, &caller, &name, Permission::UsersUpdate)?;
     if user.is_removed() {
         return Err(Problem::new(
             axum::http::StatusCode::CONFLICT,
@@ -31,13 +33,20 @@ pub async fn change(
         ));
     }
     owned(&app, &user, &fields)?;
-    let address = fields.email.is_some() || fields.phone.is_some();
-    if address || fields.roles.is_some() || fields.expires_at.is_some() || fields.mfa.is_some() {
+    if is_not_for_oneself(&fields) {
         not_oneself(&caller, &user)?;
     }
-    let change = fields.parse(&app, &caller)?;
+    let change = fields.read(&app)?;
+    authorize(&app, &caller, Some(&user), &change)?;
     let changed = app.auth.change_account(caller.author(), user.id, revision, change).await?;
     answer(&app, &changed)
+}
+
+/// What is proved by who one is is changed at `/api/v1/me`; what one may do, how long and where, by somebody else.
+fn is_not_for_oneself(fields: &Fields) -> bool {
+    let proved = fields.email.is_some() || fields.phone.is_some() || fields.mfa.is_some();
+    let given = fields.roles.is_some() || fields.organizations.is_some() || fields.managed_by.is_some();
+    proved || given || fields.expires_at.is_some()
 }
 
 /// What the owning source keeps would be overwritten by its next word; a local user keeps an address.

@@ -7,13 +7,13 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::fields::{Fields, authorize};
-use super::{find, view};
+use super::fields::Fields;
+use super::rights::{authorize, own_groups, settle_new};
+use super::{find_to_change, view};
 use crate::auth::accounts::{Account, AccountChange, NewAccount};
 use crate::base::id::{SourceId, UserId};
 use crate::base::secret::Secret;
 use crate::directory::field::FieldError;
-use crate::directory::group::Member;
 use crate::directory::permission::Permission;
 use crate::directory::role;
 use crate::directory::user::{MfaPolicy, NewUser, User, UserChange};
@@ -21,7 +21,6 @@ use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, Segment, etag};
 use crate::http::state::App;
-use crate::store::groups;
 
 /// A user to make. It has a password, or a link for one, or can come in when one is set.
 #[derive(Deserialize)]
@@ -43,10 +42,10 @@ pub struct Wish {
 /// Makes a user.
 pub async fn create(State(app): State<App>, caller: Caller, Body(wish): Body<Wish>) -> Result<Response, Problem> {
     check_source(&app, wish.source.as_deref())?;
-    let way = WayIn::of(&caller, &wish)?;
+    let way = WayIn::of(&wish)?;
     let fields = read_fields(wish.fields)?;
     require(&fields)?;
-    let change = fields.parse(&app, &caller)?;
+    let change = fields.read(&app)?;
     make(&app, caller, change, way).await
 }
 
@@ -57,17 +56,13 @@ pub async fn duplicate(
     Segment(name): Segment<String>,
     Body(wish): Body<Wish>,
 ) -> Result<Response, Problem> {
-    let original = find(&app, &name)?;
-    if !role::may_manage(&caller.permissions, &app.auth.roles_of(&original)?) {
-        return Err(Problem::forbidden("this user holds permissions that you do not: they are not yours to give"));
-    }
-    let way = WayIn::of(&caller, &wish)?;
+    let original = find_to_change(&app, &caller, &name, Permission::UsersCreate)?;
+    let way = WayIn::of(&wish)?;
     let fields = read_fields(wish.fields)?;
     require(&fields)?;
-    let own = fields.parse(&app, &caller)?;
+    let own = fields.read(&app)?;
     let groups = own.groups.or(Some(own_groups(&app, &original)?)).filter(|groups| !groups.is_empty());
     let change = AccountChange { user: copied(&original, own.user, app.store.clock().now()), groups };
-    authorize(&caller, &change)?;
     make(&app, caller, change, way).await
 }
 
@@ -81,6 +76,7 @@ fn copied(original: &User, own: UserChange, now: jiff::Timestamp) -> UserChange 
         // What the plain role, no organisation and no policy of one's own come to is not given: it is the default.
         roles: own.roles.or_else(|| (!is_plain(original)).then(|| original.roles.clone())),
         organizations: own.organizations.or(Some(original.organizations.clone())).filter(|those| !those.is_empty()),
+        managed_by: own.managed_by.or(original.managed_by.map(Some)),
         mfa: own.mfa.or(Some(original.mfa)).filter(|policy| *policy != MfaPolicy::default()),
         must_change_password: own.must_change_password.or(original.must_change_password.then_some(true)),
         ..own
@@ -89,18 +85,6 @@ fn copied(original: &User, own: UserChange, now: jiff::Timestamp) -> UserChange 
 
 fn is_plain(original: &User) -> bool {
     original.roles.iter().all(|held| held.as_str() == role::USER)
-}
-
-/// The original's direct groups, as far as they are musterd's own.
-fn own_groups(app: &App, original: &User) -> Result<Vec<crate::base::id::GroupId>, Problem> {
-    let reads = app.store.view();
-    let mut own = Vec::new();
-    for id in groups::direct_groups(&reads, Member::User(original.id))? {
-        if groups::get(&reads, id)?.is_some_and(|group| group.source.is_local()) {
-            own.push(id);
-        }
-    }
-    Ok(own)
 }
 
 fn read_fields(fields: serde_json::Map<String, serde_json::Value>) -> Result<Fields, Problem> {
@@ -138,8 +122,8 @@ struct WayIn {
 }
 
 impl WayIn {
-    /// One of them at most, from somebody who may give it.
-    fn of(caller: &Caller, wish: &Wish) -> Result<Self, Problem> {
+    /// One of them at most.
+    fn of(wish: &Wish) -> Result<Self, Problem> {
         let Wish { password, password_hash, password_link: link, .. } = wish;
         if password.is_some() && *link {
             return Err(Problem::field(
@@ -151,14 +135,21 @@ impl WayIn {
         if password_hash.is_some() && (password.is_some() || *link) {
             return Err(Problem::field("password_hash", "one_of", "goes without password and without password_link"));
         }
-        if password.is_some() || password_hash.is_some() || *link {
-            caller.must(Permission::UsersPassword)?;
-        }
         Ok(Self { password: password.clone(), password_hash: password_hash.clone(), link: *link })
+    }
+
+    /// Can the user come in by it?
+    fn is_given(&self) -> bool {
+        self.password.is_some() || self.password_hash.is_some() || self.link
     }
 }
 
-async fn make(app: &App, caller: Caller, change: AccountChange, way: WayIn) -> Result<Response, Problem> {
+async fn make(app: &App, caller: Caller, mut change: AccountChange, way: WayIn) -> Result<Response, Problem> {
+    settle_new(&caller, &mut change.user)?;
+    authorize(app, &caller, None, &change)?;
+    if way.is_given() {
+        caller.must_in(Permission::UsersPassword, change.user.managed_by.flatten())?;
+    }
     let AccountChange { user: mut rest, groups } = change;
     let (Some(username), Some(name)) = (rest.username.take(), rest.name.take()) else {
         return Err(Problem::field("username", "missing", "must be given"));

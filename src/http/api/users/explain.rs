@@ -4,14 +4,16 @@ use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
 
-use super::find;
+use super::find_account;
 use crate::auth::factors::recovery;
 use crate::auth::throttle::Key;
 use crate::directory::audit::AuditLine;
 use crate::directory::factor::Method;
+use crate::directory::permission::Permission;
 use crate::directory::policy::FactorRule;
 use crate::directory::user::User;
 use crate::http::api::me::factors::factor_view;
+use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::Segment;
 use crate::http::state::App;
@@ -22,8 +24,12 @@ use crate::store::{audit, credentials};
 const ATTEMPTS: usize = 10;
 
 /// Everything that decides whether a user comes in.
-pub async fn explain(State(app): State<App>, Segment(name): Segment<String>) -> Result<Json<Value>, Problem> {
-    let user = find(&app, &name)?;
+pub async fn explain(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(name): Segment<String>,
+) -> Result<Json<Value>, Problem> {
+    let user = find_account(&app, &caller, &name, Permission::UsersView)?;
     let now = app.store.clock().now();
     let at_source = at_source(&app, &user).await;
     let gates = gates(&app, &user);

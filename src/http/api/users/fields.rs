@@ -8,14 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::auth::accounts::AccountChange;
 use crate::base::id::{GroupId, OrganizationId, RoleId};
 use crate::directory::field::{Description, DisplayName, Email, FieldError, Phone, Username};
-use crate::directory::permission::Permission;
 use crate::directory::role::{self, Scope};
 use crate::directory::user::{KeptAttribute, MfaPolicy, UserChange, double_option};
 use crate::http::api::groups::find_group;
-use crate::http::caller::Caller;
+use crate::http::api::organizations::find_organization;
 use crate::http::error::Problem;
 use crate::http::state::App;
-use crate::store::organizations;
+use crate::store::roles;
 
 /// The fields that can be written; an absent one is left alone, a null one is cleared.
 #[derive(Deserialize, Serialize, Default, Clone)]
@@ -45,6 +44,9 @@ pub struct Fields {
     /// Memberships of organisations.
     #[serde(with = "double_option")]
     pub organizations: Option<Option<Vec<Membership>>>,
+    /// The organisation whose administrators manage the account, by id or name; null: the directory's do.
+    #[serde(with = "double_option")]
+    pub managed_by: Option<Option<String>>,
     /// Direct groups, by id or name.
     #[serde(with = "double_option")]
     pub groups: Option<Option<Vec<String>>>,
@@ -63,7 +65,7 @@ pub struct Fields {
 #[derive(Deserialize, Serialize, Clone)]
 #[serde(deny_unknown_fields)]
 pub struct Membership {
-    /// The organisation.
+    /// The organisation, by id or name.
     pub id: String,
     /// Roles inside; empty stands for the plain one.
     #[serde(default)]
@@ -136,36 +138,52 @@ impl Parser<'_> {
         }
     }
 
-    fn roles(&mut self, field: &'static str, names: &[String], scope: Scope) -> BTreeSet<RoleId> {
-        let mut roles = BTreeSet::new();
+    fn roles(&mut self, field: &'static str, names: &[String], scope: Scope) -> Result<BTreeSet<RoleId>, Problem> {
+        let mut found = BTreeSet::new();
         for name in names {
-            match RoleId::parse(name).ok().filter(|id| role::find(id.as_str(), scope).is_some()) {
-                Some(id) => drop(roles.insert(id)),
+            let known = match RoleId::parse(name) {
+                Ok(id) => roles::find(&self.app.store.view(), &id)?.filter(|role| role.scope == scope),
+                Err(_) => None,
+            };
+            match known {
+                Some(role) => drop(found.insert(role.id)),
                 None => self.fault(field, "unknown_role", format!("{name:?} is no role here")),
             }
         }
-        roles
+        Ok(found)
+    }
+
+    /// The organisation of this id or name.
+    fn organization(&mut self, field: &'static str, name: &str) -> Result<Option<OrganizationId>, Problem> {
+        let known = find_organization(self.app, name)?;
+        if known.is_none() {
+            self.fault(field, "unknown_organization", format!("{name:?} is no organisation"));
+        }
+        Ok(known.map(|known| known.id))
     }
 
     fn organizations(&mut self, wish: Vec<Membership>) -> Result<BTreeMap<OrganizationId, BTreeSet<RoleId>>, Problem> {
         let mut memberships = BTreeMap::new();
         for Membership { id, roles } in wish {
-            let known = match id.parse::<OrganizationId>() {
-                Ok(id) => organizations::get(&self.app.store.view(), id)?,
-                Err(_) => None,
-            };
-            let mut roles = self.roles("organizations", &roles, Scope::Organization);
+            let mut roles = self.roles("organizations", &roles, Scope::Organization)?;
             if roles.is_empty()
                 && let Ok(plain) = RoleId::parse(role::ORGANIZATION_USER)
             {
                 roles.insert(plain);
             }
-            match known {
-                Some(known) => drop(memberships.insert(known.id, roles)),
-                None => self.fault("organizations", "unknown_organization", format!("{id:?} is no organisation")),
+            if let Some(id) = self.organization("organizations", &id)? {
+                memberships.insert(id, roles);
             }
         }
         Ok(memberships)
+    }
+
+    fn home(&mut self, wish: Option<Option<String>>) -> Result<Option<Option<OrganizationId>>, Problem> {
+        match wish {
+            Some(Some(name)) => Ok(self.organization("managed_by", &name)?.map(Some)),
+            Some(None) => Ok(Some(None)),
+            None => Ok(None),
+        }
     }
 
     fn groups(&mut self, names: &[String]) -> Vec<GroupId> {
@@ -184,17 +202,7 @@ impl Parser<'_> {
 }
 
 impl Fields {
-    /// Parses what was written.
-    ///
-    /// # Errors
-    /// 400 with every fault; 403 where the caller may not give what is asked for.
-    pub fn parse(self, app: &App, caller: &Caller) -> Result<AccountChange, Problem> {
-        let change = self.read(app)?;
-        authorize(caller, &change)?;
-        Ok(change)
-    }
-
-    /// Parses what was written, and does not ask who may write it.
+    /// Parses what was written. Who may write it is asked by [`super::rights`].
     ///
     /// # Errors
     /// 400 with every fault.
@@ -208,8 +216,12 @@ impl Fields {
             phone: parser.clearable(self.phone, Phone::parse),
             description: description.and_then(|text| parser.take(Description::parse(&text))),
             expires_at: parser.expiry(self.expires_at),
-            roles: self.roles.map(|names| parser.roles("roles", &names.unwrap_or_default(), Scope::System)),
+            roles: self
+                .roles
+                .map(|names| parser.roles("roles", &names.unwrap_or_default(), Scope::System))
+                .transpose()?,
             organizations: self.organizations.map(|wish| parser.organizations(wish.unwrap_or_default())).transpose()?,
+            managed_by: parser.home(self.managed_by)?,
             kept: self.kept.map(|kept| kept.unwrap_or_default().into_iter().collect()),
             mfa: self.mfa.map(Option::unwrap_or_default),
             must_change_password: self.must_change_password.map(Option::unwrap_or_default),
@@ -221,27 +233,4 @@ impl Fields {
         }
         Ok(AccountChange { user, groups })
     }
-}
-
-/// Refuses a change that gives what the caller may not give.
-///
-/// # Errors
-/// 403 naming what it needs.
-pub fn authorize(caller: &Caller, change: &AccountChange) -> Result<(), Problem> {
-    if let Some(roles) = &change.user.roles {
-        caller.must(Permission::UsersRoles)?;
-        if !role::may_manage(&caller.permissions, roles) {
-            return Err(Problem::forbidden("these roles hold permissions that you do not: they are not yours to give"));
-        }
-    }
-    if change.user.mfa.is_some() {
-        caller.must(Permission::UsersMfa)?;
-    }
-    if change.user.organizations.is_some() {
-        caller.must(Permission::OrganizationsManage)?;
-    }
-    if change.groups.is_some() {
-        caller.must(Permission::GroupsManage)?;
-    }
-    Ok(())
 }

@@ -7,10 +7,11 @@ use axum::extract::State;
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 
-use super::view;
+use super::{sees, view};
 use crate::base::id::UserId;
 use crate::directory::query::{Filter, Literal, Operator};
 use crate::directory::user::User;
+use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::Parameters;
 use crate::http::state::App;
@@ -28,19 +29,21 @@ type Place = (bool, String);
 const DISABLED: &str = "disabled";
 
 /// A page of users; those in tombstones only with `?removed=true`. Read off the runtime's threads: it may scan.
-pub async fn list(State(app): State<App>, parameters: Parameters) -> Result<Json<Value>, Problem> {
-    let read = tokio::task::spawn_blocking(move || read(&app, &parameters));
+pub async fn list(State(app): State<App>, caller: Caller, parameters: Parameters) -> Result<Json<Value>, Problem> {
+    let read = tokio::task::spawn_blocking(move || read(&app, &caller, &parameters));
     read.await.map_err(|_| StoreError::Stopped)?
 }
 
-fn read(app: &App, parameters: &Parameters) -> Result<Json<Value>, Problem> {
+fn read(app: &App, caller: &Caller, parameters: &Parameters) -> Result<Json<Value>, Problem> {
     let limit = parameters.limit()?;
     let filter = parameters.get("filter").map(filter::parse).transpose();
     let filter = filter.map_err(|error| Problem::field("filter", "malformed", &error.detail))?;
     let matcher = filter.as_ref().map(|filter| Matcher::new(filter, &view::FILTERABLE)).transpose();
     let matcher = matcher.map_err(|error| Problem::field("filter", "malformed", &error.detail))?;
     let now = app.store.clock().now();
-    let keep = |user: &User| matcher.as_ref().is_none_or(|matcher| matcher.matches(&view::attributes(user, now)));
+    let fits = |user: &User| matcher.as_ref().is_none_or(|matcher| matcher.matches(&view::attributes(user, now)));
+    // Whom nobody can say about is not shown.
+    let keep = |user: &User| fits(user) && sees(app, caller, user).unwrap_or(false);
     if parameters.get("removed") == Some("true") {
         return removed(app, limit, parameters.get("cursor"), keep);
     }

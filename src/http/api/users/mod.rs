@@ -7,12 +7,12 @@ use axum::response::{IntoResponse, Response};
 
 use super::super::extract::{Segment, etag};
 use crate::base::id::UserId;
-use crate::directory::role;
+use crate::directory::permission::Permission;
 use crate::directory::user::User;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::state::App;
-use crate::store::users;
+use crate::store::{StoreError, grants, users};
 
 pub mod access;
 pub mod change;
@@ -20,6 +20,7 @@ pub mod create;
 pub mod explain;
 pub mod fields;
 pub mod list;
+pub mod rights;
 pub mod state;
 pub mod view;
 
@@ -36,13 +37,51 @@ pub fn find(app: &App, name: &str) -> Result<User, Problem> {
     found.ok_or_else(|| Problem::not_found("user"))
 }
 
+/// The user, if this caller may see them. For anybody else there is none.
+///
+/// # Errors
+/// 404.
+pub fn find_to_see(app: &App, caller: &Caller, name: &str) -> Result<User, Problem> {
+    let user = find(app, name)?;
+    if sees(app, caller, &user)? { Ok(user) } else { Err(Problem::not_found("user")) }
+}
+
+/// May the caller see this user: anywhere, or as a member of an organisation, by hand or by groups?
+///
+/// # Errors
+/// When the store cannot read.
+pub fn sees(app: &App, caller: &Caller, user: &User) -> Result<bool, StoreError> {
+    let reach = caller.authority.reach(Permission::UsersView);
+    if reach.has_any(user.organizations.keys()) {
+        return Ok(true);
+    }
+    let granted = grants::of(&app.store.view(), &app.auth.grants, user)?;
+    Ok(reach.has_any(granted.organizations.keys()))
+}
+
+/// The user, if a permission of this caller reaches the account.
+///
+/// # Errors
+/// 404 for whoever may not see them, else 403.
+pub fn find_account(app: &App, caller: &Caller, name: &str, permission: Permission) -> Result<User, Problem> {
+    let user = find(app, name)?;
+    match () {
+        () if caller.authority.reaches_account(permission, &user) => Ok(user),
+        () if sees(app, caller, &user)? => Err(Problem::forbidden(format!(
+            "the permission {} that you hold does not reach this account: your organisation does not manage it",
+            permission.name()
+        ))),
+        () => Err(Problem::not_found("user")),
+    }
+}
+
 /// The user, for a change by this caller: nobody changes who holds more than they do.
 ///
 /// # Errors
 /// 404, or 403.
-pub fn find_to_change(app: &App, caller: &Caller, name: &str) -> Result<User, Problem> {
-    let user = find(app, name)?;
-    if role::may_manage(&caller.permissions, &app.auth.roles_of(&user)?) {
+pub fn find_to_change(app: &App, caller: &Caller, name: &str, permission: Permission) -> Result<User, Problem> {
+    let user = find_account(app, caller, name, permission)?;
+    if caller.authority.covers(&app.auth.authority_of(&user)?) {
         Ok(user)
     } else {
         Err(Problem::forbidden("this user holds permissions that you do not"))
@@ -76,6 +115,6 @@ pub fn answer(app: &App, user: &User) -> Result<Response, Problem> {
 }
 
 /// One user.
-pub async fn show(State(app): State<App>, Segment(name): Segment<String>) -> Result<Response, Problem> {
-    answer(&app, &find(&app, &name)?)
+pub async fn show(State(app): State<App>, caller: Caller, Segment(name): Segment<String>) -> Result<Response, Problem> {
+    answer(&app, &find_to_see(&app, &caller, &name)?)
 }

@@ -6,6 +6,7 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::{answer, find_to_change, not_oneself};
+use crate::directory::permission::Permission;
 use crate::directory::user::{DisabledReason, User};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
@@ -25,8 +26,8 @@ struct Move {
     author: crate::directory::audit::Author,
 }
 
-fn prepare(app: &App, caller: &Caller, name: &str, why: Why) -> Result<Move, Problem> {
-    let user = find_to_change(app, caller, name)?;
+fn prepare(app: &App, caller: &Caller, name: &str, why: Why, permission: Permission) -> Result<Move, Problem> {
+    let user = find_to_change(app, caller, name, permission)?;
     not_oneself(caller, &user)?;
     let mut author = caller.author();
     if let Some(reason) = why.reason {
@@ -45,7 +46,7 @@ pub async fn disable(
     IfMatch(revision): IfMatch,
     Body(why): Body<Why>,
 ) -> Result<Response, Problem> {
-    let Move { user, author } = prepare(&app, &caller, &name, why)?;
+    let Move { user, author } = prepare(&app, &caller, &name, why, Permission::UsersState)?;
     let by = author.actor.clone();
     let rule = move |user: User, now| user.disable(DisabledReason::Admin, by.clone(), now);
     let moved = app.auth.move_account(author, user.id, revision, "user.disabled", rule).await?;
@@ -60,7 +61,7 @@ pub async fn enable(
     IfMatch(revision): IfMatch,
     Body(why): Body<Why>,
 ) -> Result<Response, Problem> {
-    let Move { user, author } = prepare(&app, &caller, &name, why)?;
+    let Move { user, author } = prepare(&app, &caller, &name, why, Permission::UsersState)?;
     let moved = app.auth.move_account(author, user.id, revision, "user.enabled", User::enable).await?;
     answer(&app, &moved)
 }
@@ -72,7 +73,7 @@ pub async fn remove(
     Segment(name): Segment<String>,
     IfMatch(revision): IfMatch,
 ) -> Result<StatusCode, Problem> {
-    let Move { user, author } = prepare(&app, &caller, &name, Why::default())?;
+    let Move { user, author } = prepare(&app, &caller, &name, Why::default(), Permission::UsersDelete)?;
     let (by, retention) = (author.actor.clone(), app.users.retention);
     let rule = move |user: User, now| Ok(user.remove(by.clone(), now, retention));
     app.auth.move_account(author, user.id, revision, "user.removed", rule).await?;
@@ -86,7 +87,7 @@ pub async fn restore(
     Segment(name): Segment<String>,
     IfMatch(revision): IfMatch,
 ) -> Result<Response, Problem> {
-    let Move { user, author } = prepare(&app, &caller, &name, Why::default())?;
+    let Move { user, author } = prepare(&app, &caller, &name, Why::default(), Permission::UsersDelete)?;
     let moved = app.auth.move_account(author, user.id, revision, "user.restored", User::restore).await?;
     answer(&app, &moved)
 }

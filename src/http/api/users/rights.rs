@@ -1,0 +1,166 @@
+//! Who may give what: of a change, what differs from how it is now must be the caller's to give.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::auth::accounts::AccountChange;
+use crate::base::id::{GroupId, OrganizationId, RoleId};
+use crate::directory::authority::Reach;
+use crate::directory::group::Member;
+use crate::directory::permission::{Permission, Permissions};
+use crate::directory::role::{self, Scope};
+use crate::directory::user::{User, UserChange, with_plain_role};
+use crate::http::caller::Caller;
+use crate::http::error::Problem;
+use crate::http::state::App;
+use crate::store::{StoreError, groups, roles};
+
+/// Refuses a change that gives or takes what the caller may not; `old` is how the user is now, none for a new one.
+///
+/// # Errors
+/// 403 naming what it needs; 400 for a home that the user would not be in.
+pub fn authorize(app: &App, caller: &Caller, old: Option<&User>, change: &AccountChange) -> Result<(), Problem> {
+    let wish = &change.user;
+    let home = old.map_or_else(|| wish.managed_by.flatten(), |old| old.managed_by);
+    let plain = with_plain_role(BTreeSet::new());
+    if let Some(wished) = wish.roles.clone().map(with_plain_role) {
+        system_roles(app, caller, old.map_or(&plain, |old| &old.roles), &wished)?;
+    }
+    if wish.mfa.is_some_and(|mfa| mfa != old.map(|old| old.mfa).unwrap_or_default()) {
+        caller.must_in(Permission::UsersMfa, home)?;
+    }
+    let none = BTreeMap::new();
+    let had = old.map_or(&none, |old| &old.organizations);
+    let has = wish.organizations.as_ref().unwrap_or(had);
+    let touched: BTreeSet<OrganizationId> = had.keys().chain(has.keys()).copied().collect();
+    for id in touched.into_iter().filter(|id| had.get(id) != has.get(id)) {
+        membership(app, caller, id, had.get(&id), has.get(&id))?;
+    }
+    let was_home = old.and_then(|old| old.managed_by);
+    if let Some(home) = wish.managed_by.filter(|home| *home != was_home) {
+        settle(caller, old, home, has.keys())?;
+    }
+    match &change.groups {
+        Some(wished) => in_groups(app, caller, old, wished),
+        None => Ok(()),
+    }
+}
+
+/// System roles that come or go are given by who may, and who holds all that they hold.
+fn system_roles(app: &App, caller: &Caller, had: &BTreeSet<RoleId>, wished: &BTreeSet<RoleId>) -> Result<(), Problem> {
+    let moved: Vec<&RoleId> = had.symmetric_difference(wished).filter(|role| !role::is_plain(role)).collect();
+    if moved.is_empty() {
+        return Ok(());
+    }
+    caller.must(Permission::UsersRoles)?;
+    let held = held_by(app, moved, Scope::System)?;
+    must_hold(held, caller.authority.everywhere)
+}
+
+/// A membership of an organisation that comes, goes or changes its roles.
+///
+/// # Errors
+/// 403 where it is not the caller's to give.
+pub fn membership(
+    app: &App,
+    caller: &Caller,
+    organization: OrganizationId,
+    had: Option<&BTreeSet<RoleId>>,
+    has: Option<&BTreeSet<RoleId>>,
+) -> Result<(), Problem> {
+    if !caller.authority.everywhere.contains(Permission::OrganizationsManage) {
+        caller.must_in(Permission::MembersManage, Some(organization))?;
+    }
+    let roles = had.into_iter().chain(has).flatten();
+    must_hold(held_by(app, roles, Scope::Organization)?, caller.authority.held_in(organization))
+}
+
+fn held_by<'a>(
+    app: &App,
+    roles: impl IntoIterator<Item = &'a RoleId>,
+    scope: Scope,
+) -> Result<Permissions, StoreError> {
+    let mut each = roles.into_iter().map(|role| roles::permissions_now(&app.store, role, scope));
+    each.try_fold(Permissions::default(), |all, one| Ok(all.or(one?)))
+}
+
+fn must_hold(wanted: Permissions, held: Permissions) -> Result<(), Problem> {
+    let lacking = wanted.without(held).names();
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let detail = format!(
+        "these roles hold permissions that you do not, so they are not yours to give or take: {}",
+        lacking.join(", ")
+    );
+    Err(Problem::forbidden(detail))
+}
+
+/// Whom an organisation manages, its administrators can lock out and come in as: only who reaches every account gives
+/// an account away. A new one is at home where it is made.
+fn settle<'a>(
+    caller: &Caller,
+    old: Option<&User>,
+    home: Option<OrganizationId>,
+    mut organizations: impl Iterator<Item = &'a OrganizationId>,
+) -> Result<(), Problem> {
+    match (old, home) {
+        (None, home) => caller.must_in(Permission::UsersCreate, home)?,
+        (Some(_), _) => caller.must(Permission::UsersUpdate)?,
+    }
+    if home.is_some_and(|home| !organizations.any(|one| *one == home)) {
+        let text = "must be one of the user's organizations";
+        return Err(Problem::field("managed_by", "not_a_member", text));
+    }
+    Ok(())
+}
+
+/// Whoever makes users inside an organisation only makes them for it: there they are members, and at home.
+///
+/// # Errors
+/// 403 for another organisation; 400 where it does not say which of several.
+pub fn settle_new(caller: &Caller, wish: &mut UserChange) -> Result<(), Problem> {
+    let Reach::Organizations(reached) = caller.authority.reach(Permission::UsersCreate) else { return Ok(()) };
+    let home = match (wish.managed_by.flatten(), reached.first()) {
+        (Some(home), _) => home,
+        (None, Some(only)) if reached.len() == 1 => *only,
+        _ => {
+            return Err(Problem::field(
+                "managed_by",
+                "missing",
+                "must name the organisation that the user is made for",
+            ));
+        }
+    };
+    caller.must_in(Permission::UsersCreate, Some(home))?;
+    wish.managed_by = Some(Some(home));
+    let plain = RoleId::parse(role::ORGANIZATION_USER).ok();
+    wish.organizations.get_or_insert_default().entry(home).or_insert_with(|| plain.into_iter().collect());
+    Ok(())
+}
+
+/// Groups that are joined or left are the caller's to manage, each where it is.
+fn in_groups(app: &App, caller: &Caller, old: Option<&User>, wished: &[GroupId]) -> Result<(), Problem> {
+    let view = app.store.view();
+    let had = old.map_or(Ok(Vec::new()), |old| own_groups(app, old))?;
+    let joined = wished.iter().filter(|group| !had.contains(group));
+    for id in had.iter().filter(|group| !wished.contains(group)).chain(joined) {
+        let organization = groups::get(&view, *id)?.and_then(|group| group.organization);
+        caller.must_in(Permission::GroupsManage, organization)?;
+    }
+    Ok(())
+}
+
+/// A user's direct groups, as far as they are musterd's own.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn own_groups(app: &App, user: &User) -> Result<Vec<GroupId>, StoreError> {
+    let view = app.store.view();
+    let mut own = Vec::new();
+    for id in groups::direct_groups(&view, Member::User(user.id))? {
+        if groups::get(&view, id)?.is_some_and(|group| group.source.is_local()) {
+            own.push(id);
+        }
+    }
+    Ok(own)
+}
