@@ -3,6 +3,10 @@
 mod access;
 mod audit;
 mod bad_input;
+mod escalation;
 mod groups;
+mod matrix;
+mod organizations;
+mod roles;
 mod tokens;
 mod users;

@@ -1,0 +1,227 @@
+//! Organisations: administered from inside, by people who see and reach nothing else.
+
+use serde_json::{Value, json};
+
+use crate::harness::daemon::{Caller, TestDaemon};
+
+const PASSWORD: &str = "correct horse battery";
+
+/// A directory with two organisations, each with an administrator and a member of its own.
+fn world() -> (TestDaemon, String, String) {
+    let daemon = TestDaemon::start("");
+    let admin = daemon.admin();
+    let make = |name: &str| admin.post("/api/v1/organizations", &json!({"name": name})).text("/id");
+    let (acme, other) = (make("Acme"), make("Other"));
+    for (name, organization, role) in [
+        ("boss", &acme, "organization-admin"),
+        ("mel", &acme, "organization-user"),
+        ("rival", &other, "organization-admin"),
+        ("kim", &other, "organization-user"),
+    ] {
+        daemon.local_user(name, PASSWORD);
+        let place = json!({"organizations": [{"id": organization, "roles": [role]}], "managed_by": organization});
+        let changed = admin.patch(&format!("/api/v1/users/{name}"), &place);
+        assert_eq!(changed.status, 200, "{changed:?}");
+    }
+    (daemon, acme, other)
+}
+
+fn session(daemon: &TestDaemon, name: &str) -> Caller {
+    daemon.with_token(&daemon.session(name, PASSWORD))
+}
+
+fn names(answer: &Value, member: &str) -> Vec<String> {
+    let items = answer["items"].as_array().unwrap_or_else(|| panic!("{answer}"));
+    let mut names: Vec<_> = items.iter().map(|item| item[member].as_str().unwrap().to_owned()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn an_organisation_admin_sees_its_members_groups_and_roles_and_nothing_else() {
+    let (daemon, acme, other) = world();
+    let admin = daemon.admin();
+    admin.post("/api/v1/groups", &json!({"name": "global"}));
+    admin.post("/api/v1/groups", &json!({"name": "theirs", "organization": other}));
+    assert_eq!(admin.post("/api/v1/groups", &json!({"name": "ours", "organization": "acme"})).status, 201);
+    let boss = session(&daemon, "boss");
+    assert_eq!(names(&boss.get("/api/v1/users").json, "username"), ["boss", "mel"]);
+    assert_eq!(names(&boss.get("/api/v1/users?filter=username+eq+%22kim%22").json, "username"), [""; 0]);
+    assert_eq!(names(&boss.get("/api/v1/organizations").json, "name"), ["Acme"]);
+    assert_eq!(names(&boss.get("/api/v1/groups").json, "name"), ["ours"]);
+    assert_eq!(names(&boss.get(&format!("/api/v1/organizations/{acme}/members")).json, "username"), ["boss", "mel"]);
+    for path in [
+        "/api/v1/users/kim".to_owned(),
+        "/api/v1/users/kim/mfa".to_owned(),
+        "/api/v1/users/admin".to_owned(),
+        format!("/api/v1/organizations/{other}"),
+        format!("/api/v1/organizations/{other}/members"),
+        "/api/v1/groups/global".to_owned(),
+        format!("/api/v1/groups?organization={other}"),
+        "/api/v1/roles/system-auditor".to_owned(),
+    ] {
+        assert_eq!(boss.get(&path).status, 404, "{path}");
+    }
+    let roles = names(&boss.get("/api/v1/roles").json, "id");
+    assert_eq!(roles, ["organization-admin", "organization-auditor", "organization-user"]);
+    for path in ["/api/v1/audit", "/api/v1/tokens", "/api/v1/sources", "/api/v1/settings", "/api/v1/backup"] {
+        assert_eq!(boss.get(path).status, 403, "{path}");
+    }
+}
+
+#[test]
+fn an_organisation_admin_manages_its_accounts_and_makes_new_ones_for_it_alone() {
+    let (daemon, acme, other) = world();
+    let boss = session(&daemon, "boss");
+    let new = json!({
+        "username": "new", "name": "New", "email": "new@example.org", "password": PASSWORD, "must_change_password": false,
+    });
+    let made = boss.post("/api/v1/users", &new);
+    assert_eq!((made.status, &made.json["managed_by"]), (201, &json!(acme)), "{made:?}");
+    assert_eq!(made.json["organizations"], json!([{"id": acme, "roles": ["organization-user"]}]));
+    assert_eq!(boss.patch("/api/v1/users/mel", &json!({"name": "Mel B"})).status, 200);
+    assert_eq!(boss.post("/api/v1/users/mel/disable", &json!({})).status, 200);
+    assert_eq!(boss.post("/api/v1/users/mel/enable", &json!({})).status, 200);
+    let password = json!({"password": "another long password", "must_change": false});
+    assert_eq!(boss.post("/api/v1/users/mel/password", &password).status, 204);
+    // Not for another one, not with roles of the directory, not beyond the accounts that are at home here.
+    let refused = |wish: Value| {
+        let mut body = json!({"username": "x", "name": "X", "email": "x@example.org"});
+        body.as_object_mut().unwrap().extend(wish.as_object().unwrap().clone());
+        boss.post("/api/v1/users", &body).status
+    };
+    assert_eq!(refused(json!({"managed_by": other})), 403);
+    assert_eq!(refused(json!({"organizations": [{"id": other}]})), 403);
+    assert_eq!(refused(json!({"roles": ["system-auditor"]})), 403);
+    for (call, path) in [("DELETE", "/api/v1/users/mel"), ("POST", "/api/v1/users/mel/restore")] {
+        assert_eq!(boss.call(call, path, Some("{}".to_owned()), &[]).status, 403, "{path}: never deletes");
+    }
+    assert_eq!(boss.patch("/api/v1/users/mel", &json!({"roles": ["system-admin"]})).status, 403);
+    assert_eq!(boss.patch("/api/v1/users/mel", &json!({"managed_by": null})).status, 403);
+    assert_eq!(boss.patch("/api/v1/users/kim", &json!({"name": "Mine"})).status, 404);
+    assert_eq!(boss.patch("/api/v1/users/boss", &json!({"organizations": []})).status, 403, "not oneself");
+}
+
+#[test]
+fn who_is_invited_is_a_guest_whose_account_stays_out_of_reach() {
+    let (daemon, acme, _) = world();
+    let boss = session(&daemon, "boss");
+    daemon.local_user("ada", PASSWORD);
+    let members = format!("/api/v1/organizations/{acme}/members");
+    let invite = boss.post(&members, &json!({"add": [{"user": "ADA@example.org"}, {"user": "kim"}]}));
+    assert_eq!(invite.status, 200, "{invite:?}");
+    assert_eq!(names(&invite.json, "outcome"), ["added", "added"]);
+    assert_eq!(names(&boss.get("/api/v1/users").json, "username"), ["ada", "boss", "kim", "mel"]);
+    let password = json!({"password": "another long password"});
+    assert_eq!(boss.post("/api/v1/users/ada/password", &password).status, 403);
+    assert_eq!(boss.post("/api/v1/users/ada/password-link", &json!({})).status, 403);
+    assert_eq!(boss.patch("/api/v1/users/ada", &json!({"email": "evil@example.org"})).status, 403);
+    assert_eq!(boss.delete("/api/v1/users/ada/mfa").status, 403);
+    assert_eq!(boss.post("/api/v1/users/ada/disable", &json!({})).status, 403);
+    assert_eq!(boss.get("/api/v1/users/ada/sessions").status, 403);
+    let again = boss.post(&members, &json!({"add": [{"user": "ada"}], "remove": ["kim"]}));
+    let outcomes = json!({"ada": "unchanged", "kim": "removed"});
+    for item in again.json["items"].as_array().unwrap() {
+        assert_eq!(item["outcome"], outcomes[item["username"].as_str().unwrap()]);
+    }
+    assert_eq!(boss.get("/api/v1/users/kim").status, 404, "taken out, and not deleted");
+    assert_eq!(daemon.admin().get("/api/v1/users/kim").json["state"], "active");
+}
+
+#[test]
+fn a_membership_gives_no_more_than_its_giver_holds_and_a_bad_line_changes_nothing() {
+    let (daemon, acme, other) = world();
+    let admin = daemon.admin();
+    let inviter = json!({"name": "Inviter", "scope": "organization", "permissions": [
+        "organizations.members", "organizations.view", "users.view",
+    ]});
+    assert_eq!(admin.post("/api/v1/roles", &inviter).status, 201);
+    daemon.local_user("ivy", PASSWORD);
+    let members = format!("/api/v1/organizations/{acme}/members");
+    assert_eq!(admin.post(&members, &json!({"add": [{"user": "ivy", "roles": ["inviter"]}]})).status, 200);
+    let ivy = session(&daemon, "ivy");
+    daemon.local_user("ada", PASSWORD);
+    let add = |user: &str, role: &str| ivy.post(&members, &json!({"add": [{"user": user, "roles": [role]}]})).status;
+    assert_eq!(add("ada", "organization-admin"), 403, "holds more than an inviter");
+    assert_eq!(add("ada", "inviter"), 200);
+    assert_eq!(add("boss", "organization-user"), 403, "takes what she does not hold");
+    assert_eq!(add("ivy", "organization-admin"), 403, "oneself");
+    assert_eq!(ivy.post(&members, &json!({"remove": ["boss"]})).status, 403);
+    assert_eq!(ivy.post(&format!("/api/v1/organizations/{other}/members"), &json!({"remove": ["kim"]})).status, 404);
+    let bad = json!({"add": [
+        {"user": "kim"}, {"user": "nobody"}, {"user": "mel", "roles": ["system-admin"]}, {"user": "kim"},
+    ]});
+    let refused = admin.post(&members, &bad);
+    let codes = refused.json["errors"].as_array().unwrap().iter().map(|error| error["code"].as_str().unwrap());
+    assert_eq!(codes.collect::<Vec<_>>(), ["unknown_user", "unknown_role", "twice"]);
+    assert_eq!(names(&admin.get(&members).json, "username"), ["ada", "boss", "ivy", "mel"]);
+}
+
+#[test]
+fn a_group_of_an_organisation_has_its_members_alone_and_who_leaves_leaves_it() {
+    let (daemon, acme, other) = world();
+    let (admin, boss) = (daemon.admin(), session(&daemon, "boss"));
+    let made = boss.post("/api/v1/groups", &json!({"name": "devs", "organization": acme}));
+    assert_eq!(made.status, 201, "{made:?}");
+    let path = format!("/api/v1/groups/{}", made.text("/id"));
+    assert_eq!(boss.post("/api/v1/groups", &json!({"name": "devs"})).status, 403, "none of the directory");
+    assert_eq!(admin.post("/api/v1/groups", &json!({"name": "devs", "organization": other})).status, 201);
+    assert_eq!(admin.post("/api/v1/groups", &json!({"name": "DEVS", "organization": acme})).code(), "name_taken");
+    let members = format!("{path}/members");
+    assert_eq!(boss.post(&members, &json!({"add_users": ["mel"]})).json["changed"], 1);
+    assert_eq!(admin.post(&members, &json!({"add_users": ["kim"]})).text("/errors/0/code"), "not_a_member");
+    assert_eq!(boss.post(&members, &json!({"add_users": ["kim"]})).text("/errors/0/code"), "unknown_user");
+    let session = daemon.session("mel", PASSWORD);
+    let application = daemon.with_token(&daemon.token(&["--scope", "login.introspect"]));
+    let told = |name: &str| {
+        let body = format!("token={session}");
+        let form = [("content-type", "application/x-www-form-urlencoded")];
+        let answer = application.call("POST", "/api/v1/introspect", Some(body), &form);
+        answer.json["groups"].as_array().unwrap().contains(&json!(name))
+    };
+    assert!(told("organization/Acme:devs"), "never as one of the directory's");
+    admin.patch(&format!("/api/v1/organizations/{acme}"), &json!({"name": "Acme Ltd"}));
+    assert!(told("organization/Acme Ltd:devs"));
+    admin.post(&format!("/api/v1/organizations/{acme}/members"), &json!({"remove": ["mel"]}));
+    assert_eq!(admin.get(&members).json["items"], json!([]));
+    assert_eq!(admin.get("/api/v1/users/mel").json["managed_by"], Value::Null, "at home nowhere");
+}
+
+#[test]
+fn an_organisation_is_renamed_and_removed_only_when_it_is_empty() {
+    let (daemon, acme, _) = world();
+    let admin = daemon.admin();
+    let path = format!("/api/v1/organizations/{acme}");
+    let shown = admin.get(&path);
+    assert_eq!(admin.get("/api/v1/organizations/ACME").json, shown.json, "by its name too");
+    let stale = admin.call("PATCH", &path, Some(json!({"name": "A"}).to_string()), &[("if-match", "W/\"99\"")]);
+    assert_eq!(stale.code(), "stale");
+    assert_eq!(admin.patch(&path, &json!({"name": "other"})).code(), "name_taken");
+    assert_eq!(session(&daemon, "boss").patch(&path, &json!({"name": "Mine"})).status, 403);
+    assert_eq!(admin.delete(&path).code(), "in_use");
+    admin.post(&format!("{path}/members"), &json!({"remove": ["boss", "mel"]}));
+    let group = admin.post("/api/v1/groups", &json!({"name": "left", "organization": acme})).text("/id");
+    assert_eq!(admin.delete(&path).code(), "in_use");
+    assert_eq!(admin.delete(&format!("/api/v1/groups/{group}")).status, 204);
+    assert_eq!(admin.delete(&path).status, 204);
+    assert_eq!(admin.get(&path).status, 404);
+    let actions: Vec<String> = names(&admin.get("/api/v1/audit?limit=6").json, "action");
+    assert!(actions.contains(&"organization.removed".to_owned()), "{actions:?}");
+}
+
+#[test]
+fn organisations_come_in_pages() {
+    let daemon = TestDaemon::start("");
+    let admin = daemon.admin();
+    for n in 0..7 {
+        admin.post("/api/v1/organizations", &json!({"name": format!("Org {n}")}));
+    }
+    let (mut found, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = admin.get(&format!("/api/v1/organizations?limit=3{cursor}")).json;
+        found.extend(names(&page, "name"));
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={}", next.replace(' ', "%20"));
+    }
+    assert_eq!(found, (0..7).map(|n| format!("Org {n}")).collect::<Vec<_>>());
+}
