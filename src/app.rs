@@ -43,7 +43,7 @@ use crate::notify::webhooks::Webhook;
 use crate::sources::ldap::LdapSource;
 use crate::sources::scim_pull::ScimSource;
 use crate::sources::{PulledUser, Source};
-use crate::store::{Store, StoreError, rotate};
+use crate::store::{Store, StoreError, rotate, ways_in};
 use crate::sync::decide;
 use crate::sync::pass::Pass;
 use crate::sync::rules::Rules;
@@ -98,6 +98,8 @@ impl Daemon {
         let users = lifecycle.users.clone();
         let seen = SeenCertificates::default();
         let built = build_sources(&store, &sources, &users, &seen)?;
+        let ways_in = built.iter().filter(|source| source.login).map(|source| source.id.clone());
+        ways_in::note(&store, ways_in.collect()).await.map_err(|error| error.to_string())?;
         let newcomers = Arc::new(Takers(built.iter().filter_map(|source| source.pulled.clone()).collect()));
         let always_asked = sources.iter().filter(|source| source.mfa).map(|source| source.id.clone());
         auth.mfa.rules.sources = always_asked.collect();

@@ -59,6 +59,7 @@ pub mod upkeep;
 pub mod users;
 pub mod verifiers;
 pub mod verify;
+pub mod ways_in;
 pub mod webhooks;
 mod writer;
 

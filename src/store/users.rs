@@ -15,7 +15,7 @@ use crate::store::audit::{self, Entry};
 use crate::store::engine::{KeyRange, Order, Row};
 use crate::store::keys::{self, END, Space};
 use crate::store::tx::{Reads, Tx, get_record, get_records};
-use crate::store::{StoreError, groups, index};
+use crate::store::{StoreError, groups, index, ways_in};
 
 mod due;
 mod lookup;
@@ -189,7 +189,10 @@ pub fn holders(reads: &dyn Reads, role: &str, limit: usize) -> Result<Vec<UserId
 pub fn other_administrator(reads: &dyn Reads, but: UserId, now: Timestamp, for_good: bool) -> Result<bool, StoreError> {
     for id in holders(reads, role::SYSTEM_ADMIN, usize::MAX)? {
         let other = if id == but { None } else { get(reads, id)? };
-        if other.is_some_and(|other| other.is_valid(now) && !(for_good && other.expires_at.is_some())) {
+        let other = other.filter(|other| other.is_valid(now) && !(for_good && other.expires_at.is_some()));
+        if let Some(other) = other
+            && ways_in::lets_in(reads, &other.source)?
+        {
             return Ok(true);
         }
     }
@@ -283,11 +286,15 @@ pub fn update(
 
 /// Promise 12: there is always an administrator who may come in, and one whom no expiry takes away.
 fn keep_the_last_way_in(tx: &Tx<'_>, old: &User, new: &User, now: Timestamp) -> Result<(), WriteError> {
+    if !old.is_system_admin() || !ways_in::lets_in(tx, &old.source)? {
+        return Ok(());
+    }
+    let still_let_in = ways_in::lets_in(tx, &new.source)?;
     let may_come_in = |user: &User| user.is_system_admin() && user.is_valid(now);
     let stays_in = |user: &User| may_come_in(user) && user.expires_at.is_none();
-    let alone = if stays_in(old) && !stays_in(new) {
+    let alone = if stays_in(old) && !(stays_in(new) && still_let_in) {
         !other_administrator(tx, old.id, now, true)?
-    } else if may_come_in(old) && !may_come_in(new) {
+    } else if may_come_in(old) && !(may_come_in(new) && still_let_in) {
         !other_administrator(tx, old.id, now, false)?
     } else {
         false

@@ -135,6 +135,29 @@ async fn the_last_active_administrator_stays_whatever_the_rule() {
 }
 
 #[tokio::test]
+async fn an_administrator_whose_source_lets_nobody_in_is_no_way_in() {
+    let store = store();
+    let (ada, bob) = (made(&store, "ada", "ada@example.org").await, made(&store, "bob", "bob@example.org").await);
+    let (ada, bob) = (ada.unwrap(), bob.unwrap());
+    let corp = SourceId::parse("corp").unwrap();
+    for (id, source) in [(ada.id, SourceId::local()), (bob.id, corp.clone())] {
+        let rule = move |user, _| Ok(admin().apply(User { source: source.clone(), ..user }));
+        changed(&store, id, rule).await.unwrap();
+    }
+    let disable = |user: User, now| user.disable(DisabledReason::Admin, Actor::Anonymous, now);
+    crate::store::ways_in::note(&store, [SourceId::local()].into()).await.unwrap();
+    let last = Err(WriteError::Rule(RuleError::LastAdministrator));
+    assert_eq!(changed(&store, ada.id, disable).await, last);
+    let given_away = move |user: User, _| Ok(User { source: corp.clone(), ..user });
+    assert_eq!(changed(&store, ada.id, given_away).await, last);
+    assert!(changed(&store, bob.id, disable).await.is_ok());
+    let enable = |user: User, now| user.enable(now);
+    changed(&store, bob.id, enable).await.unwrap();
+    crate::store::ways_in::note(&store, [SourceId::local(), SourceId::parse("corp").unwrap()].into()).await.unwrap();
+    assert!(changed(&store, ada.id, disable).await.is_ok());
+}
+
+#[tokio::test]
 async fn the_due_are_found_by_their_time_alone() {
     let store = store();
     let now = store.clock().now();
