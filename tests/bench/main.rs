@@ -1,6 +1,6 @@
 //! The figures, each a ratio with both sides measured in one run: `cargo bench`, or `cargo bench -- NAME`.
 //!
-//! Figures: `logins`, `forgotten`, `mails`, `sessions`, `scim`, `ldap`, `store`, `sweep`. They need `slapd` (see `tests/run`) and
+//! Figures: `logins`, `forgotten`, `mails`, `sessions`, `scim`, `ldap`, `store`, `rights`, `sweep`. They need `slapd` (see `tests/run`) and
 //! print a table; they are not tests. A number is of how many users the last four are taken, 100,000 where none is given:
 //! `cargo bench -- store 1000000`.
 
@@ -31,6 +31,7 @@ mod harness {
 mod ldap;
 mod logins;
 mod mails;
+mod rights;
 mod scim;
 mod sessions;
 mod store;
@@ -75,6 +76,9 @@ fn main() {
     }
     if is_wanted("store") {
         figures.extend(store::figures(users));
+    }
+    if is_wanted("rights") {
+        figures.extend(rights::figures());
     }
     if is_wanted("sweep") {
         figures.extend(sweep::figures(users));
