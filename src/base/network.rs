@@ -4,10 +4,12 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use serde::{Deserialize, Serialize};
 
-/// A network, or one address.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// A network, or one address. It is stored and shown as it is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Network(IpNet);
 
 impl Network {
@@ -15,6 +17,35 @@ impl Network {
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address.to_canonical())
+    }
+
+    /// Does all of the other one lie in it?
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        self.0.contains(&other.0)
+    }
+
+    /// The network that an address is taken to belong to: its /24 in IPv4, its /64 in IPv6.
+    #[must_use]
+    pub fn around(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V4(address) => Ipv4Net::new(address, 24).map_or(address.into(), |net| net.trunc()).into(),
+            IpAddr::V6(address) => Ipv6Net::new(address, 64).map_or(address.into(), |net| net.trunc()).into(),
+        })
+    }
+}
+
+impl From<Network> for String {
+    fn from(network: Network) -> Self {
+        network.to_string()
+    }
+}
+
+impl TryFrom<String> for Network {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
     }
 }
 
@@ -62,5 +93,18 @@ mod tests {
         for text in ["", "x", "10.0.0.0/33", "10.0.0.1/8", "10.0.0.0/", "fe80::1%eth0"] {
             assert!(text.parse::<Network>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_network_covers_its_parts_and_an_address_has_one_around_it() {
+        let network = |text: &str| text.parse::<Network>().unwrap();
+        assert!(network("10.0.0.0/8").covers(&network("10.1.0.0/16")));
+        assert!(network("10.0.0.0/8").covers(&network("10.0.0.0/8")));
+        assert!(!network("10.1.0.0/16").covers(&network("10.0.0.0/8")));
+        assert!(!network("10.0.0.0/8").covers(&network("::1")));
+        let around = |text: &str| Network::around(text.parse().unwrap()).to_string();
+        assert_eq!(around("192.0.2.7"), "192.0.2.0/24");
+        assert_eq!(around("::ffff:192.0.2.7"), "192.0.2.0/24");
+        assert_eq!(around("2001:db8::1:2:3:4"), "2001:db8::/64");
     }
 }
