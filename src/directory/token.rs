@@ -1,10 +1,19 @@
 //! API tokens: what applications, administrators' programs and SCIM clients carry.
 
-use jiff::Timestamp;
+use std::net::IpAddr;
+
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::base::id::{SourceId, TokenId, UserId};
-use crate::directory::permission::Permissions;
+use crate::base::network::Network;
+use crate::base::secret::TokenHash;
+use crate::directory::permission::{Permission, Permissions};
+
+/// Refusals of other networks that a token remembers; as long as all are of this hour, no further one is told.
+const REFUSALS: usize = 8;
+/// A network is told of once in this time.
+const REFUSAL_AGAIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// What a token opens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,6 +23,46 @@ pub enum Grant {
     Scim(SourceId),
     /// The API, with these permissions.
     Scopes(Permissions),
+}
+
+/// What a token is for, as its grant tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// An application that logs users in, or asks whether they are.
+    Application,
+    /// A program that administers, watches or reads.
+    Administration,
+    /// The identity provider of a source.
+    Scim,
+}
+
+impl Kind {
+    /// Every kind with its name.
+    pub const ALL: [(&'static str, Self); 3] =
+        [("application", Self::Application), ("administration", Self::Administration), ("scim", Self::Scim)];
+}
+
+impl Grant {
+    /// What a token with it is for.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        let logins = [Permission::LoginAuthenticate, Permission::LoginIntrospect].into_iter().collect();
+        match self {
+            Self::Scim(_) => Kind::Scim,
+            Self::Scopes(scopes) if scopes.is_subset(logins) => Kind::Application,
+            Self::Scopes(_) => Kind::Administration,
+        }
+    }
+
+    /// The names of its permissions, where it has such.
+    #[must_use]
+    pub fn scope_names(&self) -> Option<Vec<&'static str>> {
+        match self {
+            Self::Scim(_) => None,
+            Self::Scopes(scopes) => Some(scopes.names()),
+        }
+    }
 }
 
 /// How a client of the SCIM endpoint speaks, and what it wants to hear.
@@ -67,6 +116,38 @@ impl Profile {
     }
 }
 
+/// The text that a token had before its last rotation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Previous {
+    /// Its hash.
+    pub hash: TokenHash,
+    /// Its first characters.
+    pub prefix: String,
+    /// It opens nothing from then on.
+    pub until: Timestamp,
+    /// When it was last used after the rotation (kept to the hour).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// A use from a network that the token is not for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Where from.
+    pub network: Network,
+    /// When it was told last.
+    pub at: Timestamp,
+}
+
+/// Which of its two texts was shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Text {
+    /// The one that it has.
+    Current,
+    /// The one from before the last rotation.
+    Previous,
+}
+
 /// An API token without its secret. Kept under the hash of its text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ApiToken {
@@ -95,12 +176,171 @@ pub struct ApiToken {
     /// When it was last used (kept to the hour).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used_at: Option<Timestamp>,
+    /// The token that made it: it ends with that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_by: Option<TokenId>,
+    /// Where it may be used from; empty: from everywhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<Network>,
+    /// How often it was changed by somebody.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub revision: u64,
+    /// When it last got a new text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotated_at: Option<Timestamp>,
+    /// The text before that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Previous>,
+    /// Where else it was used from of late.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<Refusal>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl ApiToken {
+    /// A token that was made now, without anything that it may go without.
+    #[must_use]
+    pub fn new(id: TokenId, name: String, prefix: String, grant: Grant, now: Timestamp) -> Self {
+        Self {
+            id,
+            name,
+            prefix,
+            grant,
+            profile: Profile::Default,
+            created_at: now,
+            owner: None,
+            owner_epoch: 0,
+            expires_at: None,
+            last_used_at: None,
+            made_by: None,
+            networks: Vec::new(),
+            revision: 0,
+            rotated_at: None,
+            previous: None,
+            refused: Vec::new(),
+        }
+    }
+
     /// Has its own life not ended?
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.expires_at.is_none_or(|end| now < end)
+    }
+
+    /// Does it open anything by this text of its own?
+    #[must_use]
+    pub fn opens_by(&self, text: Text, now: Timestamp) -> bool {
+        let is_over = || self.previous.as_ref().is_none_or(|previous| previous.until <= now);
+        self.is_live(now) && (text == Text::Current || !is_over())
+    }
+
+    /// May it be used from there? Who has no address is on this machine, and on none of the networks.
+    #[must_use]
+    pub fn is_for(&self, address: Option<IpAddr>) -> bool {
+        let lies_in = |address| self.networks.iter().any(|network| network.contains(address));
+        self.networks.is_empty() || address.is_some_and(lies_in)
+    }
+
+    /// Does it last no longer than the other one, and work from nowhere else?
+    #[must_use]
+    pub fn lies_within(&self, other: &Self) -> bool {
+        let lasts_no_longer = other.expires_at.is_none_or(|limit| self.expires_at.is_some_and(|end| end <= limit));
+        let is_covered = |network: &Network| other.networks.iter().any(|wide| wide.covers(network));
+        let is_elsewhere =
+            !other.networks.is_empty() && (self.networks.is_empty() || !self.networks.iter().all(is_covered));
+        lasts_no_longer && !is_elsewhere
+    }
+
+    /// When this text was last used.
+    #[must_use]
+    pub fn last_use_of(&self, text: Text) -> Option<Timestamp> {
+        match text {
+            Text::Current => self.last_used_at,
+            Text::Previous => self.previous.as_ref().and_then(|previous| previous.last_used_at),
+        }
+    }
+
+    /// The token after a use of this text.
+    #[must_use]
+    pub fn used(mut self, text: Text, now: Timestamp) -> Self {
+        if text == Text::Previous
+            && let Some(previous) = &mut self.previous
+        {
+            previous.last_used_at = Some(now);
+        }
+        self.last_used_at = Some(now);
+        self
+    }
+
+    /// The token after a use from a network that it is not for; `None`: that was told of late, or too much was.
+    #[must_use]
+    pub fn refused_at(&self, network: Network, now: Timestamp) -> Option<Self> {
+        let of_late = |refusal: &&Refusal| now.duration_since(refusal.at) < REFUSAL_AGAIN;
+        let mut refused: Vec<Refusal> = self.refused.iter().filter(of_late).cloned().collect();
+        if refused.len() >= REFUSALS || refused.iter().any(|refusal| refusal.network == network) {
+            return None;
+        }
+        refused.push(Refusal { network, at: now });
+        Some(Self { refused, ..self.clone() })
+    }
+
+    /// The token with a new text; the one that it had works until `until`, the one before that no more.
+    #[must_use]
+    pub fn rotated(self, hash: TokenHash, prefix: String, until: Timestamp, now: Timestamp) -> Self {
+        let until = self.expires_at.map_or(until, |end| end.min(until));
+        let previous = (until > now).then_some(Previous { hash, prefix: self.prefix, until, last_used_at: None });
+        Self { prefix, previous, rotated_at: Some(now), revision: self.revision.saturating_add(1), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    fn token() -> ApiToken {
+        let id = TokenId::new(at(0), &crate::base::rng::Rng::seeded(1));
+        ApiToken::new(id, "t".to_owned(), "mst_a_1".to_owned(), Grant::Scopes(Permissions::default()), at(0))
+    }
+
+    #[test]
+    fn the_text_before_the_last_works_until_its_time_and_no_longer_than_the_token() {
+        let rotated = token().rotated(TokenHash([1; 32]), "mst_a_2".to_owned(), at(100), at(10));
+        assert!(rotated.opens_by(Text::Previous, at(99)) && !rotated.opens_by(Text::Previous, at(100)));
+        assert!(rotated.opens_by(Text::Current, at(100)));
+        assert_eq!(rotated.prefix, "mst_a_2");
+        let used = rotated.used(Text::Previous, at(50));
+        assert_eq!((used.last_use_of(Text::Previous), used.last_use_of(Text::Current)), (Some(at(50)), Some(at(50))));
+        let short = ApiToken { expires_at: Some(at(20)), ..token() };
+        let short = short.rotated(TokenHash([1; 32]), "mst_a_2".to_owned(), at(100), at(10));
+        assert_eq!(short.previous.map(|previous| previous.until), Some(at(20)));
+        let at_once = token().rotated(TokenHash([1; 32]), "mst_a_2".to_owned(), at(10), at(10));
+        assert_eq!(at_once.previous, None);
+    }
+
+    #[test]
+    fn a_network_is_told_of_once_an_hour_and_few_of_them() {
+        let network = |number: u8| format!("10.0.{number}.0/24").parse::<Network>().unwrap();
+        let mut token = token().refused_at(network(0), at(0)).unwrap();
+        assert_eq!(token.refused_at(network(0), at(3_599)), None);
+        assert_eq!(token.refused_at(network(0), at(3_600)).unwrap().refused.len(), 1);
+        for number in 1..8 {
+            token = token.refused_at(network(number), at(1)).unwrap();
+        }
+        assert_eq!(token.refused_at(network(8), at(2)), None);
+    }
+
+    #[test]
+    fn a_token_for_networks_is_for_nobody_without_an_address() {
+        let token = ApiToken { networks: vec!["10.0.0.0/8".parse().unwrap()], ..token() };
+        assert!(token.is_for(Some("10.1.2.3".parse().unwrap())) && !token.is_for(Some("192.0.2.1".parse().unwrap())));
+        assert!(!token.is_for(None));
     }
 }

@@ -177,7 +177,12 @@ fn running() -> Vec<Route> {
     vec![
         route(Method::GET, "/api/v1/tokens", holder(P::TokensView), tokens::list),
         route(Method::POST, "/api/v1/tokens", holder(P::TokensManage), tokens::create),
+        route(Method::GET, "/api/v1/tokens/{token}", holder(P::TokensView), tokens::show),
+        route(Method::PATCH, "/api/v1/tokens/{token}", holder(P::TokensManage), tokens::change::change),
         route(Method::DELETE, "/api/v1/tokens/{token}", holder(P::TokensManage), tokens::revoke),
+        route(Method::POST, "/api/v1/tokens/{token}/rotate", holder(P::TokensManage), tokens::rotate::rotate),
+        route(Method::GET, "/api/v1/token", Access::Token, tokens::rotate::own),
+        route(Method::POST, "/api/v1/token/rotate", Access::Token, tokens::rotate::rotate_own),
         route(Method::GET, "/api/v1/sources", holder(P::SourcesView), sources::list),
         route(Method::POST, "/api/v1/sources/{source}/test", holder(P::SourcesSync), sources::test),
         route(Method::POST, "/api/v1/sources/{source}/doctor", holder(P::SourcesSync), sources::doctor),

@@ -1,29 +1,43 @@
-//! API tokens: made, listed, revoked. The text of one is shown once.
+//! API tokens: made, listed, changed, rotated, revoked. The text of one is shown once.
+//!
+//! Nobody makes, changes or rotates a token that opens more than they hold; what a token makes lies within it.
+//! `{token}` is the id, or the first characters as lists show them.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::users;
 use crate::base::id::{SourceId, TokenId};
-use crate::base::secret::{TokenKind, hash_token, new_token};
+use crate::base::network::Network;
+use crate::base::secret::{Secret, TokenKind, hash_token, new_token};
 use crate::base::text;
 use crate::directory::audit::Actor;
 use crate::directory::field::FieldError;
 use crate::directory::permission::{Permission, Permissions};
-use crate::directory::token::{ApiToken, Grant, Profile};
+use crate::directory::token::{ApiToken, Grant, Kind, Profile};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
-use crate::http::extract::{Body, Segment};
+use crate::http::extract::{Body, Parameters, Segment};
 use crate::http::scim::guide;
 use crate::http::state::{App, SourceKind};
+use crate::store::tokens::NewText;
 use crate::store::tx::Tx;
+use crate::store::users::WriteError;
 use crate::store::{StoreError, tokens};
+
+pub mod change;
+pub mod rotate;
+mod view;
 
 /// Characters of a token that are kept to recognise it by.
 const PREFIX: usize = 12;
+/// Most networks of a token.
+const NETWORKS: usize = 32;
 
 /// What an identity provider does by its token: nobody gives what they do not hold.
 const PROVIDER: &[Permission] = &[
@@ -51,32 +65,61 @@ pub struct Wish {
     profile: Option<String>,
     #[serde(default)]
     expires_at: Option<Timestamp>,
+    /// Where it may be used from; none: from everywhere.
+    #[serde(default)]
+    networks: Vec<String>,
 }
 
-/// All tokens, without their texts.
-pub async fn list(State(app): State<App>) -> Result<Json<Value>, Problem> {
-    let now = app.store.clock().now();
-    let tokens = tokens::list(&app.store.view())?;
-    Ok(Json(json!({"items": tokens.iter().map(|token| view(token, now)).collect::<Vec<_>>()})))
-}
-
-fn view(token: &ApiToken, now: Timestamp) -> Value {
-    let (scopes, source) = match &token.grant {
-        Grant::Scopes(scopes) => (Some(scopes), None),
-        Grant::Scim(source) => (None, Some(source)),
+/// A page of tokens, without their texts: of one owner (`owner`), source (`source`) or kind (`kind`).
+pub async fn list(State(app): State<App>, parameters: Parameters) -> Result<Json<Value>, Problem> {
+    let (limit, now) = (parameters.limit()?, app.store.clock().now());
+    let after: Option<Result<TokenId, _>> = parameters.get("cursor").map(str::parse);
+    let bad_cursor = || Problem::field("cursor", "malformed", "must be the next_cursor of an earlier page");
+    let after = after.transpose().map_err(|_| bad_cursor())?;
+    let owner = parameters.get("owner").map(|name| users::find(&app, name)).transpose()?.map(|owner| owner.id);
+    let source = parameters.get("source").map(SourceId::parse).transpose();
+    let source = source.map_err(|_| Problem::not_found("source"))?;
+    let kind = parameters.get("kind").map(kind).transpose()?;
+    let wanted = |token: &ApiToken| {
+        let is_of = |source: &SourceId| matches!(&token.grant, Grant::Scim(own) if own == source);
+        owner.is_none_or(|owner| token.owner == Some(owner))
+            && source.as_ref().is_none_or(is_of)
+            && kind.is_none_or(|kind| token.grant.kind() == kind)
     };
-    json!({
-        "id": token.id,
-        "name": token.name,
-        "prefix": token.prefix,
-        "scopes": scopes.map(|scopes| scopes.names()),
-        "source": source,
-        "profile": source.map(|_| token.profile.name()),
-        "created_at": token.created_at,
-        "expires_at": token.expires_at,
-        "expired": !token.is_live(now),
-        "last_used_at": token.last_used_at,
-    })
+    let found = tokens::list(&app.store.view(), after, limit, wanted)?;
+    let next = found.last().filter(|_| found.len() == limit).map(|token| token.id);
+    let items: Vec<Value> = found.iter().map(|token| view::token(token, now)).collect();
+    Ok(Json(json!({"items": items, "next_cursor": next})))
+}
+
+fn kind(name: &str) -> Result<Kind, Problem> {
+    let found = Kind::ALL.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind);
+    let known = Kind::ALL.map(|(name, _)| name).join(", ");
+    found.ok_or_else(|| Problem::field("kind", "unknown_kind", &format!("is not one of {known}")))
+}
+
+/// The token of this id, or the one whose text begins so.
+fn find(app: &App, name: &str) -> Result<ApiToken, Problem> {
+    let view = app.store.view();
+    if let Ok(id) = name.parse() {
+        return tokens::by_id(&view, id)?.ok_or_else(|| Problem::not_found("token"));
+    }
+    let begins_so = |token: &ApiToken| {
+        token.prefix == name || token.previous.as_ref().is_some_and(|previous| previous.prefix == name)
+    };
+    let mut found = tokens::list(&view, None, 2, begins_so)?;
+    match (found.pop(), found.is_empty()) {
+        (Some(token), true) => Ok(token),
+        (Some(_), false) => {
+            Err(Problem::new(StatusCode::CONFLICT, "ambiguous", "several tokens begin so: name one by its id"))
+        }
+        (None, _) => Err(Problem::not_found("token")),
+    }
+}
+
+/// One token, without its text.
+pub async fn show(State(app): State<App>, Segment(name): Segment<String>) -> Result<Response, Problem> {
+    Ok(view::answer(&app, &find(&app, &name)?))
 }
 
 /// Makes a token; the answer is the only place where its text ever stands.
@@ -86,54 +129,100 @@ pub async fn create(
     Body(wish): Body<Wish>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let now = app.store.clock().now();
-    let text = new_token(TokenKind::Api, app.store.rng());
-    let hash = hash_token(TokenKind::Api, text.expose()).ok_or(StoreError::Stopped)?;
-    let name = text::line(&wish.name, 128).map_err(|fault| Problem::field("name", fault.code(), &fault.to_string()))?;
-    if wish.expires_at.is_some_and(|end| end <= now) {
-        return Err(Problem::field("expires_at", "in_the_past", "must lie in the future"));
+    if tokens::is_full(&app.store.view())? {
+        let detail = format!("there are {} tokens: revoke some that nobody uses", tokens::MOST);
+        return Err(Problem::new(StatusCode::CONFLICT, "too_many_tokens", detail));
     }
+    let maker = maker(&app, &caller)?;
+    let name = name(&wish.name)?;
     let grant = grant(&app, &caller, &wish)?;
-    let profile = profile(&wish)?;
+    let (text, kept) = new_text(&app)?;
     // A provider's token belongs to its source, whoever made it; every other one dies with its maker's right.
     let owner = caller.owner.filter(|_| matches!(grant, Grant::Scopes(_)));
     let token = ApiToken {
-        id: TokenId::new(now, app.store.rng()),
-        name,
-        prefix: text.expose().chars().take(PREFIX).collect(),
-        grant,
-        profile,
-        created_at: now,
+        profile: profile(&wish)?,
         owner: owner.map(|(id, _)| id),
         owner_epoch: owner.map(|(_, epoch)| epoch).unwrap_or_default(),
-        expires_at: end(&app, &caller, wish.expires_at)?,
-        last_used_at: None,
+        expires_at: end(maker.as_ref(), wish.expires_at, now)?,
+        made_by: maker.as_ref().map(|maker| maker.id),
+        networks: networks(maker.as_ref(), &wish.networks)?,
+        ..ApiToken::new(TokenId::new(now, app.store.rng()), name, kept.prefix, grant, now)
     };
-    let shown = view(&token, now);
-    let author = caller.author();
-    app.store.write::<_, StoreError>(move |tx: &mut Tx<'_>| tokens::create(tx, &author, hash, &token)).await?;
-    let mut answer = shown;
-    if let Some(answer) = answer.as_object_mut() {
-        answer.insert("token".to_owned(), text.expose().into());
-        if wish.source.is_some() {
-            let base = format!("{}/scim/v2", app.settings.public_url);
-            let fields = guide::fields(profile, &base);
-            let fields = fields.into_iter().map(|(field, value)| json!({"field": field, "value": value}));
-            answer.insert("setup".to_owned(), fields.collect());
-            answer.insert("base_url".to_owned(), base.into());
-        }
+    let mut shown = view::token(&token, now);
+    view::add_text(&mut shown, &text);
+    if wish.source.is_some() {
+        view::add_setup(&mut shown, guide::fields(token.profile, &base_url(&app)), base_url(&app));
     }
-    Ok((StatusCode::CREATED, Json(answer)))
+    let author = caller.author();
+    let keep = move |tx: &mut Tx<'_>| tokens::create(tx, &author, kept.hash, &token);
+    app.store.write::<_, WriteError>(keep).await?;
+    Ok((StatusCode::CREATED, Json(shown)))
 }
 
-/// When the new token ends: what a token makes does not outlive it.
-fn end(app: &App, caller: &Caller, wish: Option<Timestamp>) -> Result<Option<Timestamp>, StoreError> {
-    let Actor::Token { id } = &caller.actor else { return Ok(wish) };
-    let all = tokens::list(&app.store.view())?;
-    let own = all.iter().find(|token| token.id == *id).and_then(|token| token.expires_at);
-    Ok(match (wish, own) {
-        (Some(wish), Some(own)) => Some(wish.min(own)),
-        (wish, own) => wish.or(own),
-    })
+fn base_url(app: &App) -> String {
+    format!("{}/scim/v2", app.settings.public_url)
+}
+
+/// A new text, and what is kept of it.
+fn new_text(app: &App) -> Result<(Secret, NewText), StoreError> {
+    let text = new_token(TokenKind::Api, app.store.rng());
+    let hash = hash_token(TokenKind::Api, text.expose()).ok_or(StoreError::Stopped)?;
+    let prefix = text.expose().chars().take(PREFIX).collect();
+    Ok((text, NewText { hash, prefix }))
+}
+
+/// The token that the caller carries, where it is one.
+fn maker(app: &App, caller: &Caller) -> Result<Option<ApiToken>, StoreError> {
+    let Actor::Token { id } = &caller.actor else { return Ok(None) };
+    tokens::by_id(&app.store.view(), *id)
+}
+
+/// Refuses a caller who does not hold all that a token opens.
+fn must_hold(caller: &Caller, grant: &Grant) -> Result<(), Problem> {
+    match grant {
+        Grant::Scim(_) => PROVIDER.iter().try_for_each(|permission| caller.must(*permission)),
+        Grant::Scopes(scopes) => scopes.iter().try_for_each(|permission| caller.must(permission)),
+    }
+}
+
+fn name(text: &str) -> Result<String, Problem> {
+    text::line(text, 128).map_err(|fault| Problem::field("name", fault.code(), &fault.to_string()))
+}
+
+/// When a token ends: what a token makes does not outlive it.
+fn end(maker: Option<&ApiToken>, wish: Option<Timestamp>, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
+    if wish.is_some_and(|end| end <= now) {
+        return Err(Problem::field("expires_at", "in_the_past", "must lie in the future"));
+    }
+    let own = maker.and_then(|maker| maker.expires_at);
+    Ok(wish.into_iter().chain(own).min())
+}
+
+/// Where a token may be used from: what a token makes is used where that is.
+fn networks(maker: Option<&ApiToken>, texts: &[String]) -> Result<Vec<Network>, Problem> {
+    let own = maker.map(|maker| maker.networks.as_slice()).unwrap_or_default();
+    if texts.is_empty() {
+        return Ok(own.to_vec());
+    }
+    if texts.len() > NETWORKS {
+        return Err(Problem::field("networks", "too_many", &format!("must be at most {NETWORKS}")));
+    }
+    let mut networks = Vec::new();
+    let mut faults = Vec::new();
+    for text in texts {
+        match text.parse::<Network>() {
+            Ok(network) if own.is_empty() || own.iter().any(|own| own.covers(&network)) => networks.push(network),
+            Ok(network) => {
+                faults.push(FieldError::new(
+                    "networks",
+                    "not_held",
+                    format!("{network} is not where your token is for"),
+                ));
+            }
+            Err(why) => faults.push(FieldError::new("networks", "malformed", format!("{text:?} {why}"))),
+        }
+    }
+    if faults.is_empty() { Ok(networks) } else { Err(Problem::fields(faults)) }
 }
 
 fn profile(wish: &Wish) -> Result<Profile, Problem> {
@@ -149,16 +238,15 @@ fn profile(wish: &Wish) -> Result<Profile, Problem> {
 fn grant(app: &App, caller: &Caller, wish: &Wish) -> Result<Grant, Problem> {
     match (&wish.source, wish.scopes.is_empty()) {
         (Some(source), true) => {
-            for permission in PROVIDER {
-                caller.must(*permission)?;
-            }
             let known = SourceId::parse(source)
                 .ok()
                 .and_then(|id| app.source(&id))
                 .filter(|known| known.kind == SourceKind::Scim);
             let known =
                 known.ok_or_else(|| Problem::field("source", "unknown_source", "is no SCIM source of the settings"))?;
-            Ok(Grant::Scim(known.id.clone()))
+            let grant = Grant::Scim(known.id.clone());
+            must_hold(caller, &grant)?;
+            Ok(grant)
         }
         (None, false) => scopes(caller, &wish.scopes).map(Grant::Scopes),
         _ => Err(Problem::field(
@@ -186,13 +274,13 @@ fn scopes(caller: &Caller, names: &[String]) -> Result<Permissions, Problem> {
     if faults.is_empty() { Ok(scopes) } else { Err(Problem::fields(faults)) }
 }
 
-/// Ends a token at once.
+/// Ends a token at once, and every one that was made by it.
 pub async fn revoke(
     State(app): State<App>,
     caller: Caller,
-    Segment(id): Segment<TokenId>,
+    Segment(name): Segment<String>,
 ) -> Result<StatusCode, Problem> {
-    let author = caller.author();
+    let (id, author) = (find(&app, &name)?.id, caller.author());
     app.store.write(move |tx: &mut Tx<'_>| tokens::revoke(tx, &author, id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

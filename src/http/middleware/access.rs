@@ -12,11 +12,12 @@ use zeroize::Zeroizing;
 use crate::auth::login::Origin;
 use crate::auth::sessions::seen;
 use crate::base::id::UserId;
+use crate::base::network::Network;
 use crate::base::secret::{Secret, TokenKind, hash_token};
 use crate::directory::audit::Actor;
 use crate::directory::authority::Authority;
 use crate::directory::permission::{Permission, Permissions};
-use crate::directory::token::Grant;
+use crate::directory::token::{ApiToken, Grant};
 use crate::directory::user::User;
 use crate::http::api::session::cookie;
 use crate::http::caller::{Caller, Peer, Provider};
@@ -33,6 +34,8 @@ pub enum Access {
     Anonymous,
     /// A user with a session, for what is their own.
     Session,
+    /// A program with an API token, for that token itself.
+    Token,
     /// Whoever holds this permission.
     Holder(Permission),
     /// Whoever holds this permission, in the whole directory or inside an organisation. The handler looks how far it
@@ -88,6 +91,7 @@ fn check(access: Access, caller: &Caller) -> Result<(), Problem> {
     let allowed = match access {
         Access::Anonymous | Access::Visitor => true,
         Access::Session => caller.session.is_some(),
+        Access::Token => matches!(caller.actor, Actor::Token { .. }),
         Access::SessionOrClient(_) if caller.session.is_some() => true,
         Access::Holder(permission) | Access::Client(permission) | Access::SessionOrClient(permission)
             if !caller.is_anonymous() =>
@@ -190,7 +194,8 @@ fn visitor(app: &App, headers: &HeaderMap, origin: Origin) -> Result<Caller, Pro
 fn api_token(app: &App, text: &str, origin: &Origin) -> Result<Option<Caller>, StoreError> {
     let Some(hash) = hash_token(TokenKind::Api, text) else { return Ok(None) };
     let now = app.store.clock().now();
-    let Some(token) = tokens::carried(&app.store, hash)?.filter(|token| token.is_live(now)) else { return Ok(None) };
+    let carried = tokens::carried(&app.store, hash)?;
+    let Some((token, text)) = carried.filter(|(token, text)| token.opens_by(*text, now)) else { return Ok(None) };
     let owner = match token.owner {
         Some(id) => match current_owner(app, id, token.owner_epoch)? {
             Some(owner) => Some(owner),
@@ -198,7 +203,11 @@ fn api_token(app: &App, text: &str, origin: &Origin) -> Result<Option<Caller>, S
         },
         None => None,
     };
-    if token.last_used_at.is_none_or(|last| now.duration_since(last) >= NOTE_EVERY) {
+    if !token.is_for(origin.address) {
+        note_refusal(app, &token, origin);
+        return Ok(None);
+    }
+    if token.last_use_of(text).is_none_or(|last| now.duration_since(last) >= NOTE_EVERY) {
         let owner = owner.as_ref().map(|owner| owner.id);
         app.store.note(move |tx: &mut Tx<'_>| {
             tokens::touch(tx, hash, tx.now())?;
@@ -222,6 +231,15 @@ fn api_token(app: &App, text: &str, origin: &Origin) -> Result<Option<Caller>, S
         }
     }
     Ok(Some(caller))
+}
+
+/// A good token was used from a network that it is not for: its administrators want to know.
+fn note_refusal(app: &App, token: &ApiToken, origin: &Origin) {
+    let Some(network) = origin.address.map(Network::around) else { return };
+    if token.refused_at(network, app.store.clock().now()).is_some() {
+        let (id, author) = (token.id, origin.author(Actor::Anonymous));
+        app.store.note(move |tx: &mut Tx<'_>| tokens::note_refusal(tx, &author, id, network));
+    }
 }
 
 /// A token's owner, where they are still in; else the token is out with them.

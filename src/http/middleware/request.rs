@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddrV4};
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use data_encoding::HEXLOWER;
@@ -16,6 +16,7 @@ use crate::http::caller::Peer;
 use crate::http::error::{Code, Problem};
 use crate::http::scim;
 use crate::http::state::App;
+use crate::scim::error::ScimError;
 
 /// Most proxies in a row that are looked through.
 const HOPS_MAX: usize = 32;
@@ -60,6 +61,7 @@ pub async fn wrap(State(Wrapping { app, names }): State<Wrapping>, mut request: 
     let agent = agent.map(|agent| agent.get(..AGENT_MAX).unwrap_or(agent).to_owned());
     let is_scim = request.uri().path().starts_with("/scim/");
     let mut response = match address {
+        _ if names_token(request.uri()) => token_in_query(is_scim),
         Ok(address) => {
             request.extensions_mut().insert(Origin { address, request: Some(id.clone()), client: None, agent });
             next.run(request).await
@@ -100,6 +102,20 @@ pub async fn wrap(State(Wrapping { app, names }): State<Wrapping>, mut request: 
         );
     }
     response
+}
+
+/// Does the query say who the caller is? Queries stand in logs and histories (RFC 6750 §2.3, RFC 9700 §4.3.2).
+fn names_token(uri: &Uri) -> bool {
+    let query = uri.query().unwrap_or_default();
+    form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "access_token")
+}
+
+fn token_in_query(is_scim: bool) -> Response {
+    let detail = "send the token as Authorization: Bearer, never in the URL: who reads logs knows it now, so rotate it";
+    if is_scim {
+        return scim::reply::Failure::from(ScimError::plain(400, detail)).into_response();
+    }
+    Problem::bad_request("token_in_query", detail).into_response()
 }
 
 /// Is it a proxy whose word on who asks is believed?

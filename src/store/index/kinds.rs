@@ -48,10 +48,12 @@ fn hash_of(key: &[u8]) -> Bytes {
 
 impl Indexed for ApiToken {
     const RECORDS: Space = Space::Token;
-    const INDEXES: &'static [Space] = &[Space::TokenById];
+    const INDEXES: &'static [Space] = &[Space::TokenById, Space::TokenByPrevious];
 
     fn rows(&self, key: &[u8]) -> Vec<Row> {
-        vec![(Space::TokenById.key(&[self.id.as_bytes()]), hash_of(key))]
+        let previous = self.previous.as_ref().map(|previous| Space::TokenByPrevious.key(&[&previous.hash.0]));
+        let keys = [Some(Space::TokenById.key(&[self.id.as_bytes()])), previous];
+        keys.into_iter().flatten().map(|index| (index, hash_of(key))).collect()
     }
 
     fn leads_to(row: &Row) -> Option<Bytes> {

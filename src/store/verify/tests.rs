@@ -59,18 +59,8 @@ async fn store() -> (Store, Planted) {
             tried: Tries::default(),
         };
         sessions::put_link(tx, TokenHash([2; 32]), &link)?;
-        let token = ApiToken {
-            id: TokenId::new(at, tx.rng()),
-            name: "t".to_owned(),
-            prefix: "mst_a".to_owned(),
-            grant: Grant::Scopes(Default::default()),
-            profile: Default::default(),
-            created_at: at,
-            owner: None,
-            owner_epoch: 0,
-            expires_at: None,
-            last_used_at: None,
-        };
+        let (id, grant) = (TokenId::new(at, tx.rng()), Grant::Scopes(Default::default()));
+        let token = ApiToken::new(id, "t".to_owned(), "mst_a".to_owned(), grant, at);
         tokens::create(tx, &author, TokenHash([3; 32]), &token)?;
         Ok(Planted { ada, bob, group })
     });

@@ -191,18 +191,9 @@ pub(super) async fn give_token(app: &App, grant: Grant) -> String {
 pub(super) async fn give_token_for(app: &App, grant: Grant, profile: Profile) -> String {
     let text = new_token(TokenKind::Api, app.store.rng());
     let hash = hash_token(TokenKind::Api, text.expose()).unwrap();
-    let token = ApiToken {
-        id: TokenId::new(app.store.clock().now(), app.store.rng()),
-        name: "test".to_owned(),
-        prefix: "mst_a_".to_owned(),
-        grant,
-        profile,
-        created_at: app.store.clock().now(),
-        owner: None,
-        owner_epoch: 0,
-        expires_at: None,
-        last_used_at: None,
-    };
+    let (now, name) = (app.store.clock().now(), "test".to_owned());
+    let id = TokenId::new(now, app.store.rng());
+    let token = ApiToken { profile, ..ApiToken::new(id, name, "mst_a_".to_owned(), grant, now) };
     let keep = move |tx: &mut Tx<'_>| tokens::create(tx, &Author::system("test"), hash, &token);
     app.store.write(keep).await.unwrap();
     text.expose().to_owned()

@@ -1,0 +1,85 @@
+//! Changing a token: a merge patch (RFC 7396) of what is written.
+
+use axum::extract::State;
+use axum::response::Response;
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::{end, find, maker, must_hold, name, networks, scopes, view};
+use crate::directory::token::{ApiToken, Grant};
+use crate::directory::user::double_option;
+use crate::http::caller::Caller;
+use crate::http::error::Problem;
+use crate::http::extract::{Body, IfMatch, Segment};
+use crate::http::state::App;
+use crate::store::tokens;
+use crate::store::tx::Tx;
+
+/// What to change; an absent member is left alone.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// What people call it.
+    #[serde(default)]
+    name: Option<String>,
+    /// Permissions by name, in place of those that it has.
+    #[serde(default)]
+    scopes: Option<Vec<String>>,
+    /// Where it may be used from; null or none: from everywhere.
+    #[serde(default, with = "double_option")]
+    networks: Option<Option<Vec<String>>>,
+    /// When it ends; null: never.
+    #[serde(default, with = "double_option")]
+    expires_at: Option<Option<Timestamp>>,
+}
+
+/// Changes a token.
+pub async fn change(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(name): Segment<String>,
+    IfMatch(revision): IfMatch,
+    Body(wish): Body<Change>,
+) -> Result<Response, Problem> {
+    let token = find(&app, &name)?;
+    must_hold(&caller, &token.grant)?;
+    let wanted = parse(&app, &caller, &token, wish)?;
+    let author = caller.author();
+    let write = move |tx: &mut Tx<'_>| {
+        let wanted = wanted.clone();
+        tokens::change(tx, &author, token.id, revision, |token| ApiToken {
+            name: wanted.name.unwrap_or(token.name),
+            grant: wanted.grant.unwrap_or(token.grant),
+            networks: wanted.networks.unwrap_or(token.networks),
+            expires_at: wanted.expires_at.unwrap_or(token.expires_at),
+            ..token
+        })
+    };
+    Ok(view::answer(&app, &app.store.write(write).await?))
+}
+
+/// What is wanted, parsed.
+#[derive(Clone)]
+struct Wanted {
+    name: Option<String>,
+    grant: Option<Grant>,
+    networks: Option<Vec<crate::base::network::Network>>,
+    expires_at: Option<Option<Timestamp>>,
+}
+
+fn parse(app: &App, caller: &Caller, token: &ApiToken, wish: Change) -> Result<Wanted, Problem> {
+    let maker = maker(app, caller)?;
+    let now = app.store.clock().now();
+    let grant = wish.scopes.map(|names| match &token.grant {
+        Grant::Scim(_) => Err(Problem::field("scopes", "not_of_scopes", "the token is a provider's, and has none")),
+        Grant::Scopes(_) if names.is_empty() => Err(Problem::field("scopes", "required", "must hold a permission")),
+        Grant::Scopes(_) => scopes(caller, &names).map(Grant::Scopes),
+    });
+    let of_networks = |texts: Option<Vec<String>>| networks(maker.as_ref(), &texts.unwrap_or_default());
+    Ok(Wanted {
+        name: wish.name.as_deref().map(name).transpose()?,
+        grant: grant.transpose()?,
+        networks: wish.networks.map(of_networks).transpose()?,
+        expires_at: wish.expires_at.map(|wish| end(maker.as_ref(), wish, now)).transpose()?,
+    })
+}

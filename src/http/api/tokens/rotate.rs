@@ -1,0 +1,113 @@
+//! A new text for a token that stays what it is; the text before works on for a while.
+//!
+//! Whoever carries a token sees it and rotates it themselves, by the text that it has now: one from before gives nobody
+//! a newer one.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::{find, maker, must_hold, new_text, view};
+use crate::base::clock::plus;
+use crate::base::secret::{TokenHash, TokenKind, hash_token};
+use crate::directory::token::{ApiToken, Text};
+use crate::http::caller::Caller;
+use crate::http::error::Problem;
+use crate::http::extract::{Body, Segment};
+use crate::http::middleware::access::bearer;
+use crate::http::state::App;
+use crate::store::tokens;
+use crate::store::tx::Tx;
+use crate::tasks::schedule::parse_duration;
+
+/// How long the text before works unless told.
+const OVERLAP: Duration = Duration::from_secs(24 * 3_600);
+/// The longest that may be told.
+const OVERLAP_MOST: Duration = Duration::from_secs(7 * 24 * 3_600);
+
+/// How to rotate.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wish {
+    /// How long the text before works, such as `24h`; `0s`: it ends at once.
+    #[serde(default)]
+    overlap: Option<String>,
+}
+
+/// Rotates a token.
+pub async fn rotate(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(name): Segment<String>,
+    Body(wish): Body<Wish>,
+) -> Result<Response, Problem> {
+    let token = find(&app, &name)?;
+    must_hold(&caller, &token.grant)?;
+    if maker(&app, &caller)?.is_some_and(|own| own.id != token.id && !token.lies_within(&own)) {
+        return Err(Problem::forbidden("this token lasts longer, or works from more networks, than yours"));
+    }
+    renew(&app, &caller, token, None, &wish).await
+}
+
+/// The token that is carried, without its text.
+pub async fn own(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
+    let (token, ..) = carried(&app, &headers)?;
+    Ok(view::answer(&app, &token))
+}
+
+/// Rotates the token that is carried.
+pub async fn rotate_own(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    Body(wish): Body<Wish>,
+) -> Result<Response, Problem> {
+    let (token, text, hash) = carried(&app, &headers)?;
+    if text == Text::Previous {
+        let detail = "the token has a newer text than yours, and only that one rotates it: ask an administrator";
+        return Err(Problem::new(StatusCode::CONFLICT, "already_rotated", detail));
+    }
+    renew(&app, &caller, token, Some(hash), &wish).await
+}
+
+/// What the header shows, as the guard of the route saw it.
+fn carried(app: &App, headers: &HeaderMap) -> Result<(ApiToken, Text, TokenHash), Problem> {
+    let hash = bearer(headers).and_then(|text| hash_token(TokenKind::Api, text));
+    let hash = hash.ok_or_else(Problem::unauthenticated)?;
+    let (token, text) = tokens::carried(&app.store, hash)?.ok_or_else(Problem::unauthenticated)?;
+    Ok((ApiToken::clone(&token), text, hash))
+}
+
+async fn renew(
+    app: &App,
+    caller: &Caller,
+    token: ApiToken,
+    shown: Option<TokenHash>,
+    wish: &Wish,
+) -> Result<Response, Problem> {
+    let now = app.store.clock().now();
+    if !token.is_live(now) {
+        let detail = "the token has ended: give it another end first";
+        return Err(Problem::new(StatusCode::CONFLICT, "wrong_state", detail));
+    }
+    let until = plus(now, overlap(wish)?);
+    let (text, kept) = new_text(app)?;
+    let author = caller.author();
+    let write = move |tx: &mut Tx<'_>| tokens::rotate(tx, &author, (token.id, shown), kept.clone(), until);
+    let rotated = app.store.write(write).await?;
+    let mut answer = view::token(&rotated, now);
+    view::add_text(&mut answer, &text);
+    Ok(view::with_tag(answer, &rotated))
+}
+
+fn overlap(wish: &Wish) -> Result<Duration, Problem> {
+    let Some(text) = &wish.overlap else { return Ok(OVERLAP) };
+    let overlap = parse_duration(text).map_err(|why| Problem::field("overlap", "malformed", &why))?;
+    if overlap > OVERLAP_MOST {
+        return Err(Problem::field("overlap", "out_of_range", "must be a week (7d) at most"));
+    }
+    Ok(overlap)
+}

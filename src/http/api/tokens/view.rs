@@ -1,0 +1,72 @@
+//! Tokens as they are shown.
+
+use axum::Json;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::base::secret::Secret;
+use crate::directory::token::{ApiToken, Grant};
+use crate::http::extract::etag;
+use crate::http::state::App;
+
+/// A token, without its text.
+pub(super) fn token(token: &ApiToken, now: Timestamp) -> Value {
+    let source = match &token.grant {
+        Grant::Scopes(_) => None,
+        Grant::Scim(source) => Some(source),
+    };
+    let previous = token.previous.as_ref();
+    json!({
+        "id": token.id,
+        "name": token.name,
+        "kind": token.grant.kind(),
+        "prefix": token.prefix,
+        "scopes": token.grant.scope_names(),
+        "source": source,
+        "profile": source.map(|_| token.profile.name()),
+        "networks": token.networks,
+        "owner": token.owner,
+        "made_by": token.made_by,
+        "created_at": token.created_at,
+        "expires_at": token.expires_at,
+        "expired": !token.is_live(now),
+        "last_used_at": token.last_used_at,
+        "rotated_at": token.rotated_at,
+        "previous_prefix": previous.map(|previous| &previous.prefix),
+        "previous_until": previous.map(|previous| previous.until),
+        "previous_last_used_at": previous.and_then(|previous| previous.last_used_at),
+        "refused": token.refused,
+    })
+}
+
+/// Adds the text, which is shown this once.
+pub(super) fn add_text(shown: &mut Value, text: &Secret) {
+    if let Some(shown) = shown.as_object_mut() {
+        shown.insert("token".to_owned(), text.expose().into());
+    }
+}
+
+/// Adds what is typed into the provider's settings.
+pub(super) fn add_setup(shown: &mut Value, fields: Vec<(&'static str, String)>, base_url: String) {
+    if let Some(shown) = shown.as_object_mut() {
+        let fields = fields.into_iter().map(|(field, value)| json!({"field": field, "value": value}));
+        shown.insert("setup".to_owned(), fields.collect());
+        shown.insert("base_url".to_owned(), base_url.into());
+    }
+}
+
+/// A token as an answer, with the ETag.
+pub(super) fn answer(app: &App, token: &ApiToken) -> Response {
+    with_tag(self::token(token, app.store.clock().now()), token)
+}
+
+/// What is shown of a token, with its ETag.
+pub(super) fn with_tag(shown: Value, token: &ApiToken) -> Response {
+    let mut response = Json(shown).into_response();
+    if let Ok(tag) = HeaderValue::from_str(&etag(token.revision)) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response
+}
