@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HOST};
@@ -10,6 +10,12 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::UnixStream;
+
+use super::exit::{Exit, Failure};
+use super::table::escaped;
+
+/// Most items of a page.
+const PAGE: usize = 1_000;
 
 /// The daemon, as the command sees it.
 pub(super) struct Client {
@@ -47,18 +53,29 @@ impl Client {
         }
     }
 
-    /// Gets every page of a list, by a path that has a query already: one answer with all items.
+    /// Gets every page of a list: one answer with all items.
     pub(super) async fn all(&self, path: &str) -> anyhow::Result<Value> {
-        let (mut items, mut cursor) = (Vec::new(), None::<String>);
-        loop {
+        self.pages(path, usize::MAX, None).await
+    }
+
+    /// Gets so many items of a list, from a place on: one answer, with where to go on.
+    pub(super) async fn pages(&self, path: &str, most: usize, mut cursor: Option<String>) -> anyhow::Result<Value> {
+        let join = if path.contains('?') { '&' } else { '?' };
+        let mut items: Vec<Value> = Vec::new();
+        // A page may hold fewer than were asked for, and say from where to go on all the same.
+        while items.len() < most {
+            let limit = most.saturating_sub(items.len()).min(PAGE);
             let from = cursor.map(|cursor| format!("&cursor={}", encode(&cursor))).unwrap_or_default();
-            let answer = self.get(&format!("{path}&limit=1000{from}")).await?;
-            items.extend(answer.get("items").and_then(Value::as_array).into_iter().flatten().cloned());
+            let mut answer = self.get(&format!("{path}{join}limit={limit}{from}")).await?;
+            if let Some(Value::Array(page)) = answer.get_mut("items").map(Value::take) {
+                items.extend(page);
+            }
             cursor = answer.get("next_cursor").and_then(Value::as_str).map(str::to_owned);
             if cursor.is_none() {
-                return Ok(serde_json::json!({"items": items, "next_cursor": null}));
+                break;
             }
         }
+        Ok(serde_json::json!({"items": items, "next_cursor": cursor}))
     }
 
     /// Gets what is too large to be held: its body, as it comes.
@@ -74,8 +91,10 @@ impl Client {
     async fn send(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Response<Incoming>> {
         let socket = self.socket.display();
         let stream = UnixStream::connect(&self.socket).await;
-        let stream = stream.with_context(|| {
-            format!("no daemon answers at {socket} (is `musterd serve` running with the same settings?)")
+        let stream = stream.map_err(|error| {
+            let words =
+                format!("no daemon answers at {socket} (is `musterd serve` running with the same settings?): {error}");
+            Failure::new(Exit::Unreachable, words)
         })?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
@@ -86,8 +105,10 @@ impl Client {
             .header(HOST, "musterd")
             .header(CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(bytes)))?;
-        sender.send_request(request).await.with_context(|| {
-            format!("the daemon at {socket} closed the connection (are you root, the daemon's user, or in server.admin_uids?)")
+        sender.send_request(request).await.map_err(|error| {
+            let hint = "are you root, the daemon's user, or in server.admin_uids?";
+            let words = format!("the daemon at {socket} closed the connection ({hint}): {error}");
+            Failure::new(Exit::Unreachable, words).into()
         })
     }
 }
@@ -100,15 +121,19 @@ async fn answer(body: Incoming) -> anyhow::Result<Value> {
     serde_json::from_slice(&bytes).context("the answer is no JSON")
 }
 
+/// A problem document in words; what it repeats of the request is shown, not obeyed.
 fn refused(status: StatusCode, problem: &Value) -> anyhow::Error {
+    let text = |value: &Value, key: &str| escaped(value.get(key).and_then(Value::as_str).unwrap_or_default());
     let faults = problem.get("errors").and_then(Value::as_array);
-    if let Some(faults) = faults {
-        let text = |fault: &Value, key: &str| fault.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let lines = faults.iter().map(|fault| format!("{} {}", text(fault, "field"), text(fault, "message")));
-        return anyhow!("{}", lines.collect::<Vec<_>>().join("\n         "));
-    }
-    let detail = problem.get("detail").and_then(Value::as_str);
-    detail.map_or_else(|| anyhow!("the daemon answered {status}"), |detail| anyhow!("{detail}"))
+    let words = match (faults, problem.get("detail")) {
+        (Some(faults), _) => {
+            let lines = faults.iter().map(|fault| format!("{} {}", text(fault, "field"), text(fault, "message")));
+            lines.collect::<Vec<_>>().join("\n         ")
+        }
+        (None, Some(_)) => text(problem, "detail"),
+        (None, None) => format!("the daemon answered {status}"),
+    };
+    Failure::new(Exit::of_problem(status.as_u16(), &text(problem, "code")), words).into()
 }
 
 /// Percent-encodes one segment of a path, or one value of a query.

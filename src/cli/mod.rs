@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow};
-use clap::{Parser, Subcommand};
+use anyhow::anyhow;
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::base::clock::Clock;
 use crate::base::panic;
@@ -15,23 +16,33 @@ mod backup;
 mod client;
 mod commands;
 mod download;
+mod exit;
 mod output;
 mod serve;
+mod table;
 mod upkeep;
+
+use exit::{Exit, Failure};
 
 /// Where the settings are, where nothing else is said.
 const INSTALLED: &str = "/etc/musterd/musterd.toml";
 
 /// A directory daemon: local, LDAP and SCIM users behind one login endpoint.
 #[derive(Parser)]
-#[command(version, about, propagate_version = true, max_term_width = 100)]
+#[command(version, about, propagate_version = true, max_term_width = 100, after_help = Exit::help())]
 struct Arguments {
     /// The settings [default: /etc/musterd/musterd.toml, where it exists]
-    #[arg(long, global = true, env = "MUSTERD_CONFIG", value_name = "FILE")]
+    #[arg(long, global = true, env = "MUSTERD_CONFIG", hide_env_values = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Answer in JSON, for programs
     #[arg(long, global = true)]
     json: bool,
+    /// Print ids only
+    #[arg(short, long, global = true, conflicts_with = "json")]
+    quiet: bool,
+    /// Print tables without their first line
+    #[arg(long, global = true)]
+    no_headers: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -58,11 +69,16 @@ enum Command {
     Import(upkeep::Restore),
     /// Give back the disk that a store's old versions take; no daemon may run on it
     Compact,
+    /// Print what lets a shell complete this command
+    Completion {
+        /// Which shell
+        shell: Shell,
+    },
     #[command(flatten)]
     Remote(Box<commands::Remote>),
 }
 
-/// Runs the command; its exit code is 0, 1 for a failure, or 2 for wrong arguments.
+/// Runs the command; `--help` says what its exit codes mean.
 #[must_use]
 pub fn run() -> ExitCode {
     panic::tell_in_one_line();
@@ -71,13 +87,14 @@ pub fn run() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             output::complain(&format!("{error:#}"));
-            ExitCode::FAILURE
+            exit::of(&error).into()
         }
     }
 }
 
 fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let Arguments { config, json, command } = arguments;
+    let Arguments { config, json, quiet, no_headers, command } = arguments;
+    output::begin(output::Style { quiet, no_headers });
     let loaded = load(config.as_deref())?;
     match command {
         Command::Check => Ok(check(loaded, json)),
@@ -86,10 +103,19 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Restore(restore) => upkeep::restore(&settled(loaded)?, &restore, json),
         Command::Import(import) => upkeep::import(&settled(loaded)?, &import, json),
         Command::Compact => upkeep::compact(&settled(loaded)?, json),
+        Command::Completion { shell } => Ok(completion(shell)),
         Command::Backup(backup) => talk(loaded, async |client| backup::run(backup, &client, json).await),
         Command::Export(target) => talk(loaded, async |client| backup::export(target, &client, json).await),
         Command::Remote(remote) => talk(loaded, async |client| commands::run(*remote, &client, json).await),
     }
+}
+
+/// Prints the script of a shell.
+fn completion(shell: Shell) -> ExitCode {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "musterd", &mut script);
+    output::line(String::from_utf8_lossy(&script).trim_end());
+    ExitCode::SUCCESS
 }
 
 /// Runs what talks to the daemon.
@@ -118,7 +144,7 @@ fn load(file: Option<&Path>) -> anyhow::Result<Result<Loaded, Faults>> {
 }
 
 fn settled(loaded: Result<Loaded, Faults>) -> anyhow::Result<Loaded> {
-    loaded.map_err(|faults| anyhow!("{faults}")).context("the settings cannot be used")
+    Ok(loaded.map_err(|faults| Failure::new(Exit::Settings, format!("the settings cannot be used: {faults}")))?)
 }
 
 fn check(loaded: Result<Loaded, Faults>, json: bool) -> ExitCode {
@@ -135,8 +161,11 @@ fn check(loaded: Result<Loaded, Faults>, json: bool) -> ExitCode {
             } else {
                 output::complain(&faults.to_string());
             }
-            return ExitCode::FAILURE;
+            return Exit::Settings.into();
         }
     }
     ExitCode::SUCCESS
 }
+
+#[cfg(test)]
+mod tests;

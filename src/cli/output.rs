@@ -1,9 +1,33 @@
 //! What the command prints: lines and tables for people, JSON for programs.
 
 use std::io::Write;
+use std::sync::OnceLock;
 
 use serde::Serialize;
 use serde_json::Value;
+
+use super::table::{self, escaped};
+
+/// How people see what is printed.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Style {
+    /// Ids only.
+    pub(super) quiet: bool,
+    /// Tables without their first line.
+    pub(super) no_headers: bool,
+}
+
+/// One run of the command prints in one style, from its first line to its last.
+static STYLE: OnceLock<Style> = OnceLock::new();
+
+/// Says how this run prints, before it does.
+pub(super) fn begin(style: Style) {
+    STYLE.get_or_init(|| style);
+}
+
+fn style() -> Style {
+    STYLE.get().copied().unwrap_or_default()
+}
 
 /// A line on standard output. A reader that has gone away (`| head`) is no failure.
 pub(super) fn line(text: &str) {
@@ -53,7 +77,7 @@ fn text(value: &Value) -> String {
         Value::Null => "-".to_owned(),
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
-        Value::String(text) => plain(text),
+        Value::String(text) => escaped(text),
         Value::Number(number) => number.to_string(),
         Value::Array(items) if items.is_empty() => "-".to_owned(),
         Value::Array(items) => items.iter().map(name_of).collect::<Vec<_>>().join(", "),
@@ -66,36 +90,31 @@ fn name_of(value: &Value) -> String {
     let named = ["name", "is", "kind", "id"].iter().find_map(|key| value.get(key));
     match (value, named) {
         (Value::Object(_), Some(named)) => text(named),
-        (Value::Object(_), None) => plain(&value.to_string()),
+        (Value::Object(_), None) => escaped(&value.to_string()),
         _ => text(value),
     }
 }
 
-/// Text from the directory may hold what moves a terminal's cursor: it is shown, not obeyed.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+/// Shows an answer to people in this way, or, where they want no more, its ids.
+pub(super) fn answer(answer: &Value, people: impl FnOnce(&Value)) {
+    if style().quiet { ids(answer) } else { people(answer) }
+}
+
+/// The id of an answer, or of each of its items; where there is none, the name.
+fn ids(answer: &Value) {
+    let own = std::slice::from_ref(answer);
+    let things = answer.get("items").and_then(Value::as_array).map_or(own, Vec::as_slice);
+    let named = |thing: &Value| ["id", "name"].iter().find_map(|key| thing.get(key).map(text));
+    things.iter().filter_map(named).for_each(|id| line(&id));
 }
 
 /// A table of the items, one column a path.
 pub(super) fn table(items: &Value, columns: &[(&str, &str)]) {
-    let rows: Vec<Vec<String>> = items
-        .as_array()
-        .map(|items| items.iter().map(|item| columns.iter().map(|(_, path)| text_at(item, path)).collect()).collect())
-        .unwrap_or_default();
-    let header: Vec<String> = columns.iter().map(|(title, _)| (*title).to_owned()).collect();
-    let widths: Vec<usize> = (0..columns.len())
-        .map(|column| {
-            let cells = rows.iter().chain([&header]).filter_map(|row| row.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-        })
-        .collect();
-    for row in std::iter::once(&header).chain(&rows) {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| {
-            let padding = width.saturating_sub(cell.chars().count());
-            format!("{cell}{}", " ".repeat(padding))
-        });
-        line(cells.collect::<Vec<_>>().join("  ").trim_end());
-    }
+    let cells = |item: &Value| columns.iter().map(|(_, path)| text_at(item, path)).collect();
+    let rows: Vec<Vec<String>> = items.as_array().map(|items| items.iter().map(cells).collect()).unwrap_or_default();
+    let titles: Vec<&str> = columns.iter().map(|(title, _)| *title).collect();
+    let titles = (!style().no_headers).then_some(titles.as_slice());
+    table::lines(titles, &rows).iter().for_each(|text| line(text));
 }
 
 /// One thing, a line each attribute.

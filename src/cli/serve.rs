@@ -9,6 +9,7 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use super::exit::Exit;
 use super::output;
 use crate::app::{Daemon, logging};
 use crate::base::clock::Clock;
@@ -132,7 +133,7 @@ pub(super) fn look(loaded: Loaded, repair: bool, json: bool) -> anyhow::Result<E
             outcome(&report, repaired, left)
         ));
     }
-    Ok(if left == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(Exit::fine_if(left == 0).into())
 }
 
 fn outcome(report: &verify::Report, repaired: usize, left: usize) -> String {

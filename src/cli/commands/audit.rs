@@ -4,16 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::super::backup;
 use super::super::client::{Client, encode};
 use super::super::download::Target;
 use super::super::output;
 use super::show;
-
-/// Lines that are asked for at once.
-const PAGE: usize = 1_000;
 
 #[derive(Args)]
 pub(in crate::cli) struct Audit {
@@ -64,19 +61,8 @@ pub(super) async fn run(wish: Audit, client: &Client, json: bool) -> anyhow::Res
         let target = Target { file, force: wish.force };
         return backup::lines(target, client, format!("/api/v1/audit/export?{query}"), json).await;
     }
-    let (mut lines, mut cursor) = (Vec::new(), None::<String>);
-    // An answer may hold fewer lines than were asked for: it says from where to go on.
-    while lines.len() < wish.limit {
-        let number = wish.limit.saturating_sub(lines.len()).min(PAGE);
-        let from = cursor.map(|cursor| format!("&cursor={}", encode(&cursor))).unwrap_or_default();
-        let answer = client.get(&format!("/api/v1/audit?{query}limit={number}{from}")).await?;
-        lines.extend(answer.get("items").and_then(Value::as_array).into_iter().flatten().cloned());
-        cursor = answer.get("next_cursor").and_then(Value::as_str).map(str::to_owned);
-        if cursor.is_none() {
-            break;
-        }
-    }
-    show(&json!({"items": lines, "next_cursor": cursor}), json, people)
+    let answer = client.pages(&format!("/api/v1/audit?{query}"), wish.limit, None).await?;
+    show(&answer, json, people)
 }
 
 fn people(answer: &Value) {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::show;
 use crate::cli::client::Client;
+use crate::cli::exit::Exit;
 use crate::cli::output;
 
 #[derive(Subcommand)]
@@ -23,11 +24,11 @@ pub(super) async fn run(mail: Mail, client: &Client, json: bool) -> anyhow::Resu
     let Mail::Test { address } = mail;
     let answer = client.post("/api/v1/mail/test", json!({"to": address})).await?;
     let accepted = answer.get("accepted").and_then(Value::as_bool) == Some(true);
-    let code = show(&answer, json, |answer| {
+    show(&answer, json, |answer| {
         let text = |name: &str| output::text_at(answer, name);
         let outcome = if accepted { "the mail server took it" } else { "it was not sent" };
         output::line(&format!("{outcome}: {}", text("said")));
         output::line(&format!("TLS: {}", text("tls")));
     })?;
-    Ok(if accepted { code } else { ExitCode::FAILURE })
+    Ok(Exit::fine_if(accepted).into())
 }

@@ -6,6 +6,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::client::{Client, encode};
+use super::exit::Exit;
 use super::output;
 
 mod audit;
@@ -128,9 +129,15 @@ fn show(answer: &Value, json: bool, people: impl FnOnce(&Value)) -> anyhow::Resu
     if json {
         output::json(answer);
     } else {
-        people(answer);
+        output::answer(answer, people);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Fine, unless what was asked for is held.
+fn unless_held(answer: &Value) -> Exit {
+    let is_held = ["outcome.is", "status"].iter().any(|path| output::text_at(answer, path) == "held");
+    if is_held { Exit::Held } else { Exit::Fine }
 }
 
 /// Says in words that something is done, where no program reads it.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{items, show};
 use crate::cli::client::Client;
+use crate::cli::exit::Exit;
 use crate::cli::output;
 
 #[derive(Subcommand)]
@@ -33,6 +34,6 @@ pub(super) async fn run(sms: Sms, client: &Client, json: bool) -> anyhow::Result
         [("PROVIDER", "provider"), ("KIND", "kind"), ("OUTCOME", "outcome"), ("MS", "took_ms"), ("DETAIL", "detail")];
     let is_accepted = |item: &Value| item.get("outcome").and_then(Value::as_str) == Some("accepted");
     let accepted = items(&answer).as_array().is_some_and(|items| items.iter().any(is_accepted));
-    let code = show(&answer, json, |answer| output::table(items(answer), &columns))?;
-    Ok(if accepted { code } else { ExitCode::FAILURE })
+    show(&answer, json, |answer| output::table(items(answer), &columns))?;
+    Ok(Exit::fine_if(accepted).into())
 }

@@ -8,9 +8,11 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
 use super::user::read_password;
-use super::{items, show};
+use super::{items, show, unless_held};
 use crate::cli::client::{Client, encode};
+use crate::cli::exit::Exit;
 use crate::cli::output;
+use crate::cli::table::escaped;
 
 #[derive(Subcommand)]
 pub(in crate::cli) enum Source {
@@ -105,7 +107,7 @@ fn exchanges(list: &Value) {
             output::line(&format!("    {kind}{}", text("detail")));
         }
         if let Some(body) = exchange.get("body") {
-            output::line(&format!("    sent: {body}"));
+            output::line(&format!("    sent: {}", escaped(&body.to_string())));
         }
         for changed in exchange.get("changed").and_then(Value::as_array).into_iter().flatten() {
             let target = changed.get("target").unwrap_or(&Value::Null);
@@ -141,7 +143,7 @@ pub(super) async fn run(source: Source, client: &Client, json: bool) -> anyhow::
     let report = |answer: Value| {
         show(&answer, json, test_report)?;
         let passed = answer.get("passed").and_then(Value::as_bool) == Some(true);
-        Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(Exit::fine_if(passed).into())
     };
     match source {
         Source::List => list(client, json).await,
@@ -158,8 +160,8 @@ pub(super) async fn run(source: Source, client: &Client, json: bool) -> anyhow::
         Source::Sync { source, full } => {
             let answer = sync(client, &source, full).await?;
             show(&answer, json, run_summary)?;
-            let applied = output::text_at(&answer, "outcome.is") == "applied";
-            Ok(if applied { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            let outcome = output::text_at(&answer, "outcome.is");
+            Ok(if outcome == "failed" { Exit::Failed } else { unless_held(&answer) }.into())
         }
         Source::Runs { source } => {
             let query = source.map(|source| format!("?source={}", encode(&source))).unwrap_or_default();

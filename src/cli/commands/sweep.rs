@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{items, show, source};
+use super::{items, show, source, unless_held};
 use crate::cli::client::Client;
 use crate::cli::output;
 
@@ -41,7 +41,8 @@ pub(in crate::cli) async fn run(sweep: Sweep, client: &Client, json: bool) -> an
         }
     }
     let answer = client.post("/api/v1/sweep", wish).await?;
-    show(&answer, json, |answer| if sweep.dry_run { previewed(answer) } else { source::run_summary(answer) })
+    show(&answer, json, |answer| if sweep.dry_run { previewed(answer) } else { source::run_summary(answer) })?;
+    Ok(unless_held(&answer).into())
 }
 
 fn previewed(answer: &Value) {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{items, show};
 use crate::cli::client::{Client, encode};
+use crate::cli::exit::Exit;
 use crate::cli::output;
 
 #[derive(Subcommand)]
@@ -44,12 +45,12 @@ pub(super) async fn run(webhook: Webhook, client: &Client, json: bool) -> anyhow
         Webhook::Test { name } => {
             let answer = client.post(&format!("/api/v1/webhooks/{}/test", encode(&name)), json!({})).await?;
             let accepted = answer.get("accepted").and_then(Value::as_bool).unwrap_or_default();
-            let code = show(&answer, json, |answer| {
+            show(&answer, json, |answer| {
                 let (said, ms) = (output::text_at(answer, "said"), output::text_at(answer, "took_ms"));
                 let verdict = if accepted { "taken" } else { "not taken" };
                 output::line(&format!("{verdict}: {said} ({ms} ms)"));
             })?;
-            Ok(if accepted { code } else { ExitCode::FAILURE })
+            Ok(Exit::fine_if(accepted).into())
         }
     }
 }
