@@ -4,7 +4,8 @@ use super::*;
 
 /// The help of a command and of all below it.
 fn help(command: &mut clap::Command, text: &mut String) {
-    text.push_str(&format!("### {}\n\n{}\n", command.get_bin_name().unwrap_or_default(), command.render_long_help()));
+    let name = command.get_bin_name().unwrap_or(command.get_name()).to_owned();
+    text.push_str(&format!("### {name}\n\n{}\n", command.render_help()));
     for command in command.get_subcommands_mut().filter(|command| command.get_name() != "help") {
         help(command, text);
     }

@@ -1,45 +1,29 @@
 //! `musterd user …`
 
-use std::fs::File;
-use std::io::{IsTerminal, Read};
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use hyper::Method;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{done, items, show};
-use crate::base::secret::Secret;
 use crate::cli::client::{Client, encode};
 use crate::cli::output;
+pub(super) use fields::read_password;
+use fields::{Create, Fields};
+
+mod fields;
 
 #[derive(Subcommand)]
 pub(in crate::cli) enum User {
     /// Make a local user; without --password-stdin or --password-hash-file the user sets a password by the link that is printed
     Create(Create),
     /// List users
-    List {
-        /// SCIM filter, such as 'source eq "corp" and active eq true'
-        #[arg(long)]
-        filter: Option<String>,
-        /// Attribute to sort by; a minus sign in front turns the order around
-        #[arg(long, default_value = "username", allow_hyphen_values = true)]
-        sort: String,
-        /// How many at most
-        #[arg(long, default_value_t = 100)]
-        limit: u32,
-        /// Where an earlier page ended
-        #[arg(long)]
-        cursor: Option<String>,
-        /// Tombstones instead
-        #[arg(long)]
-        removed: bool,
-    },
+    List(List),
     /// Show one user
     Show { user: String },
     /// Change attributes
+    #[command(visible_alias = "set")]
     Change {
         user: String,
         #[command(flatten)]
@@ -75,8 +59,14 @@ pub(in crate::cli) enum User {
     Link { user: String },
     /// Forget failed tries
     Unlock { user: String },
+    /// Show the second factors of a user, and what asks for one
+    Mfa { user: String },
     /// Remove all second factors
     ResetMfa { user: String },
+    /// List the devices that stand in for a user's second factor
+    Devices { user: String },
+    /// Trust none of these devices any more
+    ForgetDevices { user: String },
     /// List the sessions of a user
     Sessions { user: String },
     /// End everything that a user holds, or one session
@@ -90,116 +80,28 @@ pub(in crate::cli) enum User {
 }
 
 #[derive(Args)]
-pub(in crate::cli) struct Create {
-    /// The login name of the new user
-    username: String,
-    /// Read the password from standard input
+pub(in crate::cli) struct List {
+    /// SCIM filter, such as 'source eq "corp" and active eq true'
     #[arg(long)]
-    password_stdin: bool,
-    /// Take the password's hash, from where the user comes from, from the first line of a file: argon2id, bcrypt, PBKDF2
-    /// as Django has it, or {SSHA}
-    #[arg(long, value_name = "FILE", conflicts_with = "password_stdin")]
-    password_hash_file: Option<PathBuf>,
-    /// Make the user without password or link
-    #[arg(long, conflicts_with_all = ["password_stdin", "password_hash_file"])]
-    no_link: bool,
-    #[command(flatten)]
-    fields: Fields,
-}
-
-#[derive(Args)]
-pub(in crate::cli) struct Fields {
-    /// The login name
-    #[arg(long = "username", value_name = "USERNAME")]
-    rename: Option<String>,
-    /// The name to show
+    filter: Option<String>,
+    /// Attribute to sort by; a minus sign in front turns the order around
+    #[arg(long, default_value = "username", allow_hyphen_values = true)]
+    sort: String,
+    /// How many at most
+    #[arg(long, default_value_t = 100)]
+    limit: usize,
+    /// All of them, however many
+    #[arg(long, conflicts_with = "limit")]
+    all: bool,
+    /// Where an earlier page ended
     #[arg(long)]
-    name: Option<String>,
-    /// The email address
+    cursor: Option<String>,
+    /// Tombstones instead
     #[arg(long)]
-    email: Option<String>,
-    /// The phone number, such as +31201234567; "" for none
-    #[arg(long)]
-    phone: Option<String>,
-    /// A description
-    #[arg(long)]
-    description: Option<String>,
-    /// When the account ends, such as 2027-12-31T23:59:59Z; "" for never
-    #[arg(long, value_name = "TIME")]
-    expires_at: Option<String>,
-    /// A system role; may be given several times
-    #[arg(long = "role", value_name = "ROLE")]
-    roles: Vec<String>,
-    /// A local group; may be given several times
-    #[arg(long = "group", value_name = "GROUP")]
-    groups: Vec<String>,
-    /// The second-factor policy: disabled, enabled or forced
-    #[arg(long)]
-    mfa: Option<String>,
-    /// Ask for a new password at the next login
-    #[arg(long)]
-    must_change_password: Option<bool>,
-}
-
-impl Fields {
-    fn body(self) -> Map<String, Value> {
-        let clearable = |text: Option<String>| text.map(|text| if text.is_empty() { Value::Null } else { text.into() });
-        let list = |items: Vec<String>| (!items.is_empty()).then(|| Value::from(items));
-        let members = [
-            ("username", self.rename.map(Value::from)),
-            ("name", self.name.map(Value::from)),
-            ("email", self.email.map(Value::from)),
-            ("phone", clearable(self.phone)),
-            ("description", clearable(self.description)),
-            ("expires_at", clearable(self.expires_at)),
-            ("roles", list(self.roles)),
-            ("groups", list(self.groups)),
-            ("mfa", self.mfa.map(Value::from)),
-            ("must_change_password", self.must_change_password.map(Value::from)),
-        ];
-        members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
-    }
-}
-
-impl Create {
-    fn body(self) -> anyhow::Result<Value> {
-        let mut body = self.fields.body();
-        body.insert("username".to_owned(), self.username.into());
-        if self.password_stdin {
-            body.insert("password".to_owned(), read_password()?.expose().into());
-        } else if let Some(file) = &self.password_hash_file {
-            body.insert("password_hash".to_owned(), read_hash(file)?.expose().into());
-        } else {
-            body.insert("password_link".to_owned(), (!self.no_link).into());
-        }
-        Ok(Value::Object(body))
-    }
-}
-
-/// A password from standard input, up to the end of the line. It never stands among the arguments.
-pub(super) fn read_password() -> anyhow::Result<Secret> {
-    if std::io::stdin().is_terminal() {
-        output::complain("type the password, then Enter and Ctrl-D (it is shown as you type)");
-    }
-    let mut text = String::new();
-    std::io::stdin().lock().take(4_096).read_to_string(&mut text)?;
-    let password = Secret::new(text.strip_suffix('\n').unwrap_or(&text));
-    if password.is_empty() {
-        bail!("no password came from standard input");
-    }
-    Ok(password)
-}
-
-/// The first line of a file, which never stands among the arguments either.
-fn read_hash(file: &Path) -> anyhow::Result<Secret> {
-    let mut text = String::new();
-    let opened = File::open(file).with_context(|| format!("cannot open {}", file.display()))?;
-    let read = opened.take(4_096).read_to_string(&mut text);
-    read.with_context(|| format!("cannot read {}", file.display()))?;
-    match text.lines().next().map(str::trim).filter(|line| !line.is_empty()) {
-        Some(line) => Ok(Secret::new(line)),
-        None => bail!("{} holds no hash in its first line", file.display()),
-    }
+    removed: bool,
+    /// What to show of each, as --json names it, such as username,phone,groups
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    columns: Vec<String>,
 }
 
 pub(super) async fn run(user: User, client: &Client, json: bool) -> anyhow::Result<ExitCode> {
@@ -213,14 +115,7 @@ pub(super) async fn run(user: User, client: &Client, json: bool) -> anyhow::Resu
             let answer = client.post(&path(&user, "/duplicate"), create.body()?).await?;
             show(&answer, json, made)
         }
-        User::List { filter, sort, limit, cursor, removed } => {
-            let mut query = format!("?sort={}&limit={limit}&removed={removed}", encode(&sort));
-            for (name, value) in [("filter", filter), ("cursor", cursor)] {
-                query.extend(value.map(|value| format!("&{name}={}", encode(&value))));
-            }
-            let answer = client.get(&format!("/api/v1/users{query}")).await?;
-            show(&answer, json, list)
-        }
+        User::List(wish) => list(wish, client, json).await,
         User::Show { user } => show(&client.get(&path(&user, "")).await?, json, output::card),
         User::Change { user, fields } => {
             let answer = client.call(Method::PATCH, &path(&user, ""), Some(Value::Object(fields.body()))).await?;
@@ -255,6 +150,12 @@ pub(super) async fn run(user: User, client: &Client, json: bool) -> anyhow::Resu
         User::Unlock { user } => {
             let answer = client.post(&path(&user, "/unlock"), json!({})).await?;
             done(&answer, json, &format!("the failed tries of {user} are forgotten"))
+        }
+        User::Mfa { user } => show(&client.get(&path(&user, "/mfa")).await?, json, factors),
+        User::Devices { user } => show(&client.get(&path(&user, "/devices")).await?, json, devices),
+        User::ForgetDevices { user } => {
+            let answer = client.call(Method::DELETE, &path(&user, "/devices"), None).await?;
+            done(&answer, json, &format!("{} devices of {user} are forgotten", output::text_at(&answer, "forgotten")))
         }
         User::ResetMfa { user } => {
             let answer = client.call(Method::DELETE, &path(&user, "/mfa"), None).await?;
@@ -294,18 +195,59 @@ fn sessions(answer: &Value) {
     output::table(items(answer), &columns);
 }
 
-fn list(answer: &Value) {
+/// The second factors, and below them what asks for one.
+fn factors(answer: &Value) {
     let columns = [
-        ("USERNAME", "username"),
+        ("KIND", "kind"),
         ("NAME", "name"),
-        ("EMAIL", "email"),
-        ("SOURCE", "source"),
-        ("STATE", "state"),
-        ("LAST LOGIN", "last_login"),
+        ("SINCE", "created_at"),
+        ("LAST USED", "used_at"),
+        ("SENT TO", "sent_to"),
+        ("USABLE", "usable"),
         ("ID", "id"),
     ];
     output::table(items(answer), &columns);
-    if let Some(next) = answer.get("next_cursor").and_then(Value::as_str) {
-        output::line(&format!("(more: --cursor {next})"));
-    }
+    let text = |name: &str| output::text_at(answer, name);
+    output::line("");
+    output::line(&format!("policy: {}; {}", text("policy"), text("asked_by")));
+    output::line(&format!("recovery codes left: {}", text("recovery_codes_left")));
+}
+
+fn devices(answer: &Value) {
+    let columns = [
+        ("ID", "id"),
+        ("SINCE", "created_at"),
+        ("LAST USED", "last_used_at"),
+        ("UNTIL", "expires_at"),
+        ("ADDRESS", "address"),
+        ("AGENT", "agent"),
+    ];
+    output::table(items(answer), &columns);
+}
+
+/// What a list shows unless told.
+const LIST: &[(&str, &str)] = &[
+    ("USERNAME", "username"),
+    ("NAME", "name"),
+    ("EMAIL", "email"),
+    ("SOURCE", "source"),
+    ("STATE", "state"),
+    ("LAST LOGIN", "last_login"),
+    ("ID", "id"),
+];
+
+async fn list(wish: List, client: &Client, json: bool) -> anyhow::Result<ExitCode> {
+    let mut query = format!("/api/v1/users?sort={}&removed={}", encode(&wish.sort), wish.removed);
+    query.extend(wish.filter.map(|filter| format!("&filter={}", encode(&filter))));
+    let most = if wish.all { usize::MAX } else { wish.limit };
+    let answer = client.pages(&query, most, wish.cursor).await?;
+    show(&answer, json, |answer| {
+        let titles: Vec<String> = wish.columns.iter().map(|name| name.replace('_', " ").to_uppercase()).collect();
+        let chosen: Vec<(&str, &str)> =
+            titles.iter().zip(&wish.columns).map(|(title, name)| (title.as_str(), name.as_str())).collect();
+        output::table(items(answer), if chosen.is_empty() { LIST } else { &chosen });
+        if let Some(next) = answer.get("next_cursor").and_then(Value::as_str) {
+            output::complain(&format!("there are more: --cursor {next}, or --all"));
+        }
+    })
 }

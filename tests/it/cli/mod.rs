@@ -3,5 +3,7 @@
 mod commands;
 mod key;
 mod lines;
+mod manners;
 mod process;
+mod tokens;
 mod upkeep;

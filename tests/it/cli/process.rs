@@ -79,7 +79,7 @@ fn check_shows_every_setting_and_all_faults_at_once() {
     std::fs::write(&file, "[login]\ndeadlin = \"5s\"\ndeadline = 7\n[nonsense]\nx = 1\n").unwrap();
     let bad = run(folder.path(), &["check", "--config", file.to_str().unwrap()]);
     let faults = String::from_utf8(bad.stderr).unwrap();
-    assert_eq!(bad.status.code(), Some(1));
+    assert_eq!(bad.status.code(), Some(8));
     for expected in ["bad.toml:2", "deadlin", "bad.toml:3", "nonsense"] {
         assert!(faults.contains(expected), "{expected} in {faults}");
     }
