@@ -23,6 +23,7 @@ use crate::directory::token::{ApiToken, Grant, Kind, Profile};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, Parameters, Segment};
+use crate::http::reply::{Created, Tagged};
 use crate::http::scim::guide;
 use crate::http::state::{App, SourceKind};
 use crate::store::tokens::NewText;
@@ -71,12 +72,13 @@ pub struct Wish {
 }
 
 /// A page of tokens, without their texts: of one owner (`owner`), source (`source`) or kind (`kind`).
-pub async fn list(State(app): State<App>, parameters: Parameters) -> Result<Json<Value>, Problem> {
+pub async fn list(State(app): State<App>, caller: Caller, parameters: Parameters) -> Result<Json<Value>, Problem> {
     let (limit, now) = (parameters.limit()?, app.store.clock().now());
     let after: Option<Result<TokenId, _>> = parameters.get("cursor").map(str::parse);
     let bad_cursor = || Problem::field("cursor", "malformed", "must be the next_cursor of an earlier page");
     let after = after.transpose().map_err(|_| bad_cursor())?;
-    let owner = parameters.get("owner").map(|name| users::find(&app, name)).transpose()?.map(|owner| owner.id);
+    let owner = parameters.get("owner").map(|name| users::find_to_see(&app, &caller, name)).transpose()?;
+    let owner = owner.map(|owner| owner.id);
     let source = parameters.get("source").map(SourceId::parse).transpose();
     let source = source.map_err(|_| Problem::not_found("source"))?;
     let kind = parameters.get("kind").map(kind).transpose()?;
@@ -123,11 +125,7 @@ pub async fn show(State(app): State<App>, Segment(name): Segment<String>) -> Res
 }
 
 /// Makes a token; the answer is the only place where its text ever stands.
-pub async fn create(
-    State(app): State<App>,
-    caller: Caller,
-    Body(wish): Body<Wish>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+pub async fn create(State(app): State<App>, caller: Caller, Body(wish): Body<Wish>) -> Result<Response, Problem> {
     let now = app.store.clock().now();
     if tokens::is_full(&app.store.view())? {
         let detail = format!("there are {} tokens: revoke some that nobody uses", tokens::MOST);
@@ -153,10 +151,10 @@ pub async fn create(
     if wish.source.is_some() {
         view::add_setup(&mut shown, guide::fields(token.profile, &base_url(&app)), base_url(&app));
     }
-    let author = caller.author();
+    let (place, author) = (format!("/api/v1/tokens/{}", token.id), caller.author());
     let keep = move |tx: &mut Tx<'_>| tokens::create(tx, &author, kept.hash, &token);
     app.store.write::<_, WriteError>(keep).await?;
-    Ok((StatusCode::CREATED, Json(shown)))
+    Ok(Created(place, Tagged(0, shown)).into())
 }
 
 fn base_url(app: &App) -> String {

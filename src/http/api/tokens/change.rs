@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{end, find, maker, must_hold, name, networks, scopes, view};
+use crate::base::network::Network;
 use crate::directory::token::{ApiToken, Grant};
 use crate::directory::user::double_option;
 use crate::http::caller::Caller;
@@ -63,7 +64,7 @@ pub async fn change(
 struct Wanted {
     name: Option<String>,
     grant: Option<Grant>,
-    networks: Option<Vec<crate::base::network::Network>>,
+    networks: Option<Vec<Network>>,
     expires_at: Option<Option<Timestamp>>,
 }
 

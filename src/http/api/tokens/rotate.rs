@@ -18,6 +18,7 @@ use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, Segment};
 use crate::http::middleware::access::bearer;
+use crate::http::reply::Tagged;
 use crate::http::state::App;
 use crate::store::tokens;
 use crate::store::tx::Tx;
@@ -100,7 +101,7 @@ async fn renew(
     let rotated = app.store.write(write).await?;
     let mut answer = view::token(&rotated, now);
     view::add_text(&mut answer, &text);
-    Ok(view::with_tag(answer, &rotated))
+    Ok(Tagged(rotated.revision, answer).into())
 }
 
 fn overlap(wish: &Wish) -> Result<Duration, Problem> {

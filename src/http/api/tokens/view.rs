@@ -1,14 +1,12 @@
 //! Tokens as they are shown.
 
-use axum::Json;
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::base::secret::Secret;
 use crate::directory::token::{ApiToken, Grant};
-use crate::http::extract::etag;
+use crate::http::reply::Tagged;
 use crate::http::state::App;
 
 /// A token, without its text.
@@ -57,16 +55,7 @@ pub(super) fn add_setup(shown: &mut Value, fields: Vec<(&'static str, String)>, 
     }
 }
 
-/// A token as an answer, with the ETag.
+/// A token as an answer, at its revision.
 pub(super) fn answer(app: &App, token: &ApiToken) -> Response {
-    with_tag(self::token(token, app.store.clock().now()), token)
-}
-
-/// What is shown of a token, with its ETag.
-pub(super) fn with_tag(shown: Value, token: &ApiToken) -> Response {
-    let mut response = Json(shown).into_response();
-    if let Ok(tag) = HeaderValue::from_str(&etag(token.revision)) {
-        response.headers_mut().insert(header::ETAG, tag);
-    }
-    response
+    Tagged(token.revision, self::token(token, app.store.clock().now())).into()
 }
