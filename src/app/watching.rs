@@ -9,8 +9,8 @@ use crate::config::{Settings, SourceKind};
 use crate::directory::message::Via;
 use crate::http::state::{Alarms, TriedWebhook, WebhookInfo, WebhookTrial, WebhookTried};
 use crate::notify::alarms::{
-    self, By, CertificateFile, Certificates, FailedRuns, FailedTasks, FirstReadings, HeldRuns, Kind, Probe, Storage,
-    StuckMail, StuckWebhooks, Tasks, Watch,
+    self, By, CertificateFile, Certificates, EndingTokens, FailedRuns, FailedTasks, FirstReadings, HeldRuns, Kind,
+    Probe, Storage, StuckMail, StuckWebhooks, Tasks, Watch,
 };
 use crate::notify::channel::Channel;
 use crate::notify::dispatch::Outbox;
@@ -128,6 +128,7 @@ impl Watching {
             Box::new(Storage { folder: watched.store.folder, reserve: watched.store.reserve_bytes }),
             Box::new(Certificates { seen, files: watched.files, began: store.clock().now() }),
             Box::new(StuckWebhooks(names)),
+            Box::new(EndingTokens::default()),
             Box::new(By { kind: Kind::SweepPaused, look: clock_in_doubt }),
         ];
         let readings = FirstReadings(watched.sources);

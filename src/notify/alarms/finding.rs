@@ -24,11 +24,13 @@ pub enum Kind {
     Certificate,
     /// A webhook's endpoint takes no events.
     Webhook,
+    /// A token that is in use ends soon.
+    Token,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::RunHeld,
         Self::RunFailed,
         Self::TaskFailed,
@@ -37,6 +39,7 @@ impl Kind {
         Self::Storage,
         Self::Certificate,
         Self::Webhook,
+        Self::Token,
     ];
 
     /// A stable name for lists, figures and the store.
@@ -51,6 +54,7 @@ impl Kind {
             Self::Storage => "storage",
             Self::Certificate => "certificate",
             Self::Webhook => "webhook",
+            Self::Token => "token",
         }
     }
 }

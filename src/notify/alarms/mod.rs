@@ -9,6 +9,7 @@ mod mail;
 mod notices;
 mod probes;
 mod rules;
+mod tokens;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,6 +24,7 @@ pub use self::probes::{
     By, CertificateFile, Certificates, FailedRuns, FailedTasks, HeldRuns, Probe, Storage, StuckWebhooks, Tasks,
 };
 use self::rules::{Alarms, Step, Turn};
+pub use self::tokens::EndingTokens;
 use crate::base::clock::plus;
 use crate::directory::field::Email;
 use crate::directory::message::{Body, Message};

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod mail;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
