@@ -54,7 +54,7 @@ pub(super) async fn run(conflict: Conflict, client: &Client, json: bool) -> anyh
     match conflict {
         Conflict::List { source, all } => {
             let source = source.map(|source| format!("&source={}", encode(&source))).unwrap_or_default();
-            let answer = client.get(&format!("/api/v1/conflicts?limit=1000&all={all}{source}")).await?;
+            let answer = client.all(&format!("/api/v1/conflicts?all={all}{source}")).await?;
             let columns = [
                 ("SOURCE", "source"),
                 ("EXTERNAL ID", "external_id"),

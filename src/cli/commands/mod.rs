@@ -56,6 +56,8 @@ pub(super) enum Remote {
     Audit(audit::Audit),
     /// Background work and what came of it
     Tasks,
+    /// Does the daemon read and write?
+    Status,
     /// Mail: try it
     #[command(subcommand)]
     Mail(mail::Mail),
@@ -116,6 +118,10 @@ pub(super) async fn run(remote: Remote, client: &Client, json: bool) -> anyhow::
             let answer = client.post("/api/v1/key/rotate-signing", json!({"at_once": at_once})).await?;
             let words = format!("the next key signs from {} on", output::text_at(&answer, "signs_from"));
             done(&answer, json, &words)
+        }
+        Remote::Status => {
+            let answer = client.get("/readyz").await?;
+            done(&answer, json, "ready")
         }
         Remote::Tasks => {
             let answer = client.get("/api/v1/tasks").await?;

@@ -149,8 +149,8 @@ pub(super) async fn run(source: Source, client: &Client, json: bool) -> anyhow::
         Source::List => list(client, json).await,
         Source::Test { source, instead } => report(client.post(&path(&source, "test"), instead.body()?).await?),
         Source::Journal { source, failed, limit } => {
-            let path = path(&source, &format!("journal?limit={limit}&failed={failed}"));
-            show(&client.get(&path).await?, json, |answer| exchanges(items(answer)))
+            let answer = client.pages(&path(&source, &format!("journal?failed={failed}")), limit, None).await?;
+            show(&answer, json, |answer| exchanges(items(answer)))
         }
         Source::Doctor { source } => report(client.post(&path(&source, "doctor"), json!({})).await?),
         Source::Plan { source, full } => {
@@ -170,7 +170,7 @@ pub(super) async fn run(source: Source, client: &Client, json: bool) -> anyhow::
         }
         Source::Run { run, limit } => {
             let mut answer = client.get(&format!("/api/v1/runs/{}", encode(&run))).await?;
-            let changes = client.get(&format!("/api/v1/runs/{}/changes?limit={limit}", encode(&run))).await?;
+            let changes = client.pages(&format!("/api/v1/runs/{}/changes", encode(&run)), limit, None).await?;
             if let Some(answer) = answer.as_object_mut() {
                 answer.insert("changes".to_owned(), items(&changes).clone());
             }

@@ -23,12 +23,21 @@ pub(in crate::cli) struct Sweep {
     /// For so many days, 1 to 90 (with --upcoming)
     #[arg(long, requires = "upcoming", value_name = "NUMBER", default_value_t = 14)]
     days: u32,
+    /// Tell how sweeps stand: whether they wait, when the next one is
+    #[arg(long, conflicts_with_all = ["dry_run", "upcoming", "clock_is_right"])]
+    status: bool,
     /// Say that the clock is right, whatever it did: what waited for that goes on (not with --dry-run)
     #[arg(long, conflicts_with = "dry_run")]
     clock_is_right: bool,
 }
 
 pub(in crate::cli) async fn run(sweep: Sweep, client: &Client, json: bool) -> anyhow::Result<ExitCode> {
+    if sweep.status {
+        return show(&client.get("/api/v1/sweep").await?, json, |answer| {
+            warn_of_pause(answer);
+            output::card(answer);
+        });
+    }
     if sweep.upcoming {
         let answer = client.get(&format!("/api/v1/sweep/upcoming?days={}", sweep.days)).await?;
         return show(&answer, json, ahead);

@@ -23,6 +23,8 @@ fn a_command_ends_with_the_code_of_its_failure() {
     daemon.local_user("ada", "correct horse battery");
     for (arguments, expected) in [
         (vec!["user", "list"], 0),
+        (vec!["status"], 0),
+        (vec!["sweep", "--status"], 0),
         (vec!["source", "sync", "local"], 4),
         (vec!["user", "eat"], 2),
         (vec!["user", "show", "nobody"], 3),
@@ -42,6 +44,7 @@ fn a_command_without_daemon_or_with_faulty_settings_says_so_by_its_code() {
     let folder = tempfile::tempdir().unwrap();
     let place = Place::new(folder.path());
     assert_eq!(code(&place.run(&["user", "list"])), 5);
+    assert_eq!(code(&place.run(&["status"])), 5);
     let file = folder.path().join("bad.toml");
     std::fs::write(&file, "[nonsense]\nx = 1\n").unwrap();
     let bad = file.to_str().unwrap();
