@@ -1,8 +1,9 @@
-//! Upkeep: purges tombstones whose time is over, drops sessions, links, logins and codes that have ended, the oldest
-//! runs, and audit lines that are older than they are kept. It waits while the clock is in doubt: nothing is destroyed
+//! Upkeep: purges tombstones whose time is over, drops sessions, links, logins and codes that have ended, tokens that
+//! ended long ago, the oldest runs, and audit lines that are older than they are kept. It waits while the clock is in doubt: nothing is destroyed
 //! by a clock that is wrong.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::settings::Settings;
 use super::{clock, sweep};
@@ -11,7 +12,7 @@ use crate::directory::audit::{Actor, Author};
 use crate::directory::policy::days;
 use crate::store::tx::Tx;
 use crate::store::users::WriteError;
-use crate::store::{Store, StoreError, audit, runs, sessions, users};
+use crate::store::{Store, StoreError, audit, runs, sessions, tokens, users};
 use crate::tasks::schedule::Schedule;
 use crate::tasks::{Task, Work};
 
@@ -19,6 +20,9 @@ use crate::tasks::{Task, Work};
 const CHUNK: usize = 500;
 /// Tombstones purged in one run; the rest comes with the next.
 const PURGED: usize = 5_000;
+
+/// A token is kept so long after its end: whoever misses it may move the end.
+const ENDED_TOKENS: Duration = days(90);
 
 /// The upkeep of one daemon.
 pub struct Upkeep {
@@ -43,7 +47,8 @@ impl Upkeep {
         // A fault of one part does not end the others.
         let (purged, trimmed) = (self.purge(&by).await, self.trim_audit(&by).await);
         let (pruned, dropped) = (self.prune_runs().await, self.drop_ended().await);
-        let (purged, (), (), dropped) = (purged?, trimmed?, pruned?, dropped?);
+        let tokens = self.drop_tokens(&by).await;
+        let (purged, (), (), dropped, ()) = (purged?, trimmed?, pruned?, dropped?, tokens?);
         Ok(format!("{purged} tombstones purged, {dropped} ended rows dropped"))
     }
 
@@ -88,6 +93,18 @@ impl Upkeep {
                 return Ok(dropped);
             }
         }
+    }
+
+    /// Removes tokens that ended long ago; the rest comes with the next run.
+    async fn drop_tokens(&self, by: &Author) -> Result<(), StoreError> {
+        let before = minus(self.store.clock().now(), ENDED_TOKENS);
+        let ended = tokens::ended(&self.store.view(), before, CHUNK)?;
+        if ended.is_empty() {
+            return Ok(());
+        }
+        let by = by.clone().because("it ended long ago");
+        let drop = move |tx: &mut Tx<'_>| ended.iter().try_for_each(|id| tokens::drop_ended(tx, &by, *id, before));
+        self.store.write_bulk(drop).await
     }
 
     async fn prune_runs(&self) -> Result<(), StoreError> {

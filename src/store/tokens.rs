@@ -266,6 +266,28 @@ pub fn revoke(tx: &mut Tx<'_>, author: &Author, id: TokenId) -> Result<(), Write
     Ok(())
 }
 
+/// Tokens that ended before this time, and no more than so many.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn ended(reads: &dyn Reads, before: Timestamp, limit: usize) -> Result<Vec<TokenId>, StoreError> {
+    let found = list(reads, None, limit, |token| token.expires_at.is_some_and(|end| end < before))?;
+    Ok(found.into_iter().map(|token| token.id).collect())
+}
+
+/// Removes a token that ended before this time; one whose end was moved stays.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn drop_ended(tx: &mut Tx<'_>, author: &Author, id: TokenId, before: Timestamp) -> Result<(), StoreError> {
+    let Some((key, token)) = stored(tx, id)? else { return Ok(()) };
+    if token.is_live(before) {
+        return Ok(());
+    }
+    index::remove(tx, key, &token)?;
+    audit::append(tx, author, Entry::new("token.revoked", target(&token)))
+}
+
 /// What a token made, and what that made, with the keys.
 fn made_by(reads: &dyn Reads, id: TokenId) -> Result<Vec<(Bytes, ApiToken)>, StoreError> {
     let made = list(reads, None, MOST, |token| token.made_by.is_some())?;

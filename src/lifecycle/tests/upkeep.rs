@@ -1,9 +1,13 @@
 //! What is purged and dropped in its time, and never by a clock that is wrong.
 
 use super::*;
+use crate::base::clock::plus;
+use crate::base::id::TokenId;
+use crate::base::secret::TokenHash;
 use crate::directory::policy::days;
+use crate::directory::token::{ApiToken, Grant};
 use crate::store::keys::Space;
-use crate::store::{StoreError, audit, codec, runs};
+use crate::store::{StoreError, audit, codec, runs, tokens};
 
 #[tokio::test]
 async fn a_tombstone_is_purged_in_its_time_but_never_by_a_jump_of_the_clock() {
@@ -89,4 +93,27 @@ async fn what_cannot_be_purged_stops_nothing_else_and_is_told() {
     assert!(first_line() > 0, "the trail is trimmed");
     let oldest = runs::get_run(&world.store.view(), crate::base::id::RunId::from_bytes(0_u128.to_be_bytes()));
     assert_eq!(oldest.unwrap(), None, "and runs are pruned");
+}
+
+#[tokio::test]
+async fn a_token_goes_90_days_after_its_end_and_one_without_an_end_stays() {
+    let world = world(|_| ());
+    world.run(&world.upkeep).await;
+    let make = |number: u8, ends_in: Option<u64>| {
+        let make = move |tx: &mut Tx<'_>| {
+            let (id, grant, now) = (TokenId::new(tx.now(), tx.rng()), Grant::Scopes(Default::default()), tx.now());
+            let token = ApiToken::new(id, "t".to_owned(), "mst_a".to_owned(), grant, now);
+            let token = ApiToken { expires_at: ends_in.map(|ends_in| plus(now, days(ends_in))), ..token };
+            tokens::create(tx, &Author::system("test"), TokenHash([number; 32]), &token).map(|()| id)
+        };
+        world.store.write::<_, users::WriteError>(make)
+    };
+    let (ending, endless) = (make(1, Some(1)).await.unwrap(), make(2, None).await.unwrap());
+    let is_there = |id| tokens::by_id(&world.store.view(), id).unwrap().is_some();
+    world.days_pass(91);
+    world.run(&world.upkeep).await;
+    assert!(is_there(ending), "not before its time");
+    world.days_pass(1);
+    world.run(&world.upkeep).await;
+    assert!(!is_there(ending) && is_there(endless));
 }

@@ -93,3 +93,18 @@ fn without_a_daemon_the_command_says_what_to_do() {
     let complaint = String::from_utf8(output.stderr).unwrap();
     assert!(complaint.contains("musterd serve"), "{complaint}");
 }
+
+#[test]
+fn a_token_that_was_sent_in_a_url_is_refused_and_not_in_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = start(folder.path());
+    let token = Place::new(folder.path()).token(&["--scope", "users.view"]);
+    for path in ["/api/v1/users", "/scim/v2/Users", "/nowhere"] {
+        let answer = daemon.with_token("none").get(&format!("{path}?access_token={token}"));
+        assert_eq!(answer.status, 400, "{answer:?}");
+    }
+    let ended = daemon.end("-TERM");
+    let log = format!("{}{}", ended.stdout, ended.stderr);
+    assert!(log.contains("http.status") || log.contains("request"), "{log}");
+    assert!(!log.contains(&token) && !log.contains("access_token"), "{log}");
+}
