@@ -20,6 +20,8 @@ use crate::store::{Store, StoreError, codec, index};
 
 /// Most tokens of a store; whoever makes them looks first. What follows from one to others is looked for among all.
 pub const MOST: usize = 10_000;
+/// So far back it is looked who made a token.
+const GENERATIONS: usize = 100;
 /// Rows of a list that are read at a time.
 const CHUNK: usize = 256;
 
@@ -77,6 +79,22 @@ fn stored(reads: &dyn Reads, id: TokenId) -> Result<Option<(Bytes, ApiToken)>, S
 
 fn to_change(tx: &Tx<'_>, id: TokenId) -> Result<(Bytes, ApiToken), WriteError> {
     stored(tx, id)?.ok_or(WriteError::NotFound("token"))
+}
+
+/// Was it made by that token, or by one that was?
+///
+/// # Errors
+/// When the store cannot read.
+pub fn is_made_by(reads: &dyn Reads, token: &ApiToken, ancestor: TokenId) -> Result<bool, StoreError> {
+    let mut maker = token.made_by;
+    for _ in 0..GENERATIONS {
+        match maker {
+            Some(id) if id == ancestor => return Ok(true),
+            Some(id) => maker = by_id(reads, id)?.and_then(|token| token.made_by),
+            None => return Ok(false),
+        }
+    }
+    Ok(false)
 }
 
 /// At most so many of the tokens that are wanted, in the order of their making, after this one.

@@ -204,10 +204,16 @@ fn what_a_token_makes_or_rotates_lies_within_it_and_ends_with_it() {
     assert_eq!(child.json["made_by"], parent.json["id"]);
     let wider = call("/api/v1/tokens", json!({"name": "c", "scopes": ["users.view"], "networks": ["0.0.0.0/0"]}));
     assert_eq!(wider.json["errors"][0]["code"], "not_held");
-    // A token with the same scopes, but without an end, is not to be had by rotating it.
-    let endless = admin.post("/api/v1/tokens", &json!({"name": "e", "scopes": ["users.view"]}));
-    assert_eq!(call(&format!("/api/v1/tokens/{}/rotate", endless.text("/id")), json!({})).code(), "forbidden");
-    let text = child.text("/token");
+    // Others with no more than its own scopes are not to be had by rotating them: they would live on without it.
+    let like_it = json!({
+        "name": "e", "scopes": ["users.view"], "networks": ["10.0.0.0/8"], "expires_at": "2027-06-01T00:00:00Z",
+    });
+    for other in [&json!({"name": "e", "scopes": ["users.view"]}), &like_it] {
+        let other = admin.post("/api/v1/tokens", other).text("/id");
+        assert_eq!(call(&format!("/api/v1/tokens/{other}/rotate"), json!({})).code(), "forbidden");
+    }
+    let rotated = call(&format!("/api/v1/tokens/{}/rotate", child.text("/id")), json!({}));
+    let text = rotated.text("/token");
     assert_eq!(from(&daemon, &text, "10.1.2.3").status, 200);
     assert_eq!(admin.delete(&format!("/api/v1/tokens/{}", parent.text("/id"))).status, 204);
     assert_eq!(from(&daemon, &text, "10.1.2.3").status, 401, "revoked with what made it");
@@ -258,8 +264,12 @@ fn a_program_sees_and_rotates_its_own_token_by_the_text_that_it_has_now() {
         assert_eq!(old.get("/api/v1/token").status, 200);
         assert_eq!(old.post("/api/v1/token/rotate", &json!({})).code(), "already_rotated");
     }
-    let id = daemon.with_token(&daemon.token(&["--scope", "login.introspect"]));
-    assert_eq!(id.get("/api/v1/tokens").status, 403, "its own is all that it sees");
+    let other = daemon.with_token(&daemon.token(&["--scope", "login.introspect"]));
+    assert_eq!(other.get("/api/v1/tokens").status, 403, "its own is all that it sees");
+    let strong = daemon.admin();
+    let path = format!("/api/v1/tokens/{}/rotate", strong.get("/api/v1/token").text("/id"));
+    assert_eq!(strong.post(&path, &json!({})).status, 200);
+    assert_eq!(strong.post(&path, &json!({})).code(), "already_rotated", "nor by its id");
     daemon.local_user("ada", "correct horse battery");
     let session = daemon.session("ada", "correct horse battery");
     assert_eq!(daemon.with_token(&session).get("/api/v1/token").status, 401, "a session is no token");

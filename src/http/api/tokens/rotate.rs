@@ -1,7 +1,7 @@
 //! A new text for a token that stays what it is; the text before works on for a while.
 //!
 //! Whoever carries a token sees it and rotates it themselves, by the text that it has now: one from before gives nobody
-//! a newer one.
+//! a newer one. Of others it rotates what it made, so that whatever it comes to know ends with it.
 
 use std::time::Duration;
 
@@ -43,12 +43,20 @@ pub async fn rotate(
     State(app): State<App>,
     caller: Caller,
     Segment(name): Segment<String>,
+    headers: HeaderMap,
     Body(wish): Body<Wish>,
 ) -> Result<Response, Problem> {
     let token = find(&app, &name)?;
     must_hold(&caller, &token.grant)?;
-    if maker(&app, &caller)?.is_some_and(|own| own.id != token.id && !token.lies_within(&own)) {
-        return Err(Problem::forbidden("this token lasts longer, or works from more networks, than yours"));
+    if let Some(own) = maker(&app, &caller)? {
+        if own.id == token.id {
+            return renew_own(&app, &caller, &headers, &wish).await;
+        }
+        if !token.lies_within(&own) || !tokens::is_made_by(&app.store.view(), &token, own.id)? {
+            let detail =
+                "a token rotates itself and what it made, where that lasts no longer and works from nowhere else";
+            return Err(Problem::forbidden(detail));
+        }
     }
     renew(&app, &caller, token, None, &wish).await
 }
@@ -66,12 +74,16 @@ pub async fn rotate_own(
     headers: HeaderMap,
     Body(wish): Body<Wish>,
 ) -> Result<Response, Problem> {
-    let (token, text, hash) = carried(&app, &headers)?;
+    renew_own(&app, &caller, &headers, &wish).await
+}
+
+async fn renew_own(app: &App, caller: &Caller, headers: &HeaderMap, wish: &Wish) -> Result<Response, Problem> {
+    let (token, text, hash) = carried(app, headers)?;
     if text == Text::Previous {
         let detail = "the token has a newer text than yours, and only that one rotates it: ask an administrator";
         return Err(Problem::new(StatusCode::CONFLICT, "already_rotated", detail));
     }
-    renew(&app, &caller, token, Some(hash), &wish).await
+    renew(app, caller, token, Some(hash), wish).await
 }
 
 /// What the header shows, as the guard of the route saw it.
