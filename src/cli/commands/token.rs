@@ -150,6 +150,7 @@ pub(super) async fn run(token: Token, client: &Client, json: bool) -> anyhow::Re
 const LIST: &[(&str, &str)] = &[
     ("NAME", "name"),
     ("KIND", "kind"),
+    ("STATE", "state"),
     ("BEGINS", "prefix"),
     ("SOURCE", "source"),
     ("PROFILE", "profile"),

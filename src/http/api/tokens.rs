@@ -73,7 +73,7 @@ pub struct Wish {
 
 /// A page of tokens, without their texts: of one owner (`owner`), source (`source`) or kind (`kind`).
 pub async fn list(State(app): State<App>, caller: Caller, parameters: Parameters) -> Result<Json<Value>, Problem> {
-    let (limit, now) = (parameters.limit()?, app.store.clock().now());
+    let limit = parameters.limit()?;
     let after: Option<Result<TokenId, _>> = parameters.get("cursor").map(str::parse);
     let bad_cursor = || Problem::field("cursor", "malformed", "must be the next_cursor of an earlier page");
     let after = after.transpose().map_err(|_| bad_cursor())?;
@@ -90,8 +90,8 @@ pub async fn list(State(app): State<App>, caller: Caller, parameters: Parameters
     };
     let found = tokens::list(&app.store.view(), after, limit, wanted)?;
     let next = found.last().filter(|_| found.len() == limit).map(|token| token.id);
-    let items: Vec<Value> = found.iter().map(|token| view::token(token, now)).collect();
-    Ok(Json(json!({"items": items, "next_cursor": next})))
+    let items: Result<Vec<Value>, StoreError> = found.iter().map(|token| view::token(&app, token)).collect();
+    Ok(Json(json!({"items": items?, "next_cursor": next})))
 }
 
 fn kind(name: &str) -> Result<Kind, Problem> {
@@ -121,7 +121,7 @@ fn find(app: &App, name: &str) -> Result<ApiToken, Problem> {
 
 /// One token, without its text.
 pub async fn show(State(app): State<App>, Segment(name): Segment<String>) -> Result<Response, Problem> {
-    Ok(view::answer(&app, &find(&app, &name)?))
+    view::answer(&app, &find(&app, &name)?)
 }
 
 /// Makes a token; the answer is the only place where its text ever stands.
@@ -146,7 +146,7 @@ pub async fn create(State(app): State<App>, caller: Caller, Body(wish): Body<Wis
         networks: networks(maker.as_ref(), &wish.networks)?,
         ..ApiToken::new(TokenId::new(now, app.store.rng()), name, kept.prefix, grant, now)
     };
-    let mut shown = view::token(&token, now);
+    let mut shown = view::token(&app, &token)?;
     view::add_text(&mut shown, &text);
     if wish.source.is_some() {
         view::add_setup(&mut shown, guide::fields(token.profile, &base_url(&app)), base_url(&app));

@@ -243,7 +243,10 @@ fn note_refusal(app: &App, token: &ApiToken, origin: &Origin) {
 }
 
 /// A token's owner, where they are still in; else the token is out with them.
-fn current_owner(app: &App, id: UserId, epoch: u64) -> Result<Option<User>, StoreError> {
+///
+/// # Errors
+/// When the store cannot read.
+pub(in crate::http) fn current_owner(app: &App, id: UserId, epoch: u64) -> Result<Option<User>, StoreError> {
     let now = app.store.clock().now();
     let owner = users::get(&app.store.view(), id)?;
     let allowed = |owner: &User| app.source(&owner.source).is_some_and(|source| source.login);

@@ -59,6 +59,11 @@ fn a_token_dies_with_the_administrator_who_made_it() {
     assert_eq!(token.get("/api/v1/users").status, 200);
     admin.post("/api/v1/users/ada/disable", &json!({}));
     assert_eq!(token.get("/api/v1/users").status, 401);
+    let states = |owner: &str| {
+        let list = admin.get(&format!("/api/v1/tokens?owner={owner}")).json["items"].clone();
+        list.as_array().unwrap().iter().map(|token| token["state"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(states("ada"), ["owner_out"; 3], "and lists say so");
     assert_eq!(child.get("/api/v1/users").status, 401, "nor does a token that a token made live on");
     admin.post("/api/v1/users/ada/enable", &json!({}));
     assert_eq!(token.get("/api/v1/users").status, 401, "what died stays dead");

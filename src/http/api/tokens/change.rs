@@ -56,7 +56,7 @@ pub async fn change(
             ..token
         })
     };
-    Ok(view::answer(&app, &app.store.write(write).await?))
+    view::answer(&app, &app.store.write(write).await?)
 }
 
 /// What is wanted, parsed.

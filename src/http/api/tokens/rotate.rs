@@ -64,7 +64,7 @@ pub async fn rotate(
 /// The token that is carried, without its text.
 pub async fn own(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
     let (token, ..) = carried(&app, &headers)?;
-    Ok(view::answer(&app, &token))
+    view::answer(&app, &token)
 }
 
 /// Rotates the token that is carried.
@@ -111,7 +111,7 @@ async fn renew(
     let author = caller.author();
     let write = move |tx: &mut Tx<'_>| tokens::rotate(tx, &author, (token.id, shown), kept.clone(), until);
     let rotated = app.store.write(write).await?;
-    let mut answer = view::token(&rotated, now);
+    let mut answer = view::token(app, &rotated)?;
     view::add_text(&mut answer, &text);
     Ok(Tagged(rotated.revision, answer).into())
 }

@@ -6,20 +6,38 @@ use serde_json::{Value, json};
 
 use crate::base::secret::Secret;
 use crate::directory::token::{ApiToken, Grant};
+use crate::http::error::Problem;
+use crate::http::middleware::access::current_owner;
 use crate::http::reply::Tagged;
 use crate::http::state::App;
+use crate::store::StoreError;
+
+/// Does it open anything by now, and if not, why?
+fn state(app: &App, token: &ApiToken, now: Timestamp) -> Result<&'static str, StoreError> {
+    let is_out = |owner| Ok::<_, StoreError>(current_owner(app, owner, token.owner_epoch)?.is_none());
+    Ok(match token.owner {
+        _ if !token.is_live(now) => "expired",
+        Some(owner) if is_out(owner)? => "owner_out",
+        _ => "active",
+    })
+}
 
 /// A token, without its text.
-pub(super) fn token(token: &ApiToken, now: Timestamp) -> Value {
+///
+/// # Errors
+/// When the store cannot read.
+pub(super) fn token(app: &App, token: &ApiToken) -> Result<Value, StoreError> {
+    let now = app.store.clock().now();
     let source = match &token.grant {
         Grant::Scopes(_) => None,
         Grant::Scim(source) => Some(source),
     };
     let previous = token.previous.as_ref();
-    json!({
+    Ok(json!({
         "id": token.id,
         "name": token.name,
         "kind": token.grant.kind(),
+        "state": state(app, token, now)?,
         "prefix": token.prefix,
         "scopes": token.grant.scope_names(),
         "source": source,
@@ -36,7 +54,7 @@ pub(super) fn token(token: &ApiToken, now: Timestamp) -> Value {
         "previous_until": previous.map(|previous| previous.until),
         "previous_last_used_at": previous.and_then(|previous| previous.last_used_at),
         "refused": token.refused,
-    })
+    }))
 }
 
 /// Adds the text, which is shown this once.
@@ -56,6 +74,9 @@ pub(super) fn add_setup(shown: &mut Value, fields: Vec<(&'static str, String)>, 
 }
 
 /// A token as an answer, at its revision.
-pub(super) fn answer(app: &App, token: &ApiToken) -> Response {
-    Tagged(token.revision, self::token(token, app.store.clock().now())).into()
+///
+/// # Errors
+/// When the store cannot read.
+pub(super) fn answer(app: &App, token: &ApiToken) -> Result<Response, Problem> {
+    Ok(Tagged(token.revision, self::token(app, token)?).into())
 }
