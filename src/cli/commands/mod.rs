@@ -14,7 +14,9 @@ mod conflict;
 mod group;
 mod mail;
 mod message;
+mod organization;
 mod plan;
+mod role;
 mod sms;
 mod source;
 mod sweep;
@@ -30,6 +32,12 @@ pub(super) enum Remote {
     /// Groups of musterd's own
     #[command(subcommand)]
     Group(group::Group),
+    /// Organisations, and who is in them
+    #[command(subcommand)]
+    Organization(organization::Organization),
+    /// Roles: sets of permissions
+    #[command(subcommand)]
+    Role(role::Role),
     /// Sources: test them, plan or run a pass
     #[command(subcommand)]
     Source(source::Source),
@@ -95,6 +103,8 @@ pub(super) async fn run(remote: Remote, client: &Client, json: bool) -> anyhow::
     match remote {
         Remote::User(user) => user::run(user, client, json).await,
         Remote::Group(group) => group::run(group, client, json).await,
+        Remote::Organization(organization) => organization::run(organization, client, json).await,
+        Remote::Role(role) => role::run(role, client, json).await,
         Remote::Source(source) => source::run(source, client, json).await,
         Remote::Plan(plan) => plan::run(plan, client, json).await,
         Remote::Conflict(conflict) => conflict::run(conflict, client, json).await,

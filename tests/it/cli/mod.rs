@@ -5,5 +5,6 @@ mod key;
 mod lines;
 mod manners;
 mod process;
+mod rights;
 mod tokens;
 mod upkeep;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::base::secret::Secret;
 use crate::cli::output;
@@ -52,6 +52,13 @@ pub(in crate::cli) struct Fields {
     /// A system role; may be given several times
     #[arg(long = "role", value_name = "ROLE")]
     roles: Vec<String>,
+    /// An organisation by id or name, and roles inside, such as Acme=organization-admin,desk; may be given several times;
+    /// "" for none
+    #[arg(long = "organization", value_name = "ORGANIZATION[=ROLES]")]
+    organizations: Vec<String>,
+    /// The organisation whose administrators manage the account; "" for the directory's
+    #[arg(long, value_name = "ORGANIZATION")]
+    managed_by: Option<String>,
     /// A local group; may be given several times
     #[arg(long = "group", value_name = "GROUP")]
     groups: Vec<String>,
@@ -61,6 +68,16 @@ pub(in crate::cli) struct Fields {
     /// Ask for a new password at the next login
     #[arg(long)]
     must_change_password: Option<bool>,
+}
+
+/// Memberships as the API takes them.
+fn places(given: &[String]) -> Value {
+    let place = |text: &String| {
+        let (name, roles) = text.rsplit_once('=').unwrap_or((text, ""));
+        let roles: Vec<&str> = roles.split(',').filter(|role| !role.is_empty()).collect();
+        json!({"id": name, "roles": roles})
+    };
+    given.iter().filter(|text| !text.is_empty()).map(place).collect()
 }
 
 impl Fields {
@@ -75,6 +92,8 @@ impl Fields {
             ("description", clearable(self.description)),
             ("expires_at", clearable(self.expires_at)),
             ("roles", list(self.roles)),
+            ("organizations", (!self.organizations.is_empty()).then(|| places(&self.organizations))),
+            ("managed_by", clearable(self.managed_by)),
             ("groups", list(self.groups)),
             ("mfa", self.mfa.map(Value::from)),
             ("must_change_password", self.must_change_password.map(Value::from)),
