@@ -11,4 +11,5 @@ pub mod panic;
 pub mod private_file;
 pub mod rng;
 pub mod secret;
+pub mod suggest;
 pub mod text;

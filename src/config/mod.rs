@@ -22,7 +22,6 @@ mod reader;
 mod secret;
 mod section;
 mod sections;
-mod suggest;
 #[cfg(test)]
 mod tests;
 

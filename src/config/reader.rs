@@ -11,7 +11,7 @@ use super::fault::{Fault, Faults, Origin};
 use super::layers::{Given, Layers, PREFIX};
 use super::raw::Raw;
 use super::section::Section;
-use super::suggest::nearest;
+use crate::base::suggest::nearest;
 
 /// What stands for a secret wherever it is shown.
 pub const MASK: &str = "********";

@@ -1,7 +1,8 @@
-//! Which known key somebody may have meant.
+//! Which known word somebody may have meant.
 
 /// The candidate that is nearest to a misspelt word, where one is near enough.
-pub(super) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (word.chars().count() / 3).clamp(1, 3);
     let near = candidates.map(|candidate| (distance(word, candidate), candidate));
     near.filter(|(distance, _)| *distance <= limit)
