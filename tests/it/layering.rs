@@ -23,12 +23,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("auth", &["base", "directory", "store", "sources", "tasks", "web"]),
     ("sync", &["base", "directory", "store", "sources", "tasks"]),
     ("lifecycle", &["base", "directory", "store", "tasks", "sync"]),
-    ("http", &["base", "directory", "store", "scim", "auth", "sync", "lifecycle", "tasks"]),
+    // Files that are handed in and out: no room below knows of them.
+    ("exchange", &["base", "directory"]),
+    ("http", &["base", "directory", "store", "scim", "auth", "exchange", "sync", "lifecycle", "tasks"]),
     // Reads each room's own settings.
     ("config", &["base", "directory", "store", "sources", "notify", "auth", "sync", "lifecycle", "tasks", "http"]),
     // The one place that joins everything.
     ("app", EVERYTHING),
-    ("cli", &["base", "store", "app", "config"]),
+    ("cli", &["base", "store", "exchange", "app", "config"]),
     ("main", &["cli"]),
     ("lib", &[]),
 ];
@@ -39,6 +41,7 @@ const EVERYTHING: &[&str] = &[
     "tasks",
     "store",
     "scim",
+    "exchange",
     "web",
     "sources",
     "notify",
