@@ -8,6 +8,7 @@ pub mod base;
 pub mod cli;
 pub mod config;
 pub mod directory;
+pub mod exchange;
 pub mod http;
 pub mod lifecycle;
 pub mod notify;

@@ -1,0 +1,242 @@
+//! Comma-separated values (RFC 4180), in UTF-8.
+//!
+//! Written with commas and CRLF. Read with commas, semicolons or tabs, whichever the first line has, with any line
+//! ends, and with or without a byte order mark. What a spreadsheet would run as a formula gets an apostrophe in front
+//! when it is written, and loses it when it is read; so does what begins with an apostrophe itself, so that every
+//! value comes back as it was. Secrets are never written, and are read to the letter.
+
+use std::io::{self, Write};
+
+use super::cell::Raw;
+use super::header::Header;
+use super::{FileError, Gathering, Limits, RowError, Table};
+
+/// What makes a spreadsheet take a text for a formula, or what follows for another cell.
+const FORMULA: &[char] = &['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
+
+/// Reads a file.
+pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Table, FileError> {
+    let text = decode(bytes)?;
+    let mut records = Records { rest: text, separator: separator(text), line: 1 };
+    let titles = loop {
+        match records.next().transpose()? {
+            None => return Err(FileError::Empty),
+            Some(Record { cells: Ok(cells), .. }) if cells.iter().all(|cell| cell.trim().is_empty()) => {}
+            Some(Record { cells: Ok(cells), .. }) => break cells,
+            Some(Record { line, cells: Err(_) }) => return Err(FileError::OpenQuote(line)),
+        }
+    };
+    let header = Header::read(&titles)?;
+    let is_secret = header.secrets();
+    let mut table = Gathering::new(header, limits);
+    while let Some(Record { line, cells }) = records.next().transpose()? {
+        match cells {
+            Ok(cells) => {
+                let raw = cells.into_iter().enumerate().map(|(at, cell)| {
+                    Raw::Ok(if is_secret.get(at) == Some(&true) { cell } else { without_apostrophe(cell) })
+                });
+                table.take(line, raw.collect())?;
+            }
+            Err(StrayQuote) => {
+                let message = "has text behind a quotation: quotes inside one are written twice";
+                table.push(Err(RowError::of_row(line, "malformed_quotation", message)))?;
+            }
+        }
+    }
+    Ok(table.end())
+}
+
+/// The text of a file, without its byte order mark.
+pub(super) fn decode(bytes: &[u8]) -> Result<&str, FileError> {
+    let is_utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
+    // ASCII in UTF-16 without a mark has a NUL in every other place.
+    if is_utf16 || matches!(bytes, [0, first, ..] | [first, 0, ..] if *first != 0) {
+        return Err(FileError::Utf16);
+    }
+    let text = std::str::from_utf8(bytes).map_err(|error| FileError::NotUtf8(error.valid_up_to()))?;
+    if let Some((before, _)) = text.split_once('\0') {
+        return Err(FileError::Nul(lines(before).saturating_add(1)));
+    }
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
+}
+
+/// How many lines end in a text: with LF, CRLF or CR.
+fn lines(text: &str) -> u64 {
+    let returns = text.matches('\r').count().saturating_sub(text.matches("\r\n").count());
+    let ends = text.matches('\n').count().saturating_add(returns);
+    u64::try_from(ends).unwrap_or(u64::MAX)
+}
+
+/// What separates the headings: the one of the three that is most often in the first line, quotations aside.
+fn separator(text: &str) -> char {
+    let (mut counts, mut quoted) = ([(',', 0_u32), (';', 0), ('\t', 0)], false);
+    let first = text.trim_start_matches(['\r', '\n']);
+    for c in first.chars().take_while(|c| !matches!(c, '\r' | '\n')) {
+        quoted ^= c == '"';
+        if let Some((_, count)) = counts.iter_mut().find(|(separator, _)| *separator == c && !quoted) {
+            *count += 1;
+        }
+    }
+    // Of equals the last is the largest: a comma is what counts when there is none.
+    counts.into_iter().rev().max_by_key(|(_, count)| *count).map_or(',', |(separator, _)| separator)
+}
+
+/// Text behind a quotation in the same cell.
+struct StrayQuote;
+
+/// One record: its cells, or why there are none.
+struct Record {
+    line: u64,
+    cells: Result<Vec<String>, StrayQuote>,
+}
+
+/// Takes a text apart.
+struct Records<'a> {
+    rest: &'a str,
+    separator: char,
+    line: u64,
+}
+
+impl Iterator for Records<'_> {
+    type Item = Result<Record, FileError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let line = self.line;
+        let mut cells = Vec::new();
+        loop {
+            let cell = if self.rest.starts_with('"') { self.quotation() } else { Some(self.plain()) };
+            let Some(cell) = cell else {
+                self.rest = "";
+                return Some(Err(FileError::OpenQuote(line)));
+            };
+            cells.push(cell);
+            if let Some(rest) = self.rest.strip_prefix(self.separator) {
+                self.rest = rest;
+            } else if self.end_of_line() {
+                return Some(Ok(Record { line, cells: Ok(cells) }));
+            } else {
+                self.plain();
+                while !self.end_of_line() {
+                    self.rest = self.rest.strip_prefix(self.separator).unwrap_or(self.rest);
+                    self.plain();
+                }
+                return Some(Ok(Record { line, cells: Err(StrayQuote) }));
+            }
+        }
+    }
+}
+
+impl Records<'_> {
+    /// Takes what stands before the next separator or the end of the line.
+    fn plain(&mut self) -> String {
+        let separator = self.separator;
+        let end = self.rest.find([separator, '\r', '\n']);
+        let (cell, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
+        self.rest = rest;
+        cell.to_owned()
+    }
+
+    /// Takes a quotation; none where it has no end.
+    fn quotation(&mut self) -> Option<String> {
+        let mut cell = String::new();
+        self.rest = self.rest.strip_prefix('"')?;
+        loop {
+            let (part, rest) = self.rest.split_once('"')?;
+            cell.push_str(part);
+            self.rest = rest;
+            match rest.strip_prefix('"') {
+                Some(rest) => {
+                    cell.push('"');
+                    self.rest = rest;
+                }
+                None => {
+                    self.line = self.line.saturating_add(lines(&cell));
+                    return Some(cell);
+                }
+            }
+        }
+    }
+
+    /// Takes the end of a line, or is at the end.
+    fn end_of_line(&mut self) -> bool {
+        let rest = ["\r\n", "\n", "\r"].iter().find_map(|end| self.rest.strip_prefix(*end));
+        match rest {
+            Some(rest) => {
+                self.rest = rest;
+                self.line = self.line.saturating_add(1);
+                true
+            }
+            None => self.rest.is_empty(),
+        }
+    }
+}
+
+/// Would a spreadsheet run it, or would it be taken for a text with our apostrophe?
+fn wants_apostrophe(text: &str) -> bool {
+    text.starts_with('\'') || text.starts_with(FORMULA)
+}
+
+fn without_apostrophe(text: String) -> String {
+    match text.strip_prefix('\'') {
+        Some(rest) if wants_apostrophe(rest) => rest.to_owned(),
+        _ => text,
+    }
+}
+
+/// Writes a file.
+pub(super) struct Sheet<W> {
+    output: W,
+    line: Vec<u8>,
+}
+
+impl<W: Write> Sheet<W> {
+    pub(super) fn new(output: W) -> Self {
+        Self { output, line: Vec::new() }
+    }
+
+    pub(super) fn row<T: AsRef<str>>(&mut self, cells: impl Iterator<Item = T>) -> io::Result<()> {
+        self.line.clear();
+        for (at, cell) in cells.enumerate() {
+            if at > 0 {
+                self.line.push(b',');
+            }
+            push_cell(&mut self.line, cell.as_ref());
+        }
+        self.line.extend_from_slice(b"\r\n");
+        self.output.write_all(&self.line)
+    }
+
+    pub(super) fn end(mut self) -> io::Result<W> {
+        self.output.flush()?;
+        Ok(self.output)
+    }
+}
+
+/// Appends one cell.
+fn push_cell(line: &mut Vec<u8>, text: &str) {
+    let apostrophe = if wants_apostrophe(text) { "'" } else { "" };
+    let blank = |c: Option<char>| c.is_some_and(char::is_whitespace);
+    let is_plain = !text.contains(['"', ',', ';', '\t', '\r', '\n'])
+        && !blank(text.chars().next())
+        && !blank(text.chars().next_back());
+    if is_plain {
+        line.extend_from_slice(apostrophe.as_bytes());
+        line.extend_from_slice(text.as_bytes());
+        return;
+    }
+    line.push(b'"');
+    line.extend_from_slice(apostrophe.as_bytes());
+    for (at, part) in text.split('"').enumerate() {
+        if at > 0 {
+            line.extend_from_slice(b"\"\"");
+        }
+        line.extend_from_slice(part.as_bytes());
+    }
+    line.push(b'"');
+}
+
+#[cfg(test)]
+mod tests;

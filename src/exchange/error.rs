@@ -1,0 +1,92 @@
+//! What is wrong with a file, or with a line of it: where, and what to do. Nothing of a cell is repeated but headings.
+
+use crate::directory::field::FieldError;
+
+/// Why a file cannot be read at all.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FileError {
+    /// Nothing in it.
+    #[error("the file is empty: its first line must name the columns")]
+    Empty,
+    /// Another encoding of Unicode.
+    #[error("the file is UTF-16: save it as UTF-8 (in a spreadsheet: \"CSV UTF-8\")")]
+    Utf16,
+    /// Bytes that are no UTF-8.
+    #[error("the file is not UTF-8 at its byte {0}: save it as UTF-8 (in a spreadsheet: \"CSV UTF-8\")")]
+    NotUtf8(usize),
+    /// A NUL.
+    #[error("line {0} holds a NUL: this is no text")]
+    Nul(u64),
+    /// A separator that is not understood.
+    #[error("the file is separated by {0:?}: separate it by commas, semicolons or tabs")]
+    Separator(char),
+    /// A heading that is not known.
+    #[error("the column {title:?} is not known{}", .meant.as_ref().map(|meant| format!(": {meant:?} may be meant")).unwrap_or_default())]
+    UnknownColumn {
+        /// The heading as it stands.
+        title: String,
+        /// What may be meant.
+        meant: Option<String>,
+    },
+    /// The same column twice.
+    #[error("the column {0:?} is there twice")]
+    DuplicateColumn(String),
+    /// Nothing says whom a row is about.
+    #[error("there is neither a column \"username\" nor a column \"id\": nothing says whom a row is about")]
+    NoKey,
+    /// A quotation that does not end: what belongs to whom is not known any more.
+    #[error("the quotation that begins in line {0} does not end")]
+    OpenQuote(u64),
+    /// Too many columns.
+    #[error("the file has more than {0} columns")]
+    TooManyColumns(usize),
+    /// Too many rows.
+    #[error("the file has more than {0} rows: split it")]
+    TooManyRows(usize),
+    /// More text than is held.
+    #[error("the cells of the file hold more than {0} bytes together: split it")]
+    TooMuchText(usize),
+    /// Not of the form that it is said to be.
+    #[error("the file {0}")]
+    Malformed(String),
+    /// It unpacks to more than is taken.
+    #[error("the file becomes larger than {0} bytes when it is unpacked: it is refused")]
+    Bomb(u64),
+}
+
+impl FileError {
+    /// A stable code for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Empty => "file_empty",
+            Self::Utf16 | Self::NotUtf8(_) => "file_not_utf8",
+            Self::Nul(_) => "file_not_text",
+            Self::Separator(_) => "file_separator",
+            Self::UnknownColumn { .. } => "unknown_column",
+            Self::DuplicateColumn(_) => "duplicate_column",
+            Self::NoKey => "missing_column",
+            Self::OpenQuote(_) => "open_quotation",
+            Self::TooManyColumns(_) | Self::TooManyRows(_) | Self::TooMuchText(_) => "file_too_large",
+            Self::Malformed(_) => "file_malformed",
+            Self::Bomb(_) => "file_bomb",
+        }
+    }
+}
+
+/// Why a line cannot be read: every fault of every cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowError {
+    /// Where the row begins.
+    pub line: u64,
+    /// What is wrong, by column; `row` where it is the row itself.
+    pub faults: Vec<FieldError>,
+}
+
+impl RowError {
+    /// One fault of the row itself.
+    #[must_use]
+    pub fn of_row(line: u64, code: &'static str, message: impl Into<String>) -> Self {
+        Self { line, faults: vec![FieldError::new("row", code, message)] }
+    }
+}
