@@ -35,6 +35,15 @@ pub enum Cell {
 pub(super) type Raw = Result<String, (&'static str, &'static str)>;
 
 impl Cell {
+    /// Bytes that it takes beside its place.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Secret(secret) => secret.expose().len(),
+            _ => 0,
+        }
+    }
+
     /// Parses what stands in a column.
     pub(super) fn parse(column: Column, text: String) -> Result<Self, FieldError> {
         let fault = |code, message: String| FieldError::new(column.name(), code, message);

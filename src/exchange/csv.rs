@@ -9,6 +9,7 @@ use std::io::{self, Write};
 
 use super::cell::Raw;
 use super::header::Header;
+use super::text::{decode, lines};
 use super::{FileError, Gathering, Limits, RowError, Table};
 
 /// What makes a spreadsheet take a text for a formula, or what follows for another cell.
@@ -28,14 +29,14 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Table, FileError> {
     };
     let header = Header::read(&titles)?;
     let is_secret = header.secrets();
-    let mut table = Gathering::new(header, limits);
+    let mut table = Gathering::new(limits);
     while let Some(Record { line, cells }) = records.next().transpose()? {
         match cells {
             Ok(cells) => {
                 let raw = cells.into_iter().enumerate().map(|(at, cell)| {
                     Raw::Ok(if is_secret.get(at) == Some(&true) { cell } else { without_apostrophe(cell) })
                 });
-                table.take(line, raw.collect())?;
+                table.take(&header, line, raw.collect())?;
             }
             Err(StrayQuote) => {
                 let message = "has text behind a quotation: quotes inside one are written twice";
@@ -43,28 +44,7 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Table, FileError> {
             }
         }
     }
-    Ok(table.end())
-}
-
-/// The text of a file, without its byte order mark.
-pub(super) fn decode(bytes: &[u8]) -> Result<&str, FileError> {
-    let is_utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
-    // ASCII in UTF-16 without a mark has a NUL in every other place.
-    if is_utf16 || matches!(bytes, [0, first, ..] | [first, 0, ..] if *first != 0) {
-        return Err(FileError::Utf16);
-    }
-    let text = std::str::from_utf8(bytes).map_err(|error| FileError::NotUtf8(error.valid_up_to()))?;
-    if let Some((before, _)) = text.split_once('\0') {
-        return Err(FileError::Nul(lines(before).saturating_add(1)));
-    }
-    Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
-}
-
-/// How many lines end in a text: with LF, CRLF or CR.
-fn lines(text: &str) -> u64 {
-    let returns = text.matches('\r').count().saturating_sub(text.matches("\r\n").count());
-    let ends = text.matches('\n').count().saturating_add(returns);
-    u64::try_from(ends).unwrap_or(u64::MAX)
+    Ok(Table { columns: header.columns(), rows: table.rows })
 }
 
 /// What separates the headings: the one of the three that is most often in the first line, quotations aside.

@@ -44,7 +44,7 @@ pub enum FileError {
     #[error("the file has more than {0} rows: split it")]
     TooManyRows(usize),
     /// More text than is held.
-    #[error("the cells of the file hold more than {0} bytes together: split it")]
+    #[error("the cells of the file take more than {0} bytes: split it")]
     TooMuchText(usize),
     /// Not of the form that it is said to be.
     #[error("the file {0}")]

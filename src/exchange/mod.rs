@@ -13,10 +13,13 @@ mod csv;
 mod error;
 mod header;
 mod jumpserver;
+mod ldif;
 pub mod list;
 pub mod template;
+mod text;
 pub mod user;
 mod write;
+mod xlsx;
 
 pub use cell::Cell;
 pub use column::Column;
@@ -30,10 +33,18 @@ use header::Header;
 pub enum Format {
     /// Comma-separated values (RFC 4180), in UTF-8; semicolons and tabs are understood.
     Csv,
+    /// A spreadsheet of Excel, LibreOffice and others (ECMA-376).
+    Xlsx,
+    /// Entries of a directory (RFC 2849); read, and not written.
+    Ldif,
 }
 
 impl Format {
-    const ALL: &'static [(Self, &'static str, &'static str)] = &[(Self::Csv, "csv", "text/csv")];
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (Self::Csv, "csv", "text/csv"),
+        (Self::Xlsx, "xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        (Self::Ldif, "ldif", "text/x-ldif"),
+    ];
 
     /// The format of this name, or of a file name that ends with it.
     #[must_use]
@@ -47,6 +58,12 @@ impl Format {
     pub fn by_media_type(text: &str) -> Option<Self> {
         let kind = text.split(';').next()?.trim().to_ascii_lowercase();
         Self::ALL.iter().find(|(.., known)| *known == kind).map(|(format, ..)| *format)
+    }
+
+    /// May users be written so?
+    #[must_use]
+    pub fn is_written(self) -> bool {
+        self != Self::Ldif
     }
 
     /// Its name, which is the end of its files' names too.
@@ -69,15 +86,15 @@ pub struct Limits {
     pub rows: usize,
     /// Most bytes of one cell.
     pub cell: usize,
-    /// Most bytes of all cells together.
-    pub text: usize,
+    /// Most bytes that all cells take together when they are read.
+    pub memory: usize,
     /// Most bytes of all parts of a packed file when they are unpacked.
     pub unpacked: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { rows: 1_000_000, cell: 64 << 10, text: 256 << 20, unpacked: 512 << 20 }
+        Self { rows: 1_000_000, cell: 64 << 10, memory: 512 << 20, unpacked: 512 << 20 }
     }
 }
 
@@ -130,31 +147,35 @@ impl Row {
 pub fn read(format: Format, bytes: &[u8], limits: &Limits) -> Result<Table, FileError> {
     match format {
         Format::Csv => csv::read(bytes, limits),
+        Format::Xlsx => xlsx::read(bytes, limits),
+        Format::Ldif => ldif::read(bytes, limits),
     }
 }
 
-/// Gathers the rows of a table under its header, within the limits.
+/// Gathers the rows of a table within the limits.
 struct Gathering<'a> {
-    header: Header,
     limits: &'a Limits,
-    text: usize,
+    /// Bytes that the cells take.
+    held: usize,
     rows: Vec<Result<Row, RowError>>,
 }
 
 impl<'a> Gathering<'a> {
-    fn new(header: Header, limits: &'a Limits) -> Self {
-        Self { header, limits, text: 0, rows: Vec::new() }
+    fn new(limits: &'a Limits) -> Self {
+        Self { limits, held: 0, rows: Vec::new() }
     }
 
     /// Takes the cells of a line as they stand in the file, or why one cannot be read.
-    fn take(&mut self, line: u64, raw: Vec<cell::Raw>) -> Result<(), FileError> {
-        let bytes = raw.iter().map(|cell| cell.as_ref().map_or(0, String::len)).fold(0, usize::saturating_add);
-        self.text = self.text.saturating_add(bytes);
-        if self.text > self.limits.text {
-            return Err(FileError::TooMuchText(self.limits.text));
-        }
-        let row = self.header.row(line, raw, self.limits);
-        row.map_or(Ok(()), |row| self.push(row))
+    fn take(&mut self, header: &Header, line: u64, raw: Vec<cell::Raw>) -> Result<(), FileError> {
+        self.hold(raw.len(), raw.iter().map(|cell| cell.as_ref().map_or(0, String::len)))?;
+        header.row(line, raw, self.limits).map_or(Ok(()), |row| self.push(row))
+    }
+
+    /// Counts what the cells of a row take.
+    fn hold(&mut self, places: usize, bytes: impl Iterator<Item = usize>) -> Result<(), FileError> {
+        let places = places.saturating_mul(size_of::<(Column, Cell)>());
+        self.held = bytes.fold(self.held.saturating_add(places), usize::saturating_add);
+        if self.held > self.limits.memory { Err(FileError::TooMuchText(self.limits.memory)) } else { Ok(()) }
     }
 
     fn push(&mut self, row: Result<Row, RowError>) -> Result<(), FileError> {
@@ -163,9 +184,5 @@ impl<'a> Gathering<'a> {
         }
         self.rows.push(row);
         Ok(())
-    }
-
-    fn end(self) -> Table {
-        Table { columns: self.header.columns(), rows: self.rows }
     }
 }

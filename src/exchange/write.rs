@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Column, Format, csv};
+use super::{Column, Format, csv, xlsx};
 
 /// Writes a file of a format into a writer.
 pub struct Writer<W: Write> {
@@ -12,6 +12,7 @@ pub struct Writer<W: Write> {
 
 enum Sheet<W: Write> {
     Csv(csv::Sheet<W>),
+    Xlsx(Box<xlsx::Sheet<W>>),
 }
 
 impl<W: Write> Writer<W> {
@@ -22,6 +23,8 @@ impl<W: Write> Writer<W> {
     pub fn new(format: Format, columns: &[Column], output: W) -> io::Result<Self> {
         let sheet = match format {
             Format::Csv => Sheet::Csv(csv::Sheet::new(output)),
+            Format::Xlsx => Sheet::Xlsx(Box::new(xlsx::Sheet::new(columns.len(), output)?)),
+            Format::Ldif => return Err(io::Error::other("LDIF is read, and not written: take CSV or XLSX")),
         };
         let mut writer = Self { sheet, columns: columns.len() };
         writer.row(columns.iter().map(|column| column.name()))?;
@@ -36,6 +39,7 @@ impl<W: Write> Writer<W> {
         debug_assert_eq!(cells.len(), self.columns, "a text for each column");
         match &mut self.sheet {
             Sheet::Csv(sheet) => sheet.row(cells),
+            Sheet::Xlsx(sheet) => sheet.row(cells),
         }
     }
 
@@ -46,6 +50,7 @@ impl<W: Write> Writer<W> {
     pub fn end(self) -> io::Result<W> {
         match self.sheet {
             Sheet::Csv(sheet) => sheet.end(),
+            Sheet::Xlsx(sheet) => sheet.end(),
         }
     }
 }

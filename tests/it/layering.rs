@@ -76,6 +76,9 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tokio_cron_scheduler", &["tasks"]),
     ("webauthn_rs", &["auth/passkeys"]),
     ("zxcvbn", &["auth/passwords/strength.rs"]),
+    // Archives and XML from outside are bounded in one place.
+    ("zip", &["exchange/xlsx", "exchange/xlsx.rs"]),
+    ("quick_xml", &["exchange/xlsx"]),
 ];
 
 /// One use of something in one file.

@@ -101,8 +101,8 @@ fn a_file_that_is_none_is_refused_in_words() {
     assert_eq!(refused(b"username,email,email\n"), FileError::DuplicateColumn("email".to_owned()));
     let limits = Limits { rows: 1, ..Limits::default() };
     assert_eq!(read(b"username\na\nb\n", &limits).err(), Some(FileError::TooManyRows(1)));
-    let limits = Limits { text: 3, ..Limits::default() };
-    assert_eq!(read(b"username\nab\ncd\n", &limits).err(), Some(FileError::TooMuchText(3)));
+    let limits = Limits { memory: 99, ..Limits::default() };
+    assert_eq!(read(b"username\nab\ncd\nef\ngh\n", &limits).err(), Some(FileError::TooMuchText(99)));
     let limits = Limits { cell: 3, ..Limits::default() };
     let table = read(b"username\nabcd\n", &limits).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(faults(&table), [(2, "username".to_owned(), "too_long")]);

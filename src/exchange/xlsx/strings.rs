@@ -1,0 +1,129 @@
+//! Texts of cells: the table of those that cells share, and the form in which characters stand that XML does not have.
+
+use std::io::BufRead;
+
+use super::xml::{Token, Xml};
+use crate::exchange::{FileError, Limits};
+
+/// What a text takes beside its bytes.
+const OVERHEAD: usize = 32;
+
+/// Reads the shared texts in their order.
+pub(super) fn read<R: BufRead>(mut xml: Xml<R>, limits: &Limits) -> Result<Vec<String>, FileError> {
+    let (mut strings, mut held) = (Vec::new(), 0_usize);
+    let mut text = Text::default();
+    while let Some(token) = xml.next()? {
+        match token {
+            Token::Close(name) if name == "si" => {
+                let whole = text.take();
+                held = held.saturating_add(whole.len()).saturating_add(OVERHEAD);
+                if held > limits.memory {
+                    return Err(FileError::TooMuchText(limits.memory));
+                }
+                strings.push(whole);
+            }
+            other => text.see(&other),
+        }
+    }
+    Ok(strings)
+}
+
+/// Gathers the text of a cell: all its runs, and not how it is spoken (`rPh`).
+#[derive(Default)]
+pub(super) struct Text {
+    text: String,
+    inside: bool,
+    spoken: bool,
+}
+
+impl Text {
+    pub(super) fn see(&mut self, token: &Token) {
+        match token {
+            Token::Open(tag) => match tag.name() {
+                "t" => self.inside = true,
+                "rPh" => self.spoken = true,
+                _ => {}
+            },
+            Token::Close(name) => match name.as_str() {
+                "t" => self.inside = false,
+                "rPh" => self.spoken = false,
+                _ => {}
+            },
+            Token::Text(text) if self.inside && !self.spoken => self.text.push_str(text),
+            Token::Text(_) => {}
+        }
+    }
+
+    pub(super) fn take(&mut self) -> String {
+        unescaped(std::mem::take(&mut self.text))
+    }
+}
+
+/// The character that `_x000D_` at the beginning stands for (ECMA-376 part 1, 22.9.2.19), and how long that is.
+fn escape(text: &str) -> Option<char> {
+    let code = text.strip_prefix("_x")?.get(..4).filter(|_| text.get(6..7) == Some("_"))?;
+    if !code.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    u32::from_str_radix(code, 16).ok().and_then(char::from_u32)
+}
+
+/// How long an escape is.
+const ESCAPE: usize = "_x000D_".len();
+
+fn unescaped(text: String) -> String {
+    if !text.contains("_x") {
+        return text;
+    }
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text.as_str());
+    while let Some(at) = rest.find("_x") {
+        let (before, from) = rest.split_at(at);
+        out.push_str(before);
+        let (c, length) = escape(from).map_or(('_', 1), |c| (c, ESCAPE));
+        out.push(c);
+        rest = from.get(length..).unwrap_or_default();
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Appends a text as it stands between tags.
+pub(super) fn push_escaped(out: &mut String, text: &str) {
+    for (at, c) in text.char_indices() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '\t' | '\n' => out.push(c),
+            // XML does not have them, or takes them for something else.
+            '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => out.push_str(&format!("_x{:04X}_", u32::from(c))),
+            '_' if text.get(at..).and_then(escape).is_some() => out.push_str("_x005F_"),
+            _ => out.push(c),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn characters_that_xml_does_not_have_stand_in_their_own_form() {
+        let mut out = String::new();
+        push_escaped(&mut out, "a\r\n<_x0041_>_x_\u{1}&");
+        assert_eq!(out, "a_x000D_\n&lt;_x005F_x0041_&gt;_x_&#\u{1}".replace("&#\u{1}", "_x0001_&amp;"));
+        assert_eq!(unescaped("_x005F_x0041_ _x000d_ _xZZZZ_ _xD800_ _x".to_owned()), "_x0041_ \r _xZZZZ_ _xD800_ _x");
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_comes_back(text in "\\PC{0,12}|[_x0Dd\r\n\t\u{1}]{0,14}") {
+            let mut out = String::new();
+            push_escaped(&mut out, &text);
+            let out = out.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+            prop_assert_eq!(unescaped(out), text);
+        }
+    }
+}
