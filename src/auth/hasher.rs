@@ -244,13 +244,14 @@ impl Worker {
                 let computed = self.argon2id(&params, &prepared(password), salt, hash.len())?;
                 same_secret(&computed, hash)
             }
-            StoredHash::Bcrypt { .. } if password.expose().len() > imported::BCRYPT_BYTES => {
+            StoredHash::Bcrypt { of_sha256: false, .. } if password.expose().len() > imported::BCRYPT_BYTES => {
                 self.decoy()?;
                 return Ok(Checked::MustReset);
             }
-            StoredHash::Bcrypt { cost, salt, hash } => {
-                in_either_form(password, |password| imported::bcrypt(password, *cost, *salt, hash))
-            }
+            StoredHash::Bcrypt { of_sha256, cost, salt, hash } => in_either_form(password, |password| {
+                let digest = of_sha256.then(|| imported::sha256_hex(password));
+                imported::bcrypt(digest.as_ref().map_or(password, |digest| digest), *cost, *salt, hash)
+            }),
             StoredHash::Pbkdf2 { digest, rounds, salt, hash } => {
                 in_either_form(password, |password| imported::pbkdf2(password, *digest, *rounds, salt, hash))
             }

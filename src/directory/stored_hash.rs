@@ -62,8 +62,11 @@ pub enum StoredHash {
         /// The hash.
         hash: Vec<u8>,
     },
-    /// `$2a$…`, `$2b$…` or `$2y$…`, which are one algorithm; also behind `{CRYPT}`.
+    /// `$2a$…`, `$2b$…` or `$2y$…`, which are one algorithm; also behind `{CRYPT}`, and Django's `bcrypt$` and
+    /// `bcrypt_sha256$`.
     Bcrypt {
+        /// What is hashed is the SHA-256 of the password in hexadecimal, so that no character of it is forgotten.
+        of_sha256: bool,
         /// The cost, as a power of two.
         cost: u32,
         /// The salt.
@@ -71,7 +74,8 @@ pub enum StoredHash {
         /// The first 23 bytes of the outcome, which is all that is kept.
         hash: Vec<u8>,
     },
-    /// `pbkdf2_sha256$rounds$salt$hash`, as Django writes it; also with sha1 and sha512.
+    /// `pbkdf2_sha256$rounds$salt$hash`, as Django writes it, `$pbkdf2-sha256$…` as passlib does, and `{PBKDF2-SHA256}…`
+    /// as OpenLDAP does; also with sha1 and sha512.
     Pbkdf2 {
         /// The digest of the HMAC.
         digest: Digest,
@@ -98,8 +102,9 @@ pub enum StoredHash {
 pub enum HashFault {
     /// No form that is known.
     #[error(
-        "has none of the forms that are taken: $argon2id$…, $2a$…, $2b$… or $2y$… (bcrypt), pbkdf2_sha256$… \
-         (Django; also _sha1 and _sha512), {{SSHA}}…, {{SSHA256}}… or {{SSHA512}}…"
+        "has none of the forms that are taken: $argon2id$…, $2a$…, $2b$… or $2y$… (bcrypt), pbkdf2_sha256$… (also \
+         _sha1 and _sha512), argon2$…, bcrypt$… or bcrypt_sha256$… (Django), $pbkdf2-sha256$… (passlib), \
+         {{SSHA}}…, {{SSHA256}}…, {{SSHA512}}… or {{PBKDF2-SHA256}}… (LDAP)"
     )]
     Unknown,
     /// The form is known, what follows is not of it.
@@ -119,18 +124,27 @@ impl StoredHash {
         if text.len() > TEXT_MAX {
             return Err(HashFault::Unknown);
         }
-        let text = text.strip_prefix("{CRYPT}").filter(|rest| rest.starts_with("$2")).unwrap_or(text);
+        let within = |prefix: &str, begins: &str| text.strip_prefix(prefix).filter(|rest| rest.starts_with(begins));
+        let of_sha256 = within("bcrypt_sha256$", "$2");
+        let whole =
+            of_sha256.or(within("{CRYPT}", "$2")).or(within("bcrypt$", "$2")).or(within("argon2", "$argon2id$"));
+        let text = whole.unwrap_or(text);
         if text.starts_with("$argon2id$") {
             return argon2id(text);
         }
         if ["$2a$", "$2b$", "$2y$"].iter().any(|prefix| text.starts_with(prefix)) {
-            return bcrypt(text);
+            return bcrypt(text, of_sha256.is_some());
         }
         for (prefix, digest) in
             [("pbkdf2_sha1$", Digest::Sha1), ("pbkdf2_sha256$", Digest::Sha256), ("pbkdf2_sha512$", Digest::Sha512)]
         {
             if let Some(rest) = text.strip_prefix(prefix) {
                 return pbkdf2(digest, rest);
+            }
+        }
+        for (prefix, digest) in ADAPTED {
+            if let Some(rest) = text.strip_prefix(prefix) {
+                return adapted_pbkdf2(*digest, rest);
             }
         }
         for (prefix, digest) in [("{SSHA}", Digest::Sha1), ("{SSHA256}", Digest::Sha256), ("{SSHA512}", Digest::Sha512)]
@@ -142,6 +156,17 @@ impl StoredHash {
         Err(HashFault::Unknown)
     }
 }
+
+/// PBKDF2 as passlib and OpenLDAP write it, which has salt and hash in base64 with a full stop for the plus sign.
+const ADAPTED: &[(&str, Digest)] = &[
+    ("$pbkdf2$", Digest::Sha1),
+    ("$pbkdf2-sha256$", Digest::Sha256),
+    ("$pbkdf2-sha512$", Digest::Sha512),
+    ("{PBKDF2}", Digest::Sha1),
+    ("{PBKDF2-SHA1}", Digest::Sha1),
+    ("{PBKDF2-SHA256}", Digest::Sha256),
+    ("{PBKDF2-SHA512}", Digest::Sha512),
+];
 
 fn argon2id(text: &str) -> Result<StoredHash, HashFault> {
     let malformed = HashFault::Malformed("argon2id");
@@ -182,7 +207,7 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
     LENIENT.as_ref()?.decode(text.as_bytes()).ok()
 }
 
-fn bcrypt(text: &str) -> Result<StoredHash, HashFault> {
+fn bcrypt(text: &str, of_sha256: bool) -> Result<StoredHash, HashFault> {
     let malformed = HashFault::Malformed("bcrypt");
     let parts: bcrypt::HashParts = text.parse().map_err(|_| malformed)?;
     let cost = parts.get_cost();
@@ -190,7 +215,7 @@ fn bcrypt(text: &str) -> Result<StoredHash, HashFault> {
         return Err(HashFault::TooCostly("bcrypt with a cost of more than 15"));
     }
     let hash = text.get(29..).and_then(|hash| bcrypt_base64(hash, 23)).filter(|_| cost >= 4).ok_or(malformed)?;
-    Ok(StoredHash::Bcrypt { cost, salt: parts.get_salt_raw(), hash })
+    Ok(StoredHash::Bcrypt { of_sha256, cost, salt: parts.get_salt_raw(), hash })
 }
 
 /// The base64 of bcrypt, which has another alphabet.
@@ -211,20 +236,39 @@ fn bcrypt_base64(text: &str, bytes: usize) -> Option<Vec<u8>> {
 }
 
 fn pbkdf2(digest: Digest, rest: &str) -> Result<StoredHash, HashFault> {
-    let malformed = HashFault::Malformed("PBKDF2");
+    let (rounds, salt, hash) = parts(rest)?;
+    checked_pbkdf2(digest, rounds, Some(salt.as_bytes().to_vec()), base64(hash))
+}
+
+fn adapted_pbkdf2(digest: Digest, rest: &str) -> Result<StoredHash, HashFault> {
+    let (rounds, salt, hash) = parts(rest)?;
+    let decoded = |text: &str| bytes(&text.replace('.', "+"));
+    checked_pbkdf2(digest, rounds, decoded(salt), decoded(hash))
+}
+
+/// Rounds, salt and hash.
+fn parts(rest: &str) -> Result<(&str, &str, &str), HashFault> {
     let mut parts = rest.split('$');
-    let (Some(rounds), Some(salt), Some(hash), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
-        return Err(malformed);
-    };
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(rounds), Some(salt), Some(hash), None) => Ok((rounds, salt, hash)),
+        _ => Err(HashFault::Malformed("PBKDF2")),
+    }
+}
+
+fn checked_pbkdf2(
+    digest: Digest,
+    rounds: &str,
+    salt: Option<Vec<u8>>,
+    hash: Option<Vec<u8>>,
+) -> Result<StoredHash, HashFault> {
+    let malformed = HashFault::Malformed("PBKDF2");
     let rounds = Some(rounds).filter(|text| !text.starts_with('+')).and_then(|text| text.parse::<u64>().ok());
     let rounds = rounds.filter(|rounds| *rounds > 0).ok_or(malformed)?;
     let rounds = u32::try_from(rounds).ok().filter(|rounds| *rounds <= ROUNDS_MAX);
     let rounds = rounds.ok_or(HashFault::TooCostly("PBKDF2 with more than 5,000,000 rounds"))?;
-    let hash = base64(hash).filter(|hash| hash.len() == digest.bytes()).ok_or(malformed)?;
-    if salt.is_empty() || salt.len() > SALT_MAX {
-        return Err(malformed);
-    }
-    Ok(StoredHash::Pbkdf2 { digest, rounds, salt: salt.as_bytes().to_vec(), hash })
+    let hash = hash.filter(|hash| hash.len() == digest.bytes()).ok_or(malformed)?;
+    let salt = salt.filter(|salt| !salt.is_empty() && salt.len() <= SALT_MAX).ok_or(malformed)?;
+    Ok(StoredHash::Pbkdf2 { digest, rounds, salt, hash })
 }
 
 fn salted(digest: Digest, rest: &str) -> Result<StoredHash, HashFault> {
@@ -258,6 +302,11 @@ mod tests {
             "{CRYPT}$2b$12$L6Bc/AlTQHyd9liGgGEZyOFLPHNgyxeEPfgYfBCVxJ7JIlwxyVU3u",
             "pbkdf2_sha256$1$seasalt$3Jbjh+OvTcRHSPyv8crRAM2z4m1wx3zlNJJmQj9zAQo=",
             "{SSHA}DkMTwBl+a/3DQTxCYEApdUtNXGgdUac3",
+            "argon2$argon2id$v=19$m=1024,t=1,p=1$c2Vhc2FsdDREamFuZ28xMjM0$zjtOS3Wp/RNXtBHH4/T3vFmTQacA6Eh5XC5hWHwswLE",
+            "bcrypt$$2b$04$uAig8EkwB76eWfxf5/bV1ut4l/eEX34sXD2ybVfRmjUYxr9u1DdTi",
+            "bcrypt_sha256$$2b$04$h/0kOv05L97p53HO8FbTcexC/yMyUsjO.DW8ZYpBen/xVPPEPLfhy",
+            "$pbkdf2-sha256$1000$5hzDGCMkZOy9NybEeG8NoQ$4SAvsAz75zXYD5h0gWLBUYXj.WpDxY6ATGPHvLdTgfE",
+            "{PBKDF2-SHA256}1000$XcuZE2LMGeP8H.McA6AUIg$7HOhqalg9luzrDXDMAatq5OL/O8PbhpFSxTMMARVVBI",
         ] {
             assert_eq!(fault(text), None, "{text}");
         }
@@ -270,6 +319,9 @@ mod tests {
             "secret",
             "$1$salt$secret",
             "{SHA}secret",
+            "bcrypt$secret",
+            "argon2$argon2i$secret",
+            "$pbkdf2-sha256$1000$secret$secret",
             "{CRYPT}secret",
             "$2x$06$DCq7YPn5Rq63x1Lad4cll.TV4S6ytwfsfvkgY8jIucDrjc8deX1s.",
             "$2a$06$DCq7YPn5Rq63x1Lad4cll.TV4S6ytwfsfvkgY8jIucDrjc8deX1s",

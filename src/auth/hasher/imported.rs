@@ -24,6 +24,11 @@ pub(super) fn bcrypt(password: &[u8], cost: u32, salt: [u8; 16], hash: &[u8]) ->
     computed.get(..hash.len()).is_some_and(|computed| !hash.is_empty() && same_secret(computed, hash))
 }
 
+/// The SHA-256 of a password in hexadecimal: what Django gives to bcrypt.
+pub(super) fn sha256_hex(password: &[u8]) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(data_encoding::HEXLOWER.encode(&Sha256::digest(password)).into_bytes())
+}
+
 /// Is it the password of this PBKDF2 hash (RFC 8018 §5.2)?
 pub(super) fn pbkdf2(password: &[u8], digest: Digest, rounds: u32, salt: &[u8], hash: &[u8]) -> bool {
     let mut out = Zeroizing::new(vec![0; hash.len()]);

@@ -6,6 +6,7 @@ mod bad_input;
 mod escalation;
 mod groups;
 mod matrix;
+mod moved_in;
 mod organizations;
 mod roles;
 mod tokens;
