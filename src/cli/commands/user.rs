@@ -29,9 +29,15 @@ pub(in crate::cli) enum User {
         #[command(flatten)]
         fields: Fields,
     },
-    /// Make a user with everything of another but name, username, email and password
+    /// Make a user with everything of another but name, username, email, password and factors
     Duplicate {
         user: String,
+        /// Take over this part alone, any number of times: phone, description, expires_at, roles, organizations, groups, mfa, must_change_password
+        #[arg(long, value_name = "PART", conflicts_with = "without")]
+        copy: Vec<String>,
+        /// Take over everything but this part, any number of times
+        #[arg(long, value_name = "PART")]
+        without: Vec<String>,
         #[command(flatten)]
         create: Create,
     },
@@ -111,8 +117,13 @@ pub(super) async fn run(user: User, client: &Client, json: bool) -> anyhow::Resu
             let answer = client.post("/api/v1/users", create.body()?).await?;
             show(&answer, json, made)
         }
-        User::Duplicate { user, create } => {
-            let answer = client.post(&path(&user, "/duplicate"), create.body()?).await?;
+        User::Duplicate { user, copy, without, create } => {
+            let mut body = create.body()?;
+            for (name, parts) in [("copy", copy), ("without", without)] {
+                let parts = Some(parts).filter(|parts| !parts.is_empty());
+                body.as_object_mut().zip(parts).map(|(body, parts)| body.insert(name.to_owned(), parts.into()));
+            }
+            let answer = client.post(&path(&user, "/duplicate"), body).await?;
             show(&answer, json, made)
         }
         User::List(wish) => list(wish, client, json).await,

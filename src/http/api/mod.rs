@@ -103,7 +103,7 @@ fn users() -> Vec<Route> {
         route(Method::GET, "/api/v1/users/{user}", within(P::UsersView), users::show),
         route(Method::PATCH, "/api/v1/users/{user}", within(P::UsersUpdate), users::change::change),
         route(Method::DELETE, "/api/v1/users/{user}", holder(P::UsersDelete), users::state::remove),
-        route(Method::POST, "/api/v1/users/{user}/duplicate", within(P::UsersCreate), users::create::duplicate),
+        route(Method::POST, "/api/v1/users/{user}/duplicate", within(P::UsersCreate), users::duplicate::duplicate),
         route(Method::POST, "/api/v1/users/{user}/disable", within(P::UsersState), users::state::disable),
         route(Method::POST, "/api/v1/users/{user}/enable", within(P::UsersState), users::state::enable),
         route(Method::POST, "/api/v1/users/{user}/restore", holder(P::UsersDelete), users::state::restore),

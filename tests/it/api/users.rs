@@ -194,6 +194,41 @@ fn a_duplicate_has_everything_but_name_username_email_and_password() {
 }
 
 #[test]
+fn a_duplicate_has_the_chosen_parts_alone() {
+    let daemon = TestDaemon::start("");
+    let admin = daemon.admin();
+    admin.post("/api/v1/groups", &json!({"name": "engineers"}));
+    let organization = admin.post("/api/v1/organizations", &json!({"name": "Example Ltd"})).text("/id");
+    let wish = json!({
+        "username": "ada", "name": "Ada", "email": "ada@example.org", "phone": "+31201234567", "description": "d",
+        "groups": ["engineers"], "roles": ["system-auditor"], "organizations": [{"id": organization}], "mfa": "forced",
+        "expires_at": "2027-01-01T00:00:00Z", "must_change_password": true,
+    });
+    assert_eq!(admin.post("/api/v1/users", &wish).status, 201);
+    let (ada, plain) = (admin.get("/api/v1/users/ada").json, daemon.local_user("plain", PASSWORD).json);
+    let parts =
+        ["phone", "description", "groups", "roles", "organizations", "mfa", "expires_at", "must_change_password"];
+    let copy = |name: &str, choice: Value| {
+        let mut wish = json!({"username": name, "name": name, "email": format!("{name}@example.org")});
+        wish.as_object_mut().unwrap().extend(choice.as_object().unwrap().clone());
+        admin.post("/api/v1/users/ada/duplicate", &wish)
+    };
+    for (number, chosen) in parts.iter().enumerate() {
+        let with = copy(&format!("with{number}"), json!({"copy": [chosen]})).json;
+        let without = copy(&format!("without{number}"), json!({"without": [chosen]})).json;
+        for part in parts {
+            let (one, other) = if part == *chosen { (&ada, &plain) } else { (&plain, &ada) };
+            assert_eq!(with[part], one[part], "with {chosen}: {part}");
+            assert_eq!(without[part], other[part], "without {chosen}: {part}");
+        }
+    }
+    assert_eq!(copy("none", json!({"copy": []})).json["phone"], Value::Null);
+    assert_eq!(copy("own", json!({"copy": [], "phone": "+31207654321"})).json["phone"], "+31207654321");
+    assert_eq!(copy("both", json!({"copy": [], "without": []})).json["errors"][0]["code"], "one_of");
+    assert_eq!(copy("wrong", json!({"copy": ["password"]})).status, 400);
+}
+
+#[test]
 fn a_removed_user_frees_the_name_and_comes_back_whole() {
     let daemon = TestDaemon::start("");
     let admin = daemon.admin();

@@ -1,4 +1,4 @@
-//! Making users: anew, or from one that exists.
+//! Making users, with what lets them in.
 
 use axum::Json;
 use axum::extract::State;
@@ -8,18 +8,17 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::fields::Fields;
-use super::rights::{authorize, own_groups, settle_new};
-use super::{find_to_change, view};
+use super::rights::{authorize, settle_new};
+use super::view;
 use crate::auth::accounts::{Account, AccountChange, NewAccount};
 use crate::base::id::{SourceId, UserId};
 use crate::base::secret::Secret;
 use crate::directory::field::FieldError;
 use crate::directory::permission::Permission;
-use crate::directory::role;
-use crate::directory::user::{MfaPolicy, NewUser, User, UserChange};
+use crate::directory::user::NewUser;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
-use crate::http::extract::{Body, Segment, etag};
+use crate::http::extract::{Body, etag};
 use crate::http::state::App;
 
 /// A user to make. It has a password, or a link for one, or can come in when one is set.
@@ -43,52 +42,18 @@ pub struct Wish {
 pub async fn create(State(app): State<App>, caller: Caller, Body(wish): Body<Wish>) -> Result<Response, Problem> {
     check_source(&app, wish.source.as_deref())?;
     let way = WayIn::of(&wish)?;
-    let fields = read_fields(wish.fields)?;
-    require(&fields)?;
-    let change = fields.read(&app)?;
+    let change = required(wish)?.read(&app)?;
     make(&app, caller, change, way).await
 }
 
-/// Makes a user with everything of another but name, username, email, password and factors.
-pub async fn duplicate(
-    State(app): State<App>,
-    caller: Caller,
-    Segment(name): Segment<String>,
-    Body(wish): Body<Wish>,
-) -> Result<Response, Problem> {
-    let original = find_to_change(&app, &caller, &name, Permission::UsersCreate)?;
-    let way = WayIn::of(&wish)?;
-    let fields = read_fields(wish.fields)?;
+/// The fields of a wish, with all that a user must have.
+///
+/// # Errors
+/// What is wrong with them, or missing.
+pub(super) fn required(wish: Wish) -> Result<Fields, Problem> {
+    let fields: Fields = crate::http::extract::parse(serde_json::Value::Object(wish.fields).to_string().as_bytes())?;
     require(&fields)?;
-    let own = fields.read(&app)?;
-    let groups = own.groups.or(Some(own_groups(&app, &original)?)).filter(|groups| !groups.is_empty());
-    let change = AccountChange { user: copied(&original, own.user, app.store.clock().now()), groups };
-    make(&app, caller, change, way).await
-}
-
-/// What the new one does not say is taken from the original.
-fn copied(original: &User, own: UserChange, now: jiff::Timestamp) -> UserChange {
-    UserChange {
-        phone: own.phone.or(Some(original.phone.clone())),
-        description: own.description.or(Some(original.description.clone())),
-        // An expiry that has passed would make a user who can never come in.
-        expires_at: own.expires_at.or_else(|| (!original.is_expired(now)).then_some(original.expires_at)),
-        // What the plain role, no organisation and no policy of one's own come to is not given: it is the default.
-        roles: own.roles.or_else(|| (!is_plain(original)).then(|| original.roles.clone())),
-        organizations: own.organizations.or(Some(original.organizations.clone())).filter(|those| !those.is_empty()),
-        managed_by: own.managed_by.or(original.managed_by.map(Some)),
-        mfa: own.mfa.or(Some(original.mfa)).filter(|policy| *policy != MfaPolicy::default()),
-        must_change_password: own.must_change_password.or(original.must_change_password.then_some(true)),
-        ..own
-    }
-}
-
-fn is_plain(original: &User) -> bool {
-    original.roles.iter().all(|held| held.as_str() == role::USER)
-}
-
-fn read_fields(fields: serde_json::Map<String, serde_json::Value>) -> Result<Fields, Problem> {
-    crate::http::extract::parse(serde_json::Value::Object(fields).to_string().as_bytes())
+    Ok(fields)
 }
 
 /// Only local users are made here: those of a source come from it.
@@ -115,7 +80,7 @@ fn require(fields: &Fields) -> Result<(), Problem> {
 }
 
 /// What lets the new user in.
-struct WayIn {
+pub(super) struct WayIn {
     password: Option<Secret>,
     password_hash: Option<Secret>,
     link: bool,
@@ -123,7 +88,7 @@ struct WayIn {
 
 impl WayIn {
     /// One of them at most.
-    fn of(wish: &Wish) -> Result<Self, Problem> {
+    pub(super) fn of(wish: &Wish) -> Result<Self, Problem> {
         let Wish { password, password_hash, password_link: link, .. } = wish;
         if password.is_some() && *link {
             return Err(Problem::field(
@@ -144,7 +109,11 @@ impl WayIn {
     }
 }
 
-async fn make(app: &App, caller: Caller, mut change: AccountChange, way: WayIn) -> Result<Response, Problem> {
+/// Makes the user, as far as the caller may.
+///
+/// # Errors
+/// What a right, a rule, a password or a unique value refuses.
+pub(super) async fn make(app: &App, caller: Caller, mut change: AccountChange, way: WayIn) -> Result<Response, Problem> {
     settle_new(&caller, &mut change.user)?;
     authorize(app, &caller, None, &change)?;
     if way.is_given() {

@@ -17,6 +17,7 @@ use crate::store::{StoreError, grants, users};
 pub mod access;
 pub mod change;
 pub mod create;
+pub mod duplicate;
 pub mod explain;
 pub mod fields;
 pub mod list;
