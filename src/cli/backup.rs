@@ -31,7 +31,7 @@ pub(super) async fn run(target: Target, client: &Client, json: bool) -> anyhow::
         "created_at": checked.header.created_at,
         "schema": checked.header.schema,
     });
-    tell(&target, json.then_some(told), ("rows", summary.rows), summary.bytes);
+    tell(&target, json.then_some(told), Some(("rows", summary.rows)), summary.bytes);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -42,17 +42,28 @@ pub(super) async fn export(target: Target, client: &Client, json: bool) -> anyho
 
 /// Takes JSON lines from this path.
 pub(super) async fn lines(target: Target, client: &Client, path: String, json: bool) -> anyhow::Result<ExitCode> {
-    let wanted = Wanted { path, what: "the export", is_text: true, read: count_lines };
+    counted(target, client, Wanted { path, what: "the export", is_text: true, read: count_lines }, json).await
+}
+
+/// Takes what is counted in lines and bytes; what has no lines tells none.
+pub(super) async fn counted(
+    target: Target,
+    client: &Client,
+    wanted: Wanted<impl FnOnce(&mut dyn std::io::Read) -> anyhow::Result<(u64, u64)> + Send + 'static>,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let is_text = wanted.is_text;
     let (lines, bytes) = take(client, &target, wanted).await?;
-    let told = json!({"file": target.file, "lines": lines, "bytes": bytes});
-    tell(&target, json.then_some(told), ("lines", lines), bytes);
+    let told = json!({"file": target.file, "lines": is_text.then_some(lines), "bytes": bytes});
+    tell(&target, json.then_some(told), is_text.then_some(("lines", lines)), bytes);
     Ok(ExitCode::SUCCESS)
 }
 
 /// Tells what came, beside it.
-fn tell(target: &Target, for_programs: Option<serde_json::Value>, (unit, number): (&str, u64), bytes: u64) {
+fn tell(target: &Target, for_programs: Option<serde_json::Value>, number: Option<(&str, u64)>, bytes: u64) {
     let file = target.file.display();
-    let told = format!("{} {unit}, {} in {file}", output::number(number), output::size(bytes));
+    let number = number.map(|(unit, number)| format!("{} {unit}, ", output::number(number))).unwrap_or_default();
+    let told = format!("{number}{} in {file}", output::size(bytes));
     match for_programs {
         _ if target.is_output() => output::complain(&told),
         Some(value) => output::json(&value),

@@ -79,6 +79,7 @@ pub const ACTIONS: &[&str] = &[
     "user.removed",
     "user.restored",
     "user.unlocked",
+    "users.exported",
     "webhook.tested",
 ];
 

@@ -93,3 +93,78 @@ fn memberships(person: &Person<'_>) -> String {
     });
     list::write_memberships(&held.collect::<Vec<_>>())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::base::id::{RoleId, SourceId};
+    use crate::base::rng::Rng;
+    use crate::directory::field::{Description, DisplayName, Username};
+    use crate::directory::user::tests::user;
+    use crate::exchange::{Cell, Format, Limits, Writer, read};
+
+    fn group(name: &str, source: SourceId) -> Group {
+        let name = DisplayName::parse(name).unwrap();
+        Group::new(GroupId::new(Timestamp::UNIX_EPOCH, &Rng::system()), name, source, Timestamp::UNIX_EPOCH)
+    }
+
+    /// The cells of a user in these columns, written and read again.
+    fn back(format: Format, columns: &[Column], person: &Person<'_>) -> Vec<Cell> {
+        let mut file = Writer::new(format, columns, Vec::new()).unwrap();
+        file.row(columns.iter().map(|column| text(*column, person))).unwrap();
+        let table = read(format, &file.end().unwrap(), &Limits::default()).unwrap_or_else(|error| panic!("{error}"));
+        let row = table.rows.into_iter().next().unwrap().unwrap_or_else(|error| panic!("{error:?}"));
+        row.cells.into_iter().map(|(_, cell)| cell).collect()
+    }
+
+    #[test]
+    fn a_name_that_is_no_clear_name_stands_with_its_id() {
+        let (ada, organizations) = (user("ada", Timestamp::UNIX_EPOCH), BTreeMap::new());
+        let corp = SourceId::parse("corp").unwrap();
+        let like_an_id = group("01a20846-fe00-7469-acb0-1d7d468e4d8a", SourceId::local());
+        let groups =
+            [(like_an_id.clone(), true), (group("Sales", SourceId::local()), false), (group("Sales", corp), true)];
+        let person = Person { user: &ada, groups: &groups, organizations: &organizations };
+        assert_eq!(text(Column::Groups, &person), like_an_id.id.to_string());
+        let all = list::read(&text(Column::AllGroups, &person)).unwrap();
+        assert_eq!((all.len(), all.contains(&"Sales".to_owned())), (3, true));
+    }
+
+    proptest! {
+        #[test]
+        fn every_user_comes_back_as_it_was(
+            username in "\\PC{1,10}", name in "\\PC{1,10}|['=+@;:,\\\\\"]{1,8}", description in "[^\0]{0,12}|['=+@\n\t\"]{0,8}",
+            groups in prop::collection::vec("\\PC{1,8}|[;:,\\\\= a]{1,6}", 0..4), place in "\\PC{1,8}|[;:,\\\\= a]{1,6}",
+        ) {
+            let mut ada = user("ada", Timestamp::UNIX_EPOCH);
+            let (Ok(username), Ok(name)) = (Username::parse(&username), DisplayName::parse(&name)) else { return Ok(()) };
+            (ada.username, ada.name) = (username, name);
+            ada.description = Description::parse(&description).unwrap_or_default();
+            let groups: Vec<(Group, bool)> = groups.iter().filter(|name| DisplayName::parse(name).is_ok())
+                .map(|name| (group(name, SourceId::local()), true)).collect();
+            let id = OrganizationId::new(Timestamp::UNIX_EPOCH, &Rng::system());
+            let role = RoleId::parse("organization-admin").unwrap();
+            ada.organizations = [(id, [role].into())].into();
+            let organizations = [(id, place.trim().to_owned())].into();
+            let person = Person { user: &ada, groups: &groups, organizations: &organizations };
+            let columns =
+                [Column::Username, Column::Name, Column::Description, Column::Groups, Column::Organizations];
+            let mut names: Vec<String> = groups.iter().map(|(group, _)| group.name.as_str().to_owned()).collect();
+            names.sort();
+            for format in [Format::Csv, Format::Xlsx] {
+                let cells = back(format, &columns, &person);
+                prop_assert!(matches!(&cells[0], Cell::Text(text) if text == ada.username.as_str()));
+                prop_assert!(matches!(&cells[1], Cell::Text(text) if text == ada.name.as_str()));
+                let described = match &cells[2] { Cell::Text(text) => text.as_str(), _ => "" };
+                prop_assert_eq!(described, ada.description.as_str());
+                let held = match &cells[3] { Cell::List(held) => held.clone(), _ => Vec::new() };
+                prop_assert_eq!(&held, &names);
+                if !place.trim().is_empty() {
+                    prop_assert!(matches!(&cells[4], Cell::Memberships(held) if held[0].organization == place.trim()));
+                }
+            }
+        }
+    }
+}

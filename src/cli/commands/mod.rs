@@ -22,6 +22,7 @@ mod source;
 mod sweep;
 mod token;
 mod user;
+mod user_files;
 mod webhook;
 
 #[derive(Subcommand)]

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::{done, items, show};
+use super::{done, items, show, user_files};
 use crate::cli::client::{Client, encode};
 use crate::cli::output;
 pub(super) use fields::read_password;
@@ -20,6 +20,10 @@ pub(in crate::cli) enum User {
     Create(Create),
     /// List users
     List(List),
+    /// Take users as a spreadsheet: everybody by username, or those of a filter; passwords are never in it
+    Export(user_files::Export),
+    /// Take a spreadsheet to fill in and import
+    Template(user_files::FileWish),
     /// Show one user
     Show { user: String },
     /// Change attributes
@@ -127,6 +131,8 @@ pub(super) async fn run(user: User, client: &Client, json: bool) -> anyhow::Resu
             show(&answer, json, made)
         }
         User::List(wish) => list(wish, client, json).await,
+        User::Export(wish) => user_files::export(wish, client, json).await,
+        User::Template(file) => user_files::template(file, client, json).await,
         User::Show { user } => show(&client.get(&path(&user, "")).await?, json, output::card),
         User::Change { user, fields } => {
             let answer = client.call(Method::PATCH, &path(&user, ""), Some(Value::Object(fields.body()))).await?;

@@ -1,3 +1,5 @@
+//! CSV as people and programs write it, and what is none.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! LDIF as servers write it, and what is none.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Workbooks as programs write them, and as somebody who means harm does.
+
 use std::io::Write as _;
 
 use proptest::prelude::*;

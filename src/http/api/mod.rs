@@ -100,6 +100,8 @@ fn users() -> Vec<Route> {
     vec![
         route(Method::GET, "/api/v1/users", within(P::UsersView), users::list::list),
         route(Method::POST, "/api/v1/users", within(P::UsersCreate), users::create::create),
+        route(Method::GET, "/api/v1/users/export", within(P::UsersView), users::export::export),
+        route(Method::GET, "/api/v1/users/template", within(P::UsersView), users::export::template),
         route(Method::GET, "/api/v1/users/{user}", within(P::UsersView), users::show),
         route(Method::PATCH, "/api/v1/users/{user}", within(P::UsersUpdate), users::change::change),
         route(Method::DELETE, "/api/v1/users/{user}", holder(P::UsersDelete), users::state::remove),

@@ -4,6 +4,7 @@ mod access;
 mod audit;
 mod bad_input;
 mod escalation;
+mod export;
 mod groups;
 mod matrix;
 mod moved_in;

@@ -37,6 +37,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) json: Value,
     pub(crate) headers: ureq::http::HeaderMap,
+    /// What came, where it is no JSON.
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Answer {
@@ -279,8 +281,11 @@ impl Caller {
         let mut response = ureq::Agent::new_with_config(agent).run(request)?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let text = response.body_mut().read_to_string()?;
-        Ok(Answer { status, json: serde_json::from_str(&text).unwrap_or(Value::String(text)), headers })
+        let bytes = response.body_mut().with_config().limit(64 << 20).read_to_vec()?;
+        let text = || Value::String(String::from_utf8_lossy(&bytes).into_owned());
+        let json = serde_json::from_slice(&bytes).ok();
+        let (json, bytes) = json.map_or_else(|| (text(), bytes.clone()), |json| (json, Vec::new()));
+        Ok(Answer { status, json, headers, bytes })
     }
 }
 

@@ -17,4 +17,5 @@ pub(crate) mod samba;
 pub(crate) mod scim_server;
 pub(crate) mod slapd;
 pub(crate) mod smtpd;
+pub(crate) mod spreadsheets;
 pub(crate) mod web_server;

@@ -19,6 +19,7 @@ pub mod change;
 pub mod create;
 pub mod duplicate;
 pub mod explain;
+pub mod export;
 pub mod fields;
 pub mod list;
 pub mod rights;

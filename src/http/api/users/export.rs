@@ -1,0 +1,146 @@
+//! Users as a file, made while it is read; and a file to fill in.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use axum::extract::State;
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use jiff::Timestamp;
+use tokio::task::spawn_blocking;
+
+use super::view;
+use crate::base::id::OrganizationId;
+use crate::base::suggest::nearest;
+use crate::directory::audit::Target;
+use crate::directory::user::User;
+use crate::exchange::user::{Person, text};
+use crate::exchange::{Column, Format, Writer, template};
+use crate::http::api::stream::stream;
+use crate::http::caller::Caller;
+use crate::http::error::Problem;
+use crate::http::extract::Parameters;
+use crate::http::state::App;
+use crate::scim::evaluate::Matcher;
+use crate::scim::filter;
+use crate::store::audit::Entry;
+use crate::store::groups::Memberships;
+use crate::store::tx::{Reads, Tx};
+use crate::store::upkeep::backup::BackupError;
+use crate::store::{StoreError, audit, list, organizations};
+
+/// Users that are read at a time.
+const PAGE: usize = 500;
+
+/// The users whom a filter takes, as they are at this moment, by username. It is noted in the audit trail.
+pub async fn export(State(app): State<App>, caller: Caller, parameters: Parameters) -> Result<Response, Problem> {
+    let now = app.store.clock().now();
+    let wish = Wish::of(&parameters, now)?;
+    let (author, format) = (caller.author(), wish.format);
+    let note = move |tx: &mut Tx<'_>| audit::append(tx, &author, Entry::new("users.exported", Target::Directory));
+    app.store.write::<_, StoreError>(note).await?;
+    let store = app.store.clone();
+    let snapshot = spawn_blocking(move || store.snapshot()).await.unwrap_or(Err(StoreError::Stopped))?;
+    let name = format!("users-{}.{}", now.strftime("%Y-%m-%d"), format.name());
+    let made = stream(media_type(format), "an export of users", move |output| wish.write(&snapshot, output));
+    Ok(attached(made, &name))
+}
+
+/// An empty file with the columns of an import, what goes into them, and an example that nobody can import.
+pub async fn template(parameters: Parameters) -> Result<Response, Problem> {
+    let format = format(&parameters)?;
+    let made = stream(media_type(format), "a template", move |output| {
+        template::write(format, output).map(|_| 0).map_err(BackupError::from)
+    });
+    Ok(attached(made, &format!("users-template.{}", format.name())))
+}
+
+/// What the file shall hold.
+struct Wish {
+    format: Format,
+    columns: Vec<Column>,
+    /// Whom it takes; none takes everybody.
+    matcher: Option<Matcher>,
+    now: Timestamp,
+}
+
+impl Wish {
+    fn of(parameters: &Parameters, now: Timestamp) -> Result<Self, Problem> {
+        let filter = parameters.get("filter").map(filter::parse).transpose();
+        let filter = filter.map_err(|error| Problem::field("filter", "malformed", &error.detail))?;
+        let matcher = filter.map(|filter| Matcher::new(&filter, &view::FILTERABLE)).transpose();
+        let matcher = matcher.map_err(|error| Problem::field("filter", "malformed", &error.detail))?;
+        let columns = parameters.get("columns").map_or_else(|| Ok(Column::exported()), columns)?;
+        Ok(Self { format: format(parameters)?, columns, matcher, now })
+    }
+
+    /// Writes the users; gives how many there were.
+    fn write(&self, reads: &dyn Reads, output: impl Write) -> Result<u64, BackupError> {
+        let takes = |matcher: &Matcher, user: &User| matcher.matches(&view::attributes(user, self.now));
+        let keep = |user: &User| self.matcher.as_ref().is_none_or(|matcher| takes(matcher, user));
+        let with_groups = self.columns.iter().any(|column| matches!(column, Column::Groups | Column::AllGroups));
+        let mut memberships = Memberships::new(reads);
+        let organizations: BTreeMap<OrganizationId, String> = organizations::list(reads)?
+            .into_iter()
+            .map(|organization| (organization.id, organization.name.as_str().to_owned()))
+            .collect();
+        let mut file = Writer::new(self.format, &self.columns, output)?;
+        let (mut after, mut number) = (None, 0_u64);
+        loop {
+            let page = list::by_username(reads, None, after.as_deref(), PAGE, &keep)?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.username.folded());
+            for user in &page {
+                let groups = if with_groups { memberships.of(user.id)? } else { Vec::new() };
+                let person = Person { user, groups: &groups, organizations: &organizations };
+                file.row(self.columns.iter().map(|column| text(*column, &person)))?;
+                number = number.saturating_add(1);
+            }
+        }
+        file.end()?;
+        Ok(number)
+    }
+}
+
+fn format(parameters: &Parameters) -> Result<Format, Problem> {
+    let format = Format::by_name(parameters.get("format").unwrap_or("csv")).filter(|format| format.is_written());
+    format.ok_or_else(|| Problem::field("format", "unknown_format", "must be csv or xlsx"))
+}
+
+/// The columns of `?columns=id,username`, each once.
+fn columns(names: &str) -> Result<Vec<Column>, Problem> {
+    let mut columns = Vec::new();
+    for name in names.split(',').map(str::trim) {
+        let fault = |code, message: String| Problem::field("columns", code, &message);
+        let column = Column::parse(name).ok_or_else(|| {
+            let meant =
+                nearest(name, Column::names()).map(|meant| format!(": {meant} may be meant")).unwrap_or_default();
+            fault("unknown_column", format!("has no column {name:?}{meant}"))
+        })?;
+        if !column.is_written() {
+            return Err(fault("secret_column", format!("asks for {name}, which is told to nobody")));
+        }
+        if columns.contains(&column) {
+            return Err(fault("duplicate_column", format!("names {name} twice")));
+        }
+        columns.push(column);
+    }
+    Ok(columns)
+}
+
+/// The type of an answer; that of texts says in what they are written.
+fn media_type(format: Format) -> &'static str {
+    match format {
+        Format::Csv => "text/csv; charset=utf-8; header=present",
+        other => other.media_type(),
+    }
+}
+
+/// An answer that is kept under a name, and by nothing on its way.
+fn attached(mut response: Response, name: &str) -> Response {
+    let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""));
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.extend(disposition.ok().map(|disposition| (header::CONTENT_DISPOSITION, disposition)));
+    response
+}
