@@ -64,13 +64,13 @@ fn settings(threshold: u64, lead: Option<Duration>) -> Arc<Settings> {
     })
 }
 
-fn open(folder: &Path, clock: &Clock) -> Arc<Store> {
+pub(crate) fn open(folder: &Path, clock: &Clock) -> Arc<Store> {
     let settings = musterd::store::Settings { folder: folder.to_owned(), ..musterd::store::Settings::default() };
     Arc::new(Store::open(&settings, clock.clone(), Rng::system()).unwrap())
 }
 
 /// Half of the users belong to an exempt source and have been quiet for two years; the others came a while ago.
-async fn fill(store: &Arc<Store>, count: usize) -> Vec<UserId> {
+pub(crate) async fn fill(store: &Arc<Store>, count: usize) -> Vec<UserId> {
     let (clock, now) = (store.clock().clone(), NOW.parse::<Timestamp>().unwrap());
     let (mut ids, mut queued) = (Vec::with_capacity(count), std::collections::VecDeque::new());
     for begin in (0..count).step_by(CHUNK) {
