@@ -40,6 +40,7 @@ pub fn text<'a>(column: Column, person: &Person<'a>) -> Cow<'a, str> {
         Column::ExpiresAt => time(user.expires_at),
         Column::Roles => Cow::Owned(list::write(user.roles.iter().map(|role| role.as_str()))),
         Column::Organizations => Cow::Owned(memberships(person)),
+        Column::ManagedBy => Cow::Owned(user.managed_by.map(|id| organization(person, id)).unwrap_or_default()),
         Column::Groups => {
             let own = person.groups.iter().filter(|(group, direct)| *direct && group.source.is_local());
             Cow::Owned(groups(own.map(|(group, _)| group)))
@@ -72,12 +73,12 @@ pub fn policy(policy: MfaPolicy) -> &'static str {
     }
 }
 
-/// Names of groups in their order. One that would be taken for an id, and one of a source, which only its id tells
-/// from ours, stand with their id.
+/// Names of groups in their order. What only an id tells from others stands with it: a group of a source or of an
+/// organisation, and one whose name would be taken for an id.
 fn groups<'a>(groups: impl Iterator<Item = &'a Group>) -> String {
     let name = |group: &Group| {
         let name = group.name.as_str();
-        let is_clear = group.source.is_local() && name.parse::<GroupId>().is_err();
+        let is_clear = group.source.is_local() && group.organization.is_none() && name.parse::<GroupId>().is_err();
         if is_clear { name.to_owned() } else { group.id.to_string() }
     };
     let mut names: Vec<String> = groups.map(name).collect();
@@ -87,11 +88,16 @@ fn groups<'a>(groups: impl Iterator<Item = &'a Group>) -> String {
 
 fn memberships(person: &Person<'_>) -> String {
     let held = person.user.organizations.iter().map(|(id, roles)| {
-        let name = person.organizations.get(id).filter(|name| name.parse::<OrganizationId>().is_err());
         let roles = roles.iter().map(|role| role.as_str().to_owned()).collect();
-        Membership { organization: name.cloned().unwrap_or_else(|| id.to_string()), roles }
+        Membership { organization: organization(person, *id), roles }
     });
     list::write_memberships(&held.collect::<Vec<_>>())
+}
+
+/// An organisation by its name, where that is known and no id.
+fn organization(person: &Person<'_>, id: OrganizationId) -> String {
+    let name = person.organizations.get(&id).filter(|name| name.parse::<OrganizationId>().is_err());
+    name.cloned().unwrap_or_else(|| id.to_string())
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub(in crate::cli) enum User {
     /// Make a user with everything of another but name, username, email, password and factors
     Duplicate {
         user: String,
-        /// Take over this part alone, any number of times: phone, description, expires_at, roles, organizations, groups, mfa, must_change_password
+        /// Take over this part alone, any number of times: phone, description, expires_at, roles, organizations, managed_by, groups, mfa, must_change_password
         #[arg(long, value_name = "PART", conflicts_with = "without")]
         copy: Vec<String>,
         /// Take over everything but this part, any number of times

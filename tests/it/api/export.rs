@@ -196,3 +196,29 @@ fn the_command_writes_the_form_that_the_file_is_named_for() {
     assert!(table(Format::Xlsx, &std::fs::read(&file).unwrap()).rows.is_empty());
     assert!(!run(&["export", "-o", folder.path().join("users.pdf").to_str().unwrap()]).status.success());
 }
+
+#[test]
+fn an_administrator_of_an_organisation_exports_its_members_and_nobody_else() {
+    let daemon = lived_in();
+    let admin = daemon.admin();
+    let place = |name: &str| admin.post("/api/v1/organizations", &json!({"name": name})).text("/id");
+    let (acme, other) = (place("Acme"), place("Other"));
+    let wish = |name: &str, organizations: Value| {
+        let wish = json!({
+            "username": name, "name": name, "email": format!("{name}@example.org"), "password": PASSWORD,
+            "must_change_password": false, "organizations": organizations,
+        });
+        assert_eq!(admin.post("/api/v1/users", &wish).status, 201, "{name}");
+    };
+    wish("head", json!([{"id": acme, "roles": ["organization-admin"]}]));
+    wish("member", json!([{"id": acme}, {"id": other}]));
+    wish("stranger", json!([{"id": other}]));
+    let head = daemon.with_token(&daemon.session("head", PASSWORD));
+    let answer = head.get("/api/v1/users/export?columns=username,organizations");
+    let expected = format!(
+        "username,organizations\r\nhead,Acme: organization-admin\r\n\
+         member,\"Acme: organization-user; {other}: organization-user\"\r\n"
+    );
+    assert_eq!(text(&answer), expected, "and no name of an organisation that they may not see");
+    assert_eq!(daemon.anonymous().get("/api/v1/users/export").status, 401);
+}

@@ -113,7 +113,12 @@ impl WayIn {
 ///
 /// # Errors
 /// What a right, a rule, a password or a unique value refuses.
-pub(super) async fn make(app: &App, caller: Caller, mut change: AccountChange, way: WayIn) -> Result<Response, Problem> {
+pub(super) async fn make(
+    app: &App,
+    caller: Caller,
+    mut change: AccountChange,
+    way: WayIn,
+) -> Result<Response, Problem> {
     settle_new(&caller, &mut change.user)?;
     authorize(app, &caller, None, &change)?;
     if way.is_given() {

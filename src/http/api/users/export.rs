@@ -9,10 +9,11 @@ use axum::response::Response;
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
-use super::view;
+use super::{sees, view};
 use crate::base::id::OrganizationId;
 use crate::base::suggest::nearest;
 use crate::directory::audit::Target;
+use crate::directory::permission::Permission;
 use crate::directory::user::User;
 use crate::exchange::user::{Person, text};
 use crate::exchange::{Column, Format, Writer, template};
@@ -32,7 +33,8 @@ use crate::store::{StoreError, audit, list, organizations};
 /// Users that are read at a time.
 const PAGE: usize = 500;
 
-/// The users whom a filter takes, as they are at this moment, by username. It is noted in the audit trail.
+/// The users whom a filter takes and the caller may see, as they are at this moment, by username. It is noted in the
+/// audit trail.
 pub async fn export(State(app): State<App>, caller: Caller, parameters: Parameters) -> Result<Response, Problem> {
     let now = app.store.clock().now();
     let wish = Wish::of(&parameters, now)?;
@@ -42,7 +44,11 @@ pub async fn export(State(app): State<App>, caller: Caller, parameters: Paramete
     let store = app.store.clone();
     let snapshot = spawn_blocking(move || store.snapshot()).await.unwrap_or(Err(StoreError::Stopped))?;
     let name = format!("users-{}.{}", now.strftime("%Y-%m-%d"), format.name());
-    let made = stream(media_type(format), "an export of users", move |output| wish.write(&snapshot, output));
+    let made = stream(media_type(format), "an export of users", move |output| {
+        let organizations = names(&caller, &snapshot)?;
+        let keep = |user: &User| wish.takes(user) && sees(&app, &caller, user).unwrap_or(false);
+        wish.write(&snapshot, &organizations, keep, output)
+    });
     Ok(attached(made, &name))
 }
 
@@ -74,16 +80,20 @@ impl Wish {
         Ok(Self { format: format(parameters)?, columns, matcher, now })
     }
 
-    /// Writes the users; gives how many there were.
-    fn write(&self, reads: &dyn Reads, output: impl Write) -> Result<u64, BackupError> {
-        let takes = |matcher: &Matcher, user: &User| matcher.matches(&view::attributes(user, self.now));
-        let keep = |user: &User| self.matcher.as_ref().is_none_or(|matcher| takes(matcher, user));
+    fn takes(&self, user: &User) -> bool {
+        self.matcher.as_ref().is_none_or(|matcher| matcher.matches(&view::attributes(user, self.now)))
+    }
+
+    /// Writes the users whom `keep` takes; gives how many there were.
+    fn write(
+        &self,
+        reads: &dyn Reads,
+        organizations: &BTreeMap<OrganizationId, String>,
+        keep: impl Fn(&User) -> bool,
+        output: impl Write,
+    ) -> Result<u64, BackupError> {
         let with_groups = self.columns.iter().any(|column| matches!(column, Column::Groups | Column::AllGroups));
         let mut memberships = Memberships::new(reads);
-        let organizations: BTreeMap<OrganizationId, String> = organizations::list(reads)?
-            .into_iter()
-            .map(|organization| (organization.id, organization.name.as_str().to_owned()))
-            .collect();
         let mut file = Writer::new(self.format, &self.columns, output)?;
         let (mut after, mut number) = (None, 0_u64);
         loop {
@@ -92,13 +102,26 @@ impl Wish {
             after = Some(last.username.folded());
             for user in &page {
                 let groups = if with_groups { memberships.of(user.id)? } else { Vec::new() };
-                let person = Person { user, groups: &groups, organizations: &organizations };
+                let person = Person { user, groups: &groups, organizations };
                 file.row(self.columns.iter().map(|column| text(*column, &person)))?;
                 number = number.saturating_add(1);
             }
         }
         file.end()?;
         Ok(number)
+    }
+}
+
+/// The names of the organisations that the caller may see: the others stand with their ids.
+fn names(caller: &Caller, reads: &dyn Reads) -> Result<BTreeMap<OrganizationId, String>, StoreError> {
+    let reach = caller.authority.reach(Permission::OrganizationsView);
+    let (mut names, mut after) = (BTreeMap::new(), None);
+    loop {
+        let page = organizations::page(reads, after.as_deref(), PAGE)?;
+        let Some(last) = page.last() else { return Ok(names) };
+        after = Some(last.name.folded());
+        let seen = page.iter().filter(|one| reach.has(one.id));
+        names.extend(seen.map(|one| (one.id, one.name.as_str().to_owned())));
     }
 }
 
