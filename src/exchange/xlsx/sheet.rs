@@ -48,11 +48,13 @@ impl<'a, R: BufRead> Rows<'a, R> {
 
     /// The cells up to the end of the row, without the empty ones at its end.
     fn cells(&mut self) -> Result<Vec<Raw>, FileError> {
-        let mut cells: Vec<Raw> = Vec::new();
+        // A cell that does not say where it is lies behind the one before, be that empty or not.
+        let (mut cells, mut next): (Vec<Raw>, usize) = (Vec::new(), 0);
         while let Some(token) = self.xml.next()? {
             match token {
                 Token::Open(tag) if tag.name() == "c" => {
-                    let at = tag.attribute("r").map_or(Some(cells.len()), |place| column(&place));
+                    let at = tag.attribute("r").map_or(Some(next), |place| column(&place));
+                    next = at.unwrap_or(next).saturating_add(1);
                     let raw = self.cell(&tag)?;
                     if raw.as_ref().is_ok_and(String::is_empty) {
                         continue;

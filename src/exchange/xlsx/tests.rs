@@ -63,6 +63,15 @@ fn cells_of_every_kind_are_read() {
 }
 
 #[test]
+fn an_empty_cell_keeps_its_place_whether_cells_say_theirs_or_not() {
+    let rows = r#"<row><c t="str"><v>ada</v></c><c/><c t="str"><v>+31</v></c></row><row><c r="A3" t="str"><v>bob</v></c><c r="C3" t="str"><v>+32</v></c></row>"#;
+    let table = taken(&sheet(&format!("{HEADER}{rows}")));
+    let phones: Vec<_> =
+        table.rows.iter().map(|row| row.as_ref().ok().and_then(|row| row.text(Column::Phone))).collect();
+    assert_eq!(phones, [Some("+31"), Some("+32")]);
+}
+
+#[test]
 fn a_formula_and_an_error_are_faults_of_their_rows_alone() {
     let rows = r#"<row r="2"><c r="A2"><f>1+1</f><v>2</v></c></row><row r="3"><c r="A3" t="e"><v>#REF!</v></c></row><row r="4"><c r="A4" t="str"><v>bob</v></c></row>"#;
     let table = taken(&sheet(&format!("{HEADER}{rows}")));
