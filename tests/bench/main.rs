@@ -1,7 +1,7 @@
 //! The figures, each a ratio with both sides measured in one run: `cargo bench`, or `cargo bench -- NAME`.
 //!
 //! Figures: `logins`, `forgotten`, `mails`, `sessions`, `scim`, `ldap`, `store`, `rights`, `sweep`, `export`. They need
-//! `slapd` (see `tests/run`) and print a table; they are not tests. A number is of how many users the last six are
+//! `slapd` (see `tests/run`) and print a table; they are not tests. A number is of how many users those behind `sessions` are
 //! taken, 100,000 where none is given:
 //! `cargo bench -- store 1000000`.
 
