@@ -91,7 +91,9 @@ fn memberships(person: &Person<'_>) -> String {
         let roles = roles.iter().map(|role| role.as_str().to_owned()).collect();
         Membership { organization: organization(person, *id), roles }
     });
-    list::write_memberships(&held.collect::<Vec<_>>())
+    let mut held: Vec<Membership> = held.collect();
+    held.sort_by(|one, other| one.organization.cmp(&other.organization));
+    list::write_memberships(&held)
 }
 
 /// An organisation by its name, where that is known and no id.

@@ -59,13 +59,15 @@ impl Text {
     }
 }
 
-/// The character that `_x000D_` at the beginning stands for (ECMA-376 part 1, 22.9.2.19), and how long that is.
+/// The character that `_x000D_` at the beginning stands for (ECMA-376 part 1, 22.9.2.19).
 fn escape(text: &str) -> Option<char> {
-    let code = text.strip_prefix("_x")?.get(..4).filter(|_| text.get(6..7) == Some("_"))?;
-    if !code.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    u32::from_str_radix(code, 16).ok().and_then(char::from_u32)
+    code(text).filter(|_| text.get(6..7) == Some("_")).and_then(char::from_u32)
+}
+
+/// The number of `_x000D` at the beginning.
+fn code(text: &str) -> Option<u32> {
+    let code = text.strip_prefix("_x")?.get(..4).filter(|code| code.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+    u32::from_str_radix(code, 16).ok()
 }
 
 /// How long an escape is.
@@ -97,7 +99,8 @@ pub(super) fn push_escaped(out: &mut String, text: &str) {
             '\t' | '\n' => out.push(c),
             // XML does not have them, or takes them for something else.
             '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => out.push_str(&format!("_x{:04X}_", u32::from(c))),
-            '_' if text.get(at..).and_then(escape).is_some() => out.push_str("_x005F_"),
+            // Whatever follows: it may be a character whose own form begins with the underscore that is missing.
+            '_' if text.get(at..).and_then(code).is_some() => out.push_str("_x005F_"),
             _ => out.push(c),
         }
     }

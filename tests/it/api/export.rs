@@ -217,7 +217,7 @@ fn an_administrator_of_an_organisation_exports_its_members_and_nobody_else() {
     let answer = head.get("/api/v1/users/export?columns=username,organizations");
     let expected = format!(
         "username,organizations\r\nhead,Acme: organization-admin\r\n\
-         member,\"Acme: organization-user; {other}: organization-user\"\r\n"
+         member,\"{other}: organization-user; Acme: organization-user\"\r\n"
     );
     assert_eq!(text(&answer), expected, "and no name of an organisation that they may not see");
     assert_eq!(daemon.anonymous().get("/api/v1/users/export").status, 401);
