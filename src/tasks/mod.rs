@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -78,7 +78,7 @@ struct Due {
 
 /// Runs tasks.
 pub struct Driver {
-    tasks: Vec<Arc<dyn Task>>,
+    tasks: RwLock<Vec<Arc<dyn Task>>>,
     journal: Arc<dyn Journal>,
     clock: Clock,
     /// By name; also the lease: a task that runs is not begun again.
@@ -97,7 +97,22 @@ impl Driver {
             (task.name().to_owned(), Status { schedule, last_run, ..Status::default() })
         });
         let states = Mutex::new(states.collect());
+        let tasks = RwLock::new(tasks);
         Self { tasks, journal, clock, states, poked: Mutex::default(), wake: Notify::new() }
+    }
+
+    /// Puts tasks in the place of those with the same names, which go on by what they know if they are under way. One
+    /// without a place is left alone.
+    pub fn replace(&self, with: Vec<Arc<dyn Task>>) {
+        let mut tasks = self.tasks.write().unwrap_or_else(PoisonError::into_inner);
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        for new in with {
+            let Some(task) = tasks.iter_mut().find(|task| task.name() == new.name()) else { continue };
+            if let Some(state) = states.get_mut(new.name()) {
+                new.schedule().as_str().clone_into(&mut state.schedule);
+            }
+            *task = new;
+        }
     }
 
     /// What is known of every task, by name.
@@ -106,9 +121,13 @@ impl Driver {
         self.states.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    fn tasks(&self) -> Vec<Arc<dyn Task>> {
+        self.tasks.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Asks for a run as soon as possible. `false`: there is no such task.
     pub fn poke(&self, name: &str) -> bool {
-        let known = self.tasks.iter().any(|task| task.name() == name);
+        let known = self.tasks().iter().any(|task| task.name() == name);
         if known {
             self.poked.lock().unwrap_or_else(PoisonError::into_inner).push(name.to_owned());
             self.wake.notify_one();
@@ -179,11 +198,11 @@ impl Driver {
 
     /// The tasks that are due or poked and do not run; they count as running from here on.
     fn due(&self) -> Due {
-        let now = self.clock.now();
+        let (now, tasks) = (self.clock.now(), self.tasks());
         let mut poked = self.poked.lock().unwrap_or_else(PoisonError::into_inner);
         let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut due, mut seen) = (Vec::new(), Vec::new());
-        for task in &self.tasks {
+        for task in &tasks {
             let Some(state) = states.get_mut(task.name()) else { continue };
             if state.running_since.is_some() {
                 continue;
@@ -297,6 +316,22 @@ mod tests {
         let (_, restarted) = self::driver(false, journal, &clock);
         assert_eq!((restarted.run_due().await, restarted.run_due().await), (1, 0));
         assert_eq!(task.runs.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn a_task_in_anothers_place_runs_when_it_is_due_itself() {
+        let clock = Clock::manual(Timestamp::from_second(0).unwrap());
+        let (first, driver) = self::driver(false, Arc::new(Memory::default()), &clock);
+        assert_eq!(driver.run_due().await, 1);
+        let schedule = Schedule::every(Duration::from_secs(3600));
+        let second = Arc::new(Count { runs: AtomicUsize::new(0), schedule, panics: false });
+        driver.replace(vec![second.clone()]);
+        assert_eq!(driver.status().get("count").unwrap().schedule, "3600s");
+        clock.advance(SignedDuration::from_mins(59));
+        assert_eq!(driver.run_due().await, 0, "the last run of the other counts");
+        clock.advance(SignedDuration::from_mins(1));
+        assert_eq!(driver.run_due().await, 1);
+        assert_eq!((first.runs.load(Ordering::SeqCst), second.runs.load(Ordering::SeqCst)), (1, 1));
     }
 
     #[tokio::test]
