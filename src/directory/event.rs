@@ -57,6 +57,8 @@ pub const ACTIONS: &[&str] = &[
     "run.undone",
     "session.ended",
     "sessions.ended",
+    "settings.changed",
+    "settings.reloaded",
     "signing_key.dropped",
     "signing_key.hastened",
     "signing_key.made",

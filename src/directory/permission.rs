@@ -78,6 +78,7 @@ permissions! {
     32 MetricsView "metrics.view" "Read the figures of the daemon, as Prometheus does.",
     33 RolesManage "roles.manage" "Create, change and delete custom roles.",
     34 MembersManage "organizations.members" "Invite users to organisations, take them out, and give roles inside.",
+    40 SettingsManage "settings.manage" "Change the policy settings and have the file read again.",
 }
 
 /// What may be held inside one organisation. Nobody deletes users, gives system roles or runs the daemon from there.

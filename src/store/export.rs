@@ -72,10 +72,11 @@ pub(super) const EXPORTED: &[(Space, Form)] = &[
     (Space::Push, Form::Record),
     (Space::Journal, Form::Record),
     (Space::TaskState, Form::Record),
+    (Space::Setting, Form::Record),
     (Space::Audit, Form::Trail),
 ];
 /// The facts of the store itself that are exported; the others follow from the rest.
-pub(super) const META: &[&[u8]] = &[b"audit-start", b"outbox"];
+pub(super) const META: &[&[u8]] = &[b"audit-start", b"outbox", b"settings"];
 
 /// The first line.
 #[derive(Serialize, Deserialize)]

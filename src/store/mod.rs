@@ -50,6 +50,7 @@ pub mod rotate;
 pub mod runs;
 pub mod seal;
 pub mod sessions;
+pub mod settings;
 pub mod signing_keys;
 pub mod tally;
 pub mod tasks;

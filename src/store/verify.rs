@@ -52,6 +52,7 @@ const RECORDS: &[Space] = &[
     Space::Push,
     Space::Journal,
     Space::TaskState,
+    Space::Setting,
 ];
 
 /// What was looked at, and every difference.
