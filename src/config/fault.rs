@@ -19,6 +19,8 @@ pub enum Origin {
         /// The line, counted from 1; `None` for the file as a whole.
         line: Option<usize>,
     },
+    /// It was set at run time.
+    Stored,
     /// A variable of the environment.
     Environment {
         /// Its name.
@@ -30,6 +32,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
+            Self::Stored => f.write_str("stored"),
             Self::File { path, line: Some(line) } => write!(f, "{}:{line}", path.display()),
             Self::File { path, line: None } => write!(f, "{}", path.display()),
             Self::Environment { variable } => write!(f, "environment {variable}"),
@@ -59,6 +62,7 @@ impl fmt::Display for Fault {
         let Self { key, origin, problem } = self;
         match origin {
             Origin::Default => write!(f, "{key}: {problem}"),
+            Origin::Stored => write!(f, "{key} (set at run time): {problem}"),
             Origin::Environment { variable } => write!(f, "{variable}: {problem}"),
             Origin::File { .. } if key.is_empty() => write!(f, "{origin}: {problem}"),
             Origin::File { .. } => write!(f, "{origin}: {key}: {problem}"),
@@ -66,8 +70,8 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Everything that is wrong with the settings: first the file by line, then the environment by name, then what is
-/// missing. Never empty.
+/// Everything that is wrong with the settings: first the file by line, then the environment by name, then what was
+/// set at run time, then what is missing. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Faults(pub Vec<Fault>);
 
@@ -77,7 +81,8 @@ impl Faults {
         faults.sort_by_key(|fault| match &fault.origin {
             Origin::File { line, .. } => (0, line.unwrap_or(0), String::new()),
             Origin::Environment { variable } => (1, 0, variable.clone()),
-            Origin::Default => (2, 0, String::new()),
+            Origin::Stored => (2, 0, fault.key.clone()),
+            Origin::Default => (3, 0, String::new()),
         });
         Self(faults)
     }

@@ -1,4 +1,5 @@
-//! The layers that somebody wrote: the file, and over it the variables of the environment.
+//! The layers that somebody wrote: what was set at run time, over it the file, and over that the variables of the
+//! environment.
 //!
 //! The `config` crate reads and merges them; texts of the environment stay texts until a section says which type
 //! it wants, so that a password of digits keeps its zeros. Built-in defaults are not here: they stand in the
@@ -12,6 +13,7 @@ use config::{Config, FileFormat, Value, ValueKind};
 use super::fault::{Fault, Origin};
 use super::lines::{self, Places};
 use super::raw::Raw;
+use super::written::Stored;
 
 /// How the names of variables begin.
 pub(super) const PREFIX: &str = "MUSTERD__";
@@ -24,10 +26,21 @@ pub(super) struct Given {
 }
 
 /// Everything that somebody wrote, by path, and what is already known to be wrong with it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Layers {
     pub given: BTreeMap<String, Given>,
     pub faults: Vec<Fault>,
+}
+
+impl Layers {
+    /// The same over what was set at run time: file and environment win.
+    pub(super) fn over(mut self, stored: &Stored) -> Self {
+        for (key, value) in stored {
+            let given = Given { raw: Raw::of_json(value), origin: Origin::Stored };
+            self.given.entry(key.clone()).or_insert(given);
+        }
+        self
+    }
 }
 
 /// The variables that are ours: their path, name and text.

@@ -1,22 +1,26 @@
 //! The settings: built-in defaults, then the file, then the environment.
 //!
 //! [`load`] reads all layers and gives every module its own settings struct, or every fault at once, each with its
-//! key and the line or variable where it stands. An unknown key is a fault. Secrets are never shown. Nothing is
-//! read later, and nothing is written.
+//! key and the line or variable where it stands. An unknown key is a fault. Secrets are never shown. What a store adds
+//! to policy ([`policy`]) is read by the same readers ([`Written::with`]), under the file. Nothing is written.
 
 use std::path::Path;
 
 use jiff::Timestamp;
 
 use crate::base::id::SourceId;
+use crate::directory::grant::Grant;
 use crate::directory::policy::SourceLockout;
 use crate::sync::rules::Rules;
 use crate::tasks::schedule::Schedule;
 use crate::{auth, http, lifecycle, notify, sources, store};
 
+mod describe;
+mod difference;
 mod fault;
 mod layers;
 mod lines;
+pub mod policy;
 mod raw;
 mod reader;
 mod secret;
@@ -24,11 +28,15 @@ mod section;
 mod sections;
 #[cfg(test)]
 mod tests;
+mod written;
 
+pub use describe::describe;
+pub use difference::{Difference, differences};
 pub use fault::{Fault, Faults, Origin};
 pub use reader::{Effective, MASK, NOT_SET};
+pub use written::{Stored, Written};
 
-use reader::Reader;
+use reader::{Account, Reader, Secrets};
 
 /// The settings of the whole daemon.
 #[derive(Clone)]
@@ -152,6 +160,11 @@ pub struct Loaded {
     pub effective: Vec<Effective>,
     /// What a person should put right. The daemon does its work without: `check` fails for it, a start tells it.
     pub doubts: Vec<Fault>,
+    /// What was set at run time and does not fit any more, with why. The daemon does its work without.
+    pub left_out: Vec<Fault>,
+    /// What was written, to be read again.
+    pub written: Written,
+    secrets: Secrets,
 }
 
 impl Loaded {
@@ -172,11 +185,22 @@ pub fn load(
     env: impl Iterator<Item = (String, String)>,
     now: Timestamp,
 ) -> Result<Loaded, Faults> {
-    let layers = layers::read(file, env).map_err(Faults::sorted)?;
-    let mut reader = Reader::new(layers);
-    let settings = read(&mut reader, now);
-    let (effective, doubts) = reader.finish()?;
-    Ok(Loaded { settings, effective, doubts })
+    Written::read(file, env)?.with(&Stored::new(), now)
+}
+
+impl Settings {
+    /// Has the life of accounts follow from what other sections say of it.
+    fn join(&mut self) {
+        let own = |source: &SourceSettings| Some((source.id.clone(), source.inactivity?));
+        self.lifecycle.inactivity.sources = self.sources.iter().filter_map(own).collect();
+        self.lifecycle.notices.can_leave = self.mail.is_some();
+        self.lifecycle.password_max_age = self.auth.passwords.max_age;
+        let grants = |source: &SourceSettings| {
+            let rules = source.rules.grants.clone();
+            rules.into_iter().map(|rule| Grant { source: source.id.clone(), rule }).collect::<Vec<_>>()
+        };
+        self.lifecycle.grants = self.sources.iter().flat_map(grants).collect();
+    }
 }
 
 fn read(reader: &mut Reader, now: Timestamp) -> Settings {

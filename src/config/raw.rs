@@ -48,6 +48,19 @@ impl Raw {
         }
     }
 
+    /// Reads what was set at run time: the types are those of the file.
+    pub(super) fn of_json(value: &serde_json::Value) -> Self {
+        match value {
+            serde_json::Value::String(text) => Self::Text(text.clone()),
+            serde_json::Value::Bool(boolean) => Self::Boolean(*boolean),
+            serde_json::Value::Number(number) => {
+                number.as_i64().map_or(Self::Fraction(number.as_f64().unwrap_or(f64::NAN)), Self::Integer)
+            }
+            serde_json::Value::Array(items) => Self::List(items.iter().map(Self::of_json).collect()),
+            serde_json::Value::Null | serde_json::Value::Object(_) => Self::Other,
+        }
+    }
+
     /// A text.
     pub(super) fn text(&self) -> Result<&str, String> {
         match self {

@@ -11,6 +11,7 @@ use super::fault::{Fault, Faults, Origin};
 use super::layers::{Given, Layers, PREFIX};
 use super::raw::Raw;
 use super::section::Section;
+use crate::base::secret::Secret;
 use crate::base::suggest::nearest;
 
 /// What stands for a secret wherever it is shown.
@@ -30,13 +31,15 @@ pub struct Effective {
     pub origin: Origin,
     /// Is it a secret?
     pub secret: bool,
+    /// The value that it has where nobody sets it.
+    pub default: String,
 }
 
 impl Effective {
     /// Does the file or the environment set it? Then it cannot be changed at run time.
     #[must_use]
     pub fn is_pinned(&self) -> bool {
-        self.origin != Origin::Default
+        matches!(self.origin, Origin::File { .. } | Origin::Environment { .. })
     }
 }
 
@@ -52,6 +55,17 @@ pub(super) struct Reader {
     sections: BTreeMap<String, String>,
     /// Sections whose keys cannot be judged.
     ignored: Vec<String>,
+    secrets: Secrets,
+}
+
+/// What stands behind each [`MASK`], by key: two readings can be compared.
+pub(super) type Secrets = BTreeMap<String, Secret>;
+
+/// What was read, besides the settings themselves.
+pub(super) struct Account {
+    pub effective: Vec<Effective>,
+    pub doubts: Vec<Fault>,
+    pub secrets: Secrets,
 }
 
 impl Reader {
@@ -65,6 +79,7 @@ impl Reader {
             keys: BTreeSet::new(),
             sections: BTreeMap::new(),
             ignored: Vec::new(),
+            secrets: Secrets::new(),
         }
     }
 
@@ -115,16 +130,36 @@ impl Reader {
     }
 
     /// Notes the effective value of a key.
-    pub(super) fn record(&mut self, path: &str, value: String, origin: Origin, secret: bool) {
+    pub(super) fn record(&mut self, path: &str, value: String, origin: Origin, default: String) {
         let key = self.shown(path);
-        self.effective.push(Effective { key, value, origin, secret });
+        self.effective.push(Effective { key, value, origin, secret: false, default });
+    }
+
+    /// Notes a secret, which is never shown.
+    pub(super) fn record_secret(&mut self, path: &str, secret: Option<&Secret>, origin: Origin) {
+        let key = self.shown(path);
+        let value = if secret.is_some() { MASK } else { NOT_SET }.to_owned();
+        self.secrets.extend(secret.map(|secret| (key.clone(), secret.clone())));
+        self.effective.push(Effective { key, value, origin, secret: true, default: NOT_SET.to_owned() });
     }
 
     /// Shows a key as a secret from now on, if somebody gave it: its text may hold one.
     pub(super) fn mask(&mut self, path: &str) {
         let key = self.shown(path);
-        let given = self.effective.iter_mut().filter(|one| one.key == key && one.is_pinned());
-        given.for_each(|one| (one.value, one.secret) = (MASK.to_owned(), true));
+        for one in self.effective.iter_mut().filter(|one| one.key == key && one.is_pinned()) {
+            let text = std::mem::replace(&mut one.value, MASK.to_owned());
+            one.secret = true;
+            self.secrets.insert(key.clone(), Secret::new(text));
+        }
+    }
+
+    /// Refuses keys that were set at run time and are no policy. What is known of no key is told as such at the end.
+    pub(super) fn refuse_stored(&mut self, is_policy: impl Fn(&str) -> bool) {
+        let stored = self.given.iter().filter(|(path, given)| given.origin == Origin::Stored && !is_policy(path));
+        let known = stored.map(|(path, _)| path.clone()).filter(|path| self.keys.contains(path));
+        for path in known.collect::<Vec<_>>() {
+            self.fault(&path, "is no policy: set it in the file, and start again".to_owned());
+        }
     }
 
     /// Notes a fault of a key, at the place where it or else its section stands.
@@ -161,9 +196,10 @@ impl Reader {
     }
 
     /// The effective values and the doubts, when nothing is wrong.
-    pub(super) fn finish(mut self) -> Result<(Vec<Effective>, Vec<Fault>), Faults> {
+    pub(super) fn finish(mut self) -> Result<Account, Faults> {
         self.find_unknown();
-        if self.faults.is_empty() { Ok((self.effective, self.doubts)) } else { Err(Faults::sorted(self.faults)) }
+        let Self { effective, doubts, secrets, faults, .. } = self;
+        if faults.is_empty() { Ok(Account { effective, doubts, secrets }) } else { Err(Faults::sorted(faults)) }
     }
 
     /// The name to show for a path: that of its section, and the rest.

@@ -5,7 +5,6 @@
 use std::path::Path;
 
 use super::fault::Origin;
-use super::reader::{MASK, NOT_SET};
 use super::section::Section;
 use crate::base::private_file;
 use crate::base::secret::Secret;
@@ -38,8 +37,7 @@ impl Section<'_> {
             self.fault(if from_file { &file_key } else { key }, problem);
             None
         });
-        let shown = if secret.is_some() { MASK } else { NOT_SET };
-        self.reader.record(&path, shown.to_owned(), origin, true);
+        self.reader.record_secret(&path, secret.as_ref(), origin);
         secret
     }
 

@@ -69,9 +69,9 @@ impl<'r> Section<'r> {
         key: &str,
         default: T,
         read: impl FnOnce(&Raw) -> Result<T, String>,
-        show: impl FnOnce(&T) -> String,
+        show: impl Fn(&T) -> String,
     ) -> T {
-        let path = self.path(key);
+        let (path, usual) = (self.path(key), show(&default));
         let (value, origin) = match self.reader.find(&path) {
             None => (default, Origin::Default),
             Some(given) => match read(&given.raw) {
@@ -82,7 +82,7 @@ impl<'r> Section<'r> {
                 }
             },
         };
-        self.reader.record(&path, show(&value), origin, false);
+        self.reader.record(&path, show(&value), origin, usual);
         value
     }
 
@@ -258,7 +258,7 @@ impl<'r> Section<'r> {
         show: impl Fn(&T) -> String,
     ) -> Vec<T> {
         let read = |raw: &Raw| raw.items()?.iter().map(item).collect();
-        self.value(key, default, read, |items| format!("[{}]", items.iter().map(show).collect::<Vec<_>>().join(", ")))
+        self.value(key, default, read, |items| format!("[{}]", items.iter().map(&show).collect::<Vec<_>>().join(", ")))
     }
 }
 

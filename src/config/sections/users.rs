@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::super::Settings as All;
 use super::super::reader::Reader;
 use super::super::section::Section;
-use super::super::{Settings as All, SourceSettings};
 use super::{CENTURY, DAY, HOUR, budget, schedule};
 use crate::base::id::RoleId;
 use crate::directory::field::{Email, Username};
-use crate::directory::grant::Grant;
 use crate::directory::policy::{UserDefaults, days};
 use crate::directory::role::{self, Scope};
 use crate::lifecycle::policy::{InactivityPolicy, Steps};
@@ -50,15 +49,7 @@ pub(in super::super) fn read(reader: &mut Reader, now: Timestamp) -> Settings {
 
 /// Adds what other sections say of the life of accounts, and looks at the whole.
 pub(in super::super) fn complete(reader: &mut Reader, all: &mut All) {
-    let own = |source: &SourceSettings| Some((source.id.clone(), source.inactivity?));
-    all.lifecycle.inactivity.sources = all.sources.iter().filter_map(own).collect();
-    all.lifecycle.notices.can_leave = all.mail.is_some();
-    all.lifecycle.password_max_age = all.auth.passwords.max_age;
-    let grants = |source: &SourceSettings| {
-        let rules = source.rules.grants.clone();
-        rules.into_iter().map(|rule| Grant { source: source.id.clone(), rule }).collect::<Vec<_>>()
-    };
-    all.lifecycle.grants = all.sources.iter().flat_map(grants).collect();
+    all.join();
     doubt_silence(reader, &all.lifecycle);
 }
 
