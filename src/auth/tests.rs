@@ -22,7 +22,6 @@ use jiff::{SignedDuration, Timestamp};
 use tokio_util::task::TaskTracker;
 use totp_rs::{Builder, Secret as TotpSecret};
 
-use super::breaker::Breaker;
 use super::factors::code::{Channel, CodeKind};
 use super::factors::totp::TotpKind;
 use super::factors::{Enrolment, Factors, Kind, MethodError, Response};
@@ -193,7 +192,7 @@ fn world(change: impl FnOnce(&mut Settings)) -> World {
         keeps_passwords: verifier.is_none(),
         verifier,
         verify_with: None,
-        breaker: Breaker::default(),
+        breaker: Arc::default(),
         outage_cache: None,
         lockout: None,
     };

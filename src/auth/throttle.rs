@@ -164,6 +164,12 @@ impl Throttle {
         Self { policy, counters: Arc::default(), store }
     }
 
+    /// The same failures, counted by another policy from here on.
+    #[must_use]
+    pub fn by(&self, policy: LockoutPolicy) -> Self {
+        Self { policy, counters: self.counters.clone(), store: self.store.clone() }
+    }
+
     /// Counts a try before it is checked, as if it failed; tells which wait it begins. Whoever counts writes the rows too.
     /// A try that is held does not make the wait longer.
     ///

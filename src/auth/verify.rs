@@ -32,7 +32,7 @@ pub struct Backend {
     /// Another source that verifies its users' passwords.
     pub verify_with: Option<SourceId>,
     /// Keeps logins from waiting for a verifier that does not answer.
-    pub breaker: Breaker,
+    pub breaker: Arc<Breaker>,
     /// How old a password that it accepted may be to stand in for it while it is out of reach; `None`: not at all.
     pub outage_cache: Option<Duration>,
     /// How often it is asked about one name; `None`: as often as logins are tried.

@@ -40,7 +40,7 @@ pub struct Sweep {
     store: Arc<Store>,
     settings: Arc<Settings>,
     /// Lets one sweep run at a time.
-    lease: tokio::sync::Mutex<()>,
+    lease: Arc<tokio::sync::Mutex<()>>,
     /// Lets one look ahead be under way: each may cost much.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
@@ -75,7 +75,13 @@ impl Sweep {
     /// A sweep over this store.
     #[must_use]
     pub fn new(store: Arc<Store>, settings: Arc<Settings>) -> Self {
-        Self { store, settings, lease: tokio::sync::Mutex::default(), turn: Arc::default() }
+        Self { store, settings, lease: Arc::default(), turn: Arc::default() }
+    }
+
+    /// The same sweep by other settings: one of both runs at a time.
+    #[must_use]
+    pub fn by(&self, settings: Arc<Settings>) -> Self {
+        Self { store: self.store.clone(), settings, lease: self.lease.clone(), turn: self.turn.clone() }
     }
 
     /// The settings that it goes by.

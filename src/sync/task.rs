@@ -12,6 +12,7 @@ use crate::directory::plan::{Outcome, Run};
 use crate::sources::{Bookmark, Source};
 use crate::store::{StoreError, readings};
 use crate::sync::pass::{Pass, Wanted};
+use crate::sync::rules::Rules;
 use crate::sync::undo::{self, UndoError};
 use crate::tasks::schedule::Schedule;
 use crate::tasks::{Task, Work};
@@ -36,6 +37,14 @@ impl Follower {
     #[must_use]
     pub fn new(source: Arc<dyn Source>, pass: Pass) -> Self {
         Self { source, pass, lease: Arc::default() }
+    }
+
+    /// The same follower by other rules: one of both runs a pass at a time. What is read of the source stays.
+    #[must_use]
+    pub fn by(&self, rules: Rules) -> Self {
+        let Rules { groups, unique_ids, .. } = *self.pass.rules;
+        let rules = Arc::new(Rules { groups, unique_ids, ..rules });
+        Self { pass: Pass { rules, ..self.pass.clone() }, ..self.clone() }
     }
 
     /// Runs a pass now; `None` when one runs already.
