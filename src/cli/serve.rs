@@ -29,6 +29,7 @@ pub(super) fn serve(loaded: Loaded) -> anyhow::Result<ExitCode> {
         // First: whoever sees the doors open may want it to stop at once, and in order.
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hangup = signal(SignalKind::hangup())?;
         let daemon = Daemon::build(loaded, store).await.map_err(|error| anyhow!(error))?;
         welcome(&daemon, &folder);
         let stop = CancellationToken::new();
@@ -42,6 +43,12 @@ pub(super) fn serve(loaded: Loaded) -> anyhow::Result<ExitCode> {
             tracing::info!("stopping: requests under way may end");
             tell_systemd(&[NotifyState::Stopping]);
             stopper.cancel();
+        });
+        let live = Arc::downgrade(&daemon.live);
+        tokio::spawn(async move {
+            while let Some(live) = hangup.recv().await.and_then(|()| live.upgrade()) {
+                live.hang_up().await;
+            }
         });
         tell_systemd(&[NotifyState::Ready]);
         tokio::spawn(watch(daemon.inside.store.clone()));

@@ -172,7 +172,7 @@ fn given_up(app: &Inside) -> Result<Vec<(Labels, f64)>, StoreError> {
 fn hooks(app: &Inside, sheet: &mut Sheet, _: Timestamp) -> Result<(), StoreError> {
     let view = app.store.view();
     let (mut delivered, mut waiting, mut failures) = (Vec::new(), Vec::new(), Vec::new());
-    for webhook in &app.webhooks {
+    for webhook in app.webhooks.iter() {
         let labels = || vec![("webhook", webhook.name.clone())];
         let standing = webhooks::get(&view, &webhook.name)?.unwrap_or_default();
         delivered.push((labels(), float(standing.delivered)));

@@ -5,7 +5,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
+use tower::{ServiceExt, service_fn};
 
 use super::caller::Peer;
 use super::settings::Settings;
@@ -28,6 +28,27 @@ use super::settings::Settings;
 const CONNECTIONS_MAX: usize = 10_000;
 /// A client that has not sent its header by then is let go.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Who answers requests: a router, in whose place another can be put while requests run. Each goes to its end by the one
+/// that took it.
+pub struct Front(RwLock<Router>);
+
+impl Front {
+    /// This router answers.
+    #[must_use]
+    pub fn new(router: Router) -> Self {
+        Self(RwLock::new(router))
+    }
+
+    /// Another answers from here on.
+    pub fn put(&self, router: Router) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = router;
+    }
+
+    fn router(&self) -> Router {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
 
 /// The two doors, open.
 pub struct Listeners {
@@ -59,7 +80,7 @@ impl Listeners {
     }
 
     /// Serves until `stop`; then lets requests under way end, for at most `drain`.
-    pub async fn serve(self, router: Router, stop: CancellationToken, drain: Duration) {
+    pub async fn serve(self, front: Arc<Front>, stop: CancellationToken, drain: Duration) {
         let graceful = GracefulShutdown::new();
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         loop {
@@ -68,13 +89,13 @@ impl Listeners {
                 (place, accepted) = next(&places, &self.network) => match accepted {
                     Ok((stream, address)) => {
                         drop(stream.set_nodelay(true));
-                        attend(stream, Peer::Network(address.ip().to_canonical()), &router, &graceful, place);
+                        attend(stream, Peer::Network(address.ip().to_canonical()), &front, &graceful, place);
                     }
                     Err(error) => pause(&error).await,
                 },
                 accepted = self.socket.accept() => match accepted {
                     Ok((stream, _)) => match self.admitted(&stream) {
-                        Some(peer) => attend(stream, peer, &router, &graceful, None),
+                        Some(peer) => attend(stream, peer, &front, &graceful, None),
                         None => tracing::warn!("somebody without the right to it used the admin socket"),
                     },
                     Err(error) => pause(&error).await,
@@ -127,18 +148,24 @@ async fn pause(error: &std::io::Error) {
     tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
-fn attend<S>(stream: S, peer: Peer, router: &Router, graceful: &GracefulShutdown, place: Option<OwnedSemaphorePermit>)
-where
+fn attend<S>(
+    stream: S,
+    peer: Peer,
+    front: &Arc<Front>,
+    graceful: &GracefulShutdown,
+    place: Option<OwnedSemaphorePermit>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let router = router.clone().map_request(move |request: Request<Incoming>| {
+    let front = front.clone();
+    let answer = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer);
-        request
+        front.router().oneshot(request)
     });
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(64 << 10);
-    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(answer));
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
         if let Err(error) = connection.await {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::metrics::Metrics;
+use super::policies::{Policies, Shown};
 use super::scim;
 use super::settings::Settings;
 use crate::auth::jwt::Signer;
@@ -19,16 +20,18 @@ use crate::store::{Store, StoreError};
 use crate::sync::task::Follower;
 use crate::tasks::Driver;
 
-/// Everything behind the routes.
+/// Everything behind the routes. What policy says is in here as it was when it was made: the next policy makes another
+/// one, which shares everything else, and a request goes by one of them to its end.
+#[derive(Clone)]
 pub struct Inside {
     /// The settings of the server; `public_url` is final.
     pub settings: Settings,
     /// What identity providers find at the SCIM endpoint.
     pub scim: scim::settings::Settings,
     /// Where the pages of their lists begin.
-    pub pages: scim::pages::Pages,
+    pub pages: Arc<scim::pages::Pages>,
     /// What they have asked there.
-    pub journal: scim::journal::Journal,
+    pub journal: Arc<scim::journal::Journal>,
     /// The store.
     pub store: Arc<Store>,
     /// The login.
@@ -48,13 +51,15 @@ pub struct Inside {
     /// What needs a person.
     pub alarms: Arc<dyn Alarms>,
     /// Where events go.
-    pub webhooks: Vec<WebhookInfo>,
+    pub webhooks: Arc<[WebhookInfo]>,
     /// What is counted as it happens.
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
     /// Defaults for new users.
     pub users: UserDefaults,
-    /// The effective settings as `musterd check` shows them, secrets masked.
-    pub effective: Vec<serde_json::Value>,
+    /// The settings as they are shown.
+    pub shown: Arc<Shown>,
+    /// Changes them.
+    pub policies: Arc<dyn Policies>,
 }
 
 /// The way by mail, as far as it can be tried.
@@ -148,6 +153,7 @@ pub struct TriedWebhook {
 }
 
 /// One source as it is administered.
+#[derive(Clone)]
 pub struct SourceInfo {
     /// Its name.
     pub id: SourceId,

@@ -30,5 +30,13 @@ pub async fn note(store: &Store, sources: BTreeSet<SourceId>) -> Result<(), Stor
     if known.as_ref() == Some(&sources) {
         return Ok(());
     }
-    store.write(move |tx: &mut Tx<'_>| tx.put_record(key(), &sources)).await
+    store.write(move |tx: &mut Tx<'_>| put(tx, &sources)).await
+}
+
+/// The same in a commit of others.
+///
+/// # Errors
+/// When the record cannot be encoded.
+pub fn put(tx: &mut Tx<'_>, sources: &BTreeSet<SourceId>) -> Result<(), StoreError> {
+    tx.put_record(key(), sources)
 }

@@ -25,6 +25,7 @@ pub mod password_link;
 pub mod plans;
 pub mod roles;
 pub mod session;
+pub mod settings;
 pub mod sms;
 pub mod sources;
 mod stream;
@@ -55,7 +56,7 @@ fn login() -> Vec<Route> {
         route(Method::POST, "/api/v1/forgotten-password", anonymous, password_link::forgotten),
         route(Method::GET, "/api/v1/password-link", anonymous, password_link::show),
         route(Method::POST, "/api/v1/password-link", anonymous, password_link::use_it),
-        route(Method::GET, "/api/v1/settings/password-rules", anonymous, system::password_rules),
+        route(Method::GET, "/api/v1/settings/password-rules", anonymous, settings::password_rules),
         route(Method::GET, "/api/v1/session", Access::Session, session::show),
         route(Method::DELETE, "/api/v1/session", Access::Session, session::end),
         route(Method::POST, "/api/v1/session/token", user_or_client, session::token::issue),
@@ -238,7 +239,10 @@ fn running() -> Vec<Route> {
         route(Method::GET, "/metrics", holder(P::MetricsView), metrics::scrape),
         route(Method::POST, "/api/v1/key/rotate", holder(P::StoreKey), system::rotate_key),
         route(Method::POST, "/api/v1/key/rotate-signing", holder(P::StoreKey), system::rotate_signing),
-        route(Method::GET, "/api/v1/settings", holder(P::SettingsView), system::settings),
+        route(Method::GET, "/api/v1/settings", holder(P::SettingsView), settings::list),
+        route(Method::PATCH, "/api/v1/settings", holder(P::SettingsManage), settings::change),
+        route(Method::POST, "/api/v1/settings/reload", holder(P::SettingsManage), settings::reload),
+        route(Method::GET, "/api/v1/settings/{key}", holder(P::SettingsView), settings::show),
         route(Method::GET, "/api/v1/tasks", holder(P::SourcesView), system::tasks),
     ]
 }

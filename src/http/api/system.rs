@@ -1,4 +1,4 @@
-//! What the daemon is made of: settings, background tasks.
+//! What the daemon is made of: background tasks, keys.
 
 use axum::Json;
 use axum::extract::State;
@@ -11,16 +11,6 @@ use crate::http::extract::Body;
 use crate::http::state::App;
 use crate::store::tx::Reads;
 use crate::store::{StoreError, rotate};
-
-/// The effective settings, each with where it came from; secrets masked.
-pub async fn settings(State(app): State<App>) -> Json<Value> {
-    Json(json!({"items": app.effective}))
-}
-
-/// What a password must be: a form shows it to who has not signed in yet.
-pub async fn password_rules(State(app): State<App>) -> Json<Value> {
-    Json(app.auth.rules())
-}
 
 /// The background tasks, each with what came of its last run.
 pub async fn tasks(State(app): State<App>) -> Json<Value> {

@@ -13,7 +13,6 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::auth::breaker::Breaker;
 use crate::auth::hasher::Hasher;
 use crate::auth::jwt::Signer;
 use crate::auth::login::{Authenticator, Newcomers};
@@ -28,7 +27,7 @@ use crate::directory::audit::{Actor, Author};
 use crate::directory::policy::UserDefaults;
 use crate::directory::token::{ApiToken, Grant, Profile};
 use crate::directory::user::{RuleError, User};
-use crate::http::metrics::Metrics;
+use crate::http::policies::{Policies, Settling, Wish};
 use crate::http::routes;
 use crate::http::scim::journal;
 use crate::http::scim::settings::{Push, Settings as ScimSettings};
@@ -55,6 +54,16 @@ impl Newcomers for Nobody {
         _: PulledUser,
     ) -> Pin<Box<dyn Future<Output = Result<Option<User>, StoreError>> + Send + 'a>> {
         Box::pin(async { Ok(None) })
+    }
+}
+
+impl Policies for Nobody {
+    fn change(&self, _: Wish, _: Author) -> Settling<'_> {
+        Box::pin(async { Err(StoreError::Stopped.into()) })
+    }
+
+    fn reload(&self, _: Author) -> Settling<'_> {
+        Box::pin(async { Err(StoreError::Stopped.into()) })
     }
 }
 
@@ -130,7 +139,7 @@ pub(super) async fn world_with(change: impl FnOnce(&mut Setup)) -> World {
         keeps_passwords: verify_with.is_none(),
         verifier: None,
         verify_with: verify_with.map(source),
-        breaker: Breaker::default(),
+        breaker: Arc::default(),
         outage_cache: None,
         lockout: None,
     };
@@ -157,11 +166,11 @@ pub(super) async fn world_with(change: impl FnOnce(&mut Setup)) -> World {
     };
     let app = Arc::new(Inside {
         alarms: Arc::new(NoAlarms),
-        webhooks: Vec::new(),
-        metrics: Metrics::default(),
+        webhooks: Arc::new([]),
+        metrics: Arc::default(),
         settings,
-        journal: journal::Journal::new(&scim),
-        pages: Default::default(),
+        journal: Arc::new(journal::Journal::new(&scim)),
+        pages: Arc::default(),
         scim,
         auth: Arc::new(auth),
         jwt: Arc::new(Signer::new(store.clone(), Default::default(), String::new())),
@@ -171,7 +180,8 @@ pub(super) async fn world_with(change: impl FnOnce(&mut Setup)) -> World {
         mails: None,
         texts: None,
         users: UserDefaults { lifetime, ..UserDefaults::default() },
-        effective: Vec::new(),
+        shown: Arc::default(),
+        policies: Arc::new(Nobody),
         store,
     });
     let router = routes::router(app.clone());

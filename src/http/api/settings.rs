@@ -1,0 +1,144 @@
+//! The settings: what takes effect and why, and policy that is changed while the daemon runs.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderName, header};
+use serde_json::{Map, Value, json};
+
+use crate::http::caller::Caller;
+use crate::http::error::Problem;
+use crate::http::extract::{Body, IfMatch, Parameters, Segment, etag};
+use crate::http::policies::{Outcome, Wish};
+use crate::http::state::App;
+use crate::store::StoreError;
+
+/// Most keys of one change.
+const KEYS_MAX: usize = 200;
+/// Most parts of a key, such as the three of `inactivity.roles.system-admin`.
+const PARTS_MAX: usize = 4;
+/// Longest key, and longest value as JSON, in bytes.
+const KEY_MAX: usize = 128;
+const VALUE_MAX: usize = 64 << 10;
+
+type Tagged<T> = ([(HeaderName, String); 1], Json<T>);
+
+fn tagged<T>(revision: u64, body: T) -> Tagged<T> {
+    ([(header::ETAG, etag(revision))], Json(body))
+}
+
+/// The effective settings, each with where it came from; secrets masked.
+pub async fn list(State(app): State<App>) -> Tagged<Value> {
+    tagged(app.shown.revision, json!(*app.shown))
+}
+
+/// One of them.
+pub async fn show(State(app): State<App>, Segment(key): Segment<String>) -> Result<Tagged<Value>, Problem> {
+    let found = app.shown.items.iter().find(|item| item.get("key").and_then(Value::as_str) == Some(key.as_str()));
+    let item = found.cloned().ok_or_else(|| Problem::not_found("setting"))?;
+    Ok(tagged(app.shown.revision, item))
+}
+
+/// What a password must be: a form shows it to who has not signed in yet.
+pub async fn password_rules(State(app): State<App>) -> Json<Value> {
+    Json(app.auth.rules())
+}
+
+/// Changes policy, by a merge patch of dotted keys or of sections; `null` takes a change back. All of it, or nothing.
+pub async fn change(
+    State(app): State<App>,
+    caller: Caller,
+    parameters: Parameters,
+    IfMatch(seen): IfMatch,
+    Body(patch): Body<Map<String, Value>>,
+) -> Result<Tagged<Outcome>, Problem> {
+    let mut values = BTreeMap::new();
+    flatten("", patch, &mut values)?;
+    let wish = Wish { values, seen, dry_run: is_dry_run(&parameters)? };
+    let author = caller.author();
+    // A task of its own: what is written takes effect, though a caller hangs up.
+    let settling = tokio::spawn(async move { app.policies.change(wish, author).await });
+    let outcome = settling.await.map_err(|_| StoreError::Stopped)??;
+    Ok(tagged(outcome.revision, outcome))
+}
+
+/// Has the file read again.
+pub async fn reload(State(app): State<App>, caller: Caller) -> Result<Tagged<Outcome>, Problem> {
+    let author = caller.author();
+    let settling = tokio::spawn(async move { app.policies.reload(author).await });
+    let outcome = settling.await.map_err(|_| StoreError::Stopped)??;
+    Ok(tagged(outcome.revision, outcome))
+}
+
+fn is_dry_run(parameters: &Parameters) -> Result<bool, Problem> {
+    match parameters.get("dry_run") {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(Problem::field("dry_run", "malformed", "must be true or false")),
+    }
+}
+
+/// Lays a patch out by dotted key.
+fn flatten(
+    above: &str,
+    patch: Map<String, Value>,
+    values: &mut BTreeMap<String, Option<Value>>,
+) -> Result<(), Problem> {
+    for (key, value) in patch {
+        let key = if above.is_empty() { key } else { format!("{above}.{key}") };
+        let shown = key.chars().take(KEY_MAX).collect::<String>();
+        if key.len() > KEY_MAX || key.split('.').count() > PARTS_MAX || key.split('.').any(str::is_empty) {
+            return Err(Problem::field(&shown, "malformed", "is no key of a setting"));
+        }
+        let value = match value {
+            Value::Object(section) => {
+                flatten(&key, section, values)?;
+                continue;
+            }
+            Value::Null => None,
+            value if value.to_string().len() > VALUE_MAX => {
+                return Err(Problem::field(&key, "too_long", &format!("must not have more than {VALUE_MAX} bytes")));
+            }
+            value => Some(value),
+        };
+        if values.insert(key, value).is_some() {
+            return Err(Problem::field(&shown, "twice", "is given twice"));
+        }
+        if values.len() > KEYS_MAX {
+            return Err(Problem::field(&shown, "too_many", &format!("is one too many: at most {KEYS_MAX} at once")));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flat(patch: Value) -> Result<BTreeMap<String, Option<Value>>, &'static str> {
+        let mut values = BTreeMap::new();
+        let Value::Object(patch) = patch else { panic!("is an object") };
+        flatten("", patch, &mut values).map_err(|problem| problem.errors[0].code)?;
+        Ok(values)
+    }
+
+    #[test]
+    fn sections_and_dotted_keys_mean_the_same() {
+        let nested = json!({"login": {"deadline": "3s"}, "inactivity": {"roles": {"system-admin": null}}});
+        let dotted = json!({"login.deadline": "3s", "inactivity.roles.system-admin": null});
+        assert_eq!(flat(nested), flat(dotted));
+        assert_eq!(flat(json!({"login": null})).unwrap()["login"], None);
+    }
+
+    #[test]
+    fn what_is_no_key_or_too_much_is_refused() {
+        assert_eq!(flat(json!({"login": {"deadline": 1}, "login.deadline": 2})), Err("twice"));
+        for key in ["", ".", "a.", ".a", "a..b", "a.b.c.d.e", &"x".repeat(200)] {
+            assert_eq!(flat(json!({key: 1})), Err("malformed"), "{key}");
+        }
+        assert_eq!(flat(json!({"a.b": "x".repeat(VALUE_MAX)})), Err("too_long"));
+        let many: Map<String, Value> = (0..=KEYS_MAX).map(|number| (format!("a.k{number}"), json!(1))).collect();
+        assert_eq!(flat(Value::Object(many)), Err("too_many"));
+    }
+}
