@@ -17,6 +17,7 @@ mod message;
 mod organization;
 mod plan;
 mod role;
+mod settings;
 mod sms;
 mod source;
 mod sweep;
@@ -67,6 +68,9 @@ pub(super) enum Remote {
     Tasks,
     /// Does the daemon read and write?
     Status,
+    /// The settings: look at them, change policy while the daemon runs
+    #[command(subcommand)]
+    Settings(settings::Settings),
     /// Mail: try it
     #[command(subcommand)]
     Mail(mail::Mail),
@@ -121,6 +125,7 @@ pub(super) async fn run(remote: Remote, client: &Client, json: bool) -> anyhow::
             show(&answer, json, |answer| explained(answer, login))
         }
         Remote::Audit(audit) => audit::run(audit, client, json).await,
+        Remote::Settings(settings) => settings::run(settings, client, json).await,
         Remote::Key(Key::Rotate) => {
             let answer = client.post("/api/v1/key/rotate", json!({})).await?;
             show(&answer, json, rotated)
