@@ -208,6 +208,7 @@ fn read(reader: &mut Reader, now: Timestamp) -> Settings {
     let http = sections::server::read(reader, &store);
     let log = sections::log::read(reader);
     let auth = sections::login::read(reader, &http.public_url);
+    let order = sections::login::order(reader);
     let mut settings = Settings {
         http: http::settings::Settings { forward_auth: sections::forward_auth::read(reader), ..http },
         log,
@@ -221,7 +222,7 @@ fn read(reader: &mut Reader, now: Timestamp) -> Settings {
         alerts: sections::alerts::read(reader),
         webhooks: sections::webhooks::read(reader),
         sms: sections::sms::read(reader),
-        sources: sections::sources::read(reader, now),
+        sources: sections::sources::read(reader, &order, now),
     };
     sections::users::complete(reader, &mut settings);
     sections::login::check(reader, &settings);

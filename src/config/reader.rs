@@ -158,6 +158,8 @@ impl Reader {
         let stored = self.given.iter().filter(|(path, given)| given.origin == Origin::Stored && !is_policy(path));
         let known = stored.map(|(path, _)| path.clone()).filter(|path| self.keys.contains(path));
         for path in known.collect::<Vec<_>>() {
+            // Nothing else that is wrong with it matters.
+            self.faults.retain(|fault| fault.origin != Origin::Stored || fault.key != path);
             self.fault(&path, "is no policy: set it in the file, and start again".to_owned());
         }
     }

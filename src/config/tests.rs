@@ -14,6 +14,7 @@ use crate::directory::policy::days;
 mod face;
 mod passwords;
 mod sample;
+mod stored;
 mod webhooks;
 
 /// A folder with a settings file in it.

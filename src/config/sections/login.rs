@@ -3,6 +3,7 @@
 use super::super::reader::Reader;
 use super::{DAY, HOUR, MINUTE, NETWORK, SECOND, passkeys, passwords};
 use crate::auth::settings::{FactorSettings, Settings};
+use crate::base::id::SourceId;
 use crate::directory::factor::Method;
 use crate::directory::policy::{LockoutPolicy, MfaMode, MfaRules, SessionPolicy, days};
 
@@ -35,6 +36,20 @@ pub(in super::super) fn read(reader: &mut Reader, public_url: &str) -> Settings 
         breached_set,
         hashing,
     }
+}
+
+/// The sources that logins ask first, in their order.
+pub(in super::super) fn order(reader: &mut Reader) -> Vec<SourceId> {
+    let section = &mut reader.section("login");
+    let mut order = Vec::new();
+    for text in section.list("order", "the id of a source", Vec::<String>::new()) {
+        match SourceId::parse(&text) {
+            Ok(id) if order.contains(&id) => section.fault("order", format!("names {text:?} twice")),
+            Ok(id) => order.push(id),
+            Err(error) => section.fault("order", error.to_string()),
+        }
+    }
+    order
 }
 
 fn read_factors(reader: &mut Reader, default: &Settings) -> (FactorSettings, String) {

@@ -34,8 +34,8 @@ impl Kind {
     }
 }
 
-/// Reads all sources.
-pub(in super::super) fn read(reader: &mut Reader, now: Timestamp) -> Vec<SourceSettings> {
+/// Reads all sources. Those that logins ask first come first.
+pub(in super::super) fn read(reader: &mut Reader, order: &[SourceId], now: Timestamp) -> Vec<SourceSettings> {
     let count = reader.count("sources");
     let mut sources: Vec<(usize, SourceSettings)> = Vec::new();
     for index in 0..count {
@@ -53,6 +53,11 @@ pub(in super::super) fn read(reader: &mut Reader, now: Timestamp) -> Vec<SourceS
     if !sources.iter().any(|source| source.id.is_local()) {
         sources.insert(0, local());
     }
+    let is_known = |id: &&SourceId| sources.iter().any(|source| source.id == **id);
+    if let Some(unknown) = order.iter().find(|id| !is_known(id)).filter(|_| all_read) {
+        reader.fault("login.order", format!("no source has the id {:?}", unknown.as_str()));
+    }
+    sources.sort_by_key(|source| order.iter().position(|id| *id == source.id).unwrap_or(order.len()));
     sources
 }
 
