@@ -51,7 +51,8 @@ struct Arguments {
 enum Command {
     /// Run the daemon
     Serve,
-    /// Check the settings and show each with where it comes from
+    /// Check the file and the environment, and show each setting with where it comes from; what was set while the daemon
+    /// runs is not looked at (`settings list` shows it)
     Check,
     /// Check a store that no daemon runs on: records, indexes, references, audit trail
     Verify {

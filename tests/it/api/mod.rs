@@ -10,5 +10,6 @@ mod matrix;
 mod moved_in;
 mod organizations;
 mod roles;
+mod settings;
 mod tokens;
 mod users;

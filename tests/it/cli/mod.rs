@@ -6,5 +6,6 @@ mod lines;
 mod manners;
 mod process;
 mod rights;
+mod settings;
 mod tokens;
 mod upkeep;

@@ -159,11 +159,15 @@ impl Process {
         self.collect()
     }
 
+    /// Sends a signal that it lives on after.
+    pub(crate) fn tell(&self, signal: &str) {
+        assert!(Command::new("kill").args([signal, &self.id().to_string()]).status().unwrap().success());
+    }
+
     /// Sends a signal and waits for the end.
     pub(crate) fn end(mut self, signal: &str) -> Ended {
         if self.child.try_wait().unwrap().is_none() {
-            let id = self.id().to_string();
-            assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+            self.tell(signal);
         }
         self.collect()
     }
