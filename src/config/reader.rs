@@ -113,8 +113,14 @@ impl Reader {
         }
     }
 
-    /// Shows the keys of a section under another name from now on.
+    /// Shows the keys of a section under another name, those that were read already too.
     pub(super) fn rename(&mut self, path: &str, shown: String) {
+        let before = self.shown(path);
+        for one in &mut self.effective {
+            if let Some(rest) = one.key.strip_prefix(&before).filter(|rest| rest.starts_with('.')) {
+                one.key = format!("{shown}{rest}");
+            }
+        }
         self.sections.insert(path.to_owned(), shown);
     }
 

@@ -76,14 +76,22 @@ impl Written {
 
 /// Which of these are to blame, and why: those that the faults name; else those beside what they name; else all.
 fn unfit(stored: &Stored, faults: &Faults) -> Vec<(String, String)> {
-    let section = |key: &str| key.rsplit_once('.').map_or(String::new(), |(section, _)| section.to_owned());
-    let is_named = |key: &str, fault: &Fault| fault.origin == Origin::Stored && fault.key == key;
-    let is_beside = |key: &str, fault: &Fault| section(&fault.key) == section(key);
-    let blamed = |is_it: &dyn Fn(&str, &Fault) -> bool| -> Vec<(String, String)> {
-        let why = |key: &String| faults.0.iter().find(|fault| is_it(key, fault)).map(|fault| fault.problem.clone());
+    let blamed = |blames: Blames| -> Vec<(String, String)> {
+        let why = |key: &String| faults.0.iter().find(|fault| blames(key, fault)).map(|fault| fault.problem.clone());
         stored.keys().filter_map(|key| Some((key.clone(), why(key)?))).collect()
     };
-    let all = |_: &str, _: &Fault| true;
-    let choices: [&dyn Fn(&str, &Fault) -> bool; 3] = [&is_named, &is_beside, &all];
+    let choices: [Blames; 3] = [
+        |key, fault| fault.origin == Origin::Stored && fault.key == key,
+        |key, fault| section(&fault.key) == section(key),
+        |_, _| true,
+    ];
     choices.into_iter().map(blamed).find(|blamed| !blamed.is_empty()).unwrap_or_default()
+}
+
+/// Is this key to blame for that fault?
+type Blames = fn(&str, &Fault) -> bool;
+
+/// What a key stands in.
+fn section(key: &str) -> &str {
+    key.rsplit_once('.').map_or("", |(section, _)| section)
 }

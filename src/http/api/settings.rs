@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderName, header};
+use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
-use crate::http::extract::{Body, IfMatch, Parameters, Segment, etag};
-use crate::http::policies::{Outcome, Wish};
+use crate::http::extract::{Body, IfMatch, Parameters, Segment};
+use crate::http::policies::Wish;
+use crate::http::reply::Tagged;
 use crate::http::state::App;
 use crate::store::StoreError;
 
@@ -22,22 +23,16 @@ const PARTS_MAX: usize = 4;
 const KEY_MAX: usize = 128;
 const VALUE_MAX: usize = 64 << 10;
 
-type Tagged<T> = ([(HeaderName, String); 1], Json<T>);
-
-fn tagged<T>(revision: u64, body: T) -> Tagged<T> {
-    ([(header::ETAG, etag(revision))], Json(body))
-}
-
 /// The effective settings, each with where it came from; secrets masked.
-pub async fn list(State(app): State<App>) -> Tagged<Value> {
-    tagged(app.shown.revision, json!(*app.shown))
+pub async fn list(State(app): State<App>) -> Response {
+    Tagged(app.shown.revision, json!(*app.shown)).into()
 }
 
 /// One of them.
-pub async fn show(State(app): State<App>, Segment(key): Segment<String>) -> Result<Tagged<Value>, Problem> {
+pub async fn show(State(app): State<App>, Segment(key): Segment<String>) -> Result<Response, Problem> {
     let found = app.shown.items.iter().find(|item| item.get("key").and_then(Value::as_str) == Some(key.as_str()));
     let item = found.cloned().ok_or_else(|| Problem::not_found("setting"))?;
-    Ok(tagged(app.shown.revision, item))
+    Ok(Tagged(app.shown.revision, item).into())
 }
 
 /// What a password must be: a form shows it to who has not signed in yet.
@@ -52,7 +47,7 @@ pub async fn change(
     parameters: Parameters,
     IfMatch(seen): IfMatch,
     Body(patch): Body<Map<String, Value>>,
-) -> Result<Tagged<Outcome>, Problem> {
+) -> Result<Response, Problem> {
     let mut values = BTreeMap::new();
     flatten("", patch, &mut values)?;
     let wish = Wish { values, seen, dry_run: is_dry_run(&parameters)? };
@@ -60,15 +55,15 @@ pub async fn change(
     // A task of its own: what is written takes effect, though a caller hangs up.
     let settling = tokio::spawn(async move { app.policies.change(wish, author).await });
     let outcome = settling.await.map_err(|_| StoreError::Stopped)??;
-    Ok(tagged(outcome.revision, outcome))
+    Ok(Tagged(outcome.revision, json!(outcome)).into())
 }
 
 /// Has the file read again.
-pub async fn reload(State(app): State<App>, caller: Caller) -> Result<Tagged<Outcome>, Problem> {
+pub async fn reload(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
     let author = caller.author();
     let settling = tokio::spawn(async move { app.policies.reload(author).await });
     let outcome = settling.await.map_err(|_| StoreError::Stopped)??;
-    Ok(tagged(outcome.revision, outcome))
+    Ok(Tagged(outcome.revision, json!(outcome)).into())
 }
 
 fn is_dry_run(parameters: &Parameters) -> Result<bool, Problem> {
