@@ -3,5 +3,6 @@
 pub(crate) mod directory;
 mod outage;
 mod readme;
+mod reload;
 mod source;
 mod three_users;
