@@ -85,7 +85,7 @@ impl Origin {
     /// An author from there.
     #[must_use]
     pub fn author(&self, actor: Actor) -> Author {
-        Author { actor, address: self.address, request: self.request.clone(), reason: None }
+        Author { actor, address: self.address, request: self.request.clone(), reason: None, run: None }
     }
 }
 

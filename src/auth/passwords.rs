@@ -1,25 +1,23 @@
-//! Setting passwords: one commit that ends everything the user held and tells them. What may be set is decided in
-//! `passwords/rules.rs`, for every path (promise 11).
+//! New passwords. What may be set is decided in `passwords/rules.rs`, for every path (promise 11); how it is written, in
+//! `store/passwords.rs`.
 
 use crate::base::id::UserId;
 use crate::directory::audit::Author;
-use crate::directory::message::Body;
 use crate::directory::user::User;
+use crate::store::passwords::NewPassword;
 use crate::store::tx::Tx;
-use crate::store::{credentials, outbox, sessions, users};
+use crate::store::users::WriteError;
 
 pub mod breached;
 mod rules;
 mod strength;
 
-/// A password that has passed the rules and is hashed: it only needs to be committed.
+/// A password that has passed the rules for a user and is hashed.
 #[derive(Clone)]
 pub struct Prepared {
     user: UserId,
-    hash: String,
-    history: usize,
-    /// Whoever sets it knows it, unless they are its owner: a hash tells nobody.
-    known: bool,
+    /// What is written.
+    pub password: NewPassword,
 }
 
 impl Prepared {
@@ -27,24 +25,7 @@ impl Prepared {
     ///
     /// # Errors
     /// When the user is gone or the store fails.
-    pub fn commit(
-        &self,
-        tx: &mut Tx<'_>,
-        author: &Author,
-        must_change: bool,
-    ) -> Result<User, crate::store::users::WriteError> {
-        let user = users::update(tx, author, self.user, "password.set", |user, _| {
-            Ok(User { must_change_password: must_change, ..user.end_sessions() })
-        })?;
-        let first = credentials::get(tx, self.user)?.is_none();
-        credentials::set(tx, self.user, self.hash.clone(), self.history)?;
-        if must_change && self.known {
-            credentials::lend(tx, self.user)?;
-        }
-        sessions::remove_link(tx, self.user)?;
-        if !first {
-            outbox::tell(tx, &user, Body::PasswordChanged)?;
-        }
-        Ok(user)
+    pub fn commit(&self, tx: &mut Tx<'_>, author: &Author, must_change: bool) -> Result<User, WriteError> {
+        self.password.set(tx, author, self.user, must_change)
     }
 }

@@ -14,6 +14,7 @@ use crate::directory::password::{BLOCKLISTED, BREACHED, Holder, fault};
 use crate::directory::policy::FactorRule;
 use crate::directory::stored_hash::StoredHash;
 use crate::directory::user::User;
+use crate::store::passwords::NewPassword;
 use crate::store::{StoreError, credentials, organizations};
 
 /// The strength of a password. A fault of the estimate keeps nobody out, and takes no other rule away.
@@ -123,7 +124,8 @@ impl Authenticator {
             return Err(LoginError::Password(faults));
         }
         let hash = self.hasher.hash(password).await?;
-        Ok(Prepared { user: user.id, hash, history: history.saturating_sub(1), known: true })
+        let password = NewPassword { hash, history: history.saturating_sub(1), known: true };
+        Ok(Prepared { user: user.id, password })
     }
 
     /// Is it one of the last passwords? Each costs a hash, and whoever breaks other rules too pays it: they are told
@@ -156,6 +158,7 @@ impl Authenticator {
         }
         StoredHash::parse(hash.expose()).map_err(|why| fault("unusable_hash", why.to_string()))?;
         let history = self.settings.passwords.history.saturating_sub(1);
-        Ok(Prepared { user: user.id, hash: hash.expose().to_owned(), history, known: false })
+        let password = NewPassword { hash: hash.expose().to_owned(), history, known: false };
+        Ok(Prepared { user: user.id, password })
     }
 }
