@@ -55,6 +55,8 @@ pub struct Author {
     pub request: Option<String>,
     /// Why, in words.
     pub reason: Option<String>,
+    /// The bulk change or import that it is part of.
+    pub run: Option<RunId>,
 }
 
 impl Author {
@@ -67,7 +69,7 @@ impl Author {
     /// An actor without a request.
     #[must_use]
     pub fn of(actor: Actor) -> Self {
-        Self { actor, address: None, request: None, reason: None }
+        Self { actor, address: None, request: None, reason: None, run: None }
     }
 
     /// The same author, with a reason.
@@ -248,6 +250,9 @@ pub struct AuditLine {
     /// The request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<String>,
+    /// The bulk change or import that it is part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
     /// Its place in the trail, from 1, without gaps.
     pub seq: u64,
     /// To what.
@@ -299,6 +304,7 @@ mod tests {
                 hash: name(),
                 reason: Some(name()),
                 request: Some(name()),
+                run: Some(RunId::new(at, &rng)),
                 seq: 1,
                 target,
             };

@@ -88,6 +88,7 @@ pub fn append(tx: &mut Tx<'_>, author: &Author, entry: Entry) -> Result<(), Stor
         hash: String::new(),
         reason: author.reason.clone(),
         request: author.request.clone(),
+        run: author.run,
         seq: 0,
         target,
     });

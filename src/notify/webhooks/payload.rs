@@ -66,6 +66,7 @@ mod tests {
             hash: "0123456789abcdef0123".to_owned(),
             reason: None,
             request: None,
+            run: None,
             seq: 7,
             target: Target::Directory,
         }
