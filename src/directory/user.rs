@@ -17,6 +17,7 @@ mod change;
 mod changes;
 mod fingerprint;
 mod kept;
+mod narrow;
 
 pub use change::{NewUser, UserChange, double_option, with_plain_role};
 pub use fingerprint::{Fingerprint, Prints};

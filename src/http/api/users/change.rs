@@ -8,7 +8,6 @@ use axum::response::Response;
 use super::fields::Fields;
 use super::rights::authorize;
 use super::{answer, find_to_change, not_oneself};
-use crate::directory::field::FieldError;
 use crate::directory::permission::Permission;
 use crate::directory::user::{KeptAttribute, User};
 use crate::http::caller::Caller;
@@ -62,22 +61,18 @@ pub(crate) fn owned(app: &App, user: &User, fields: &Fields) -> Result<(), Probl
             _ => Ok(()),
         };
     }
-    let is_its_word = user.at_source.as_ref().is_some_and(|at| at.expires);
-    let written = [
-        ("username", KeptAttribute::Username, fields.username.is_some()),
-        ("name", KeptAttribute::Name, fields.name.is_some()),
-        ("email", KeptAttribute::Email, fields.email.is_some()),
-        ("phone", KeptAttribute::Phone, fields.phone.is_some()),
-        ("expires_at", KeptAttribute::ExpiresAt, fields.expires_at.is_some() && is_its_word),
-    ];
+    let writes = |attribute| match attribute {
+        KeptAttribute::Username => fields.username.is_some(),
+        KeptAttribute::Name => fields.name.is_some(),
+        KeptAttribute::Email => fields.email.is_some(),
+        KeptAttribute::Phone => fields.phone.is_some(),
+        KeptAttribute::Description => fields.description.is_some(),
+        KeptAttribute::ExpiresAt => fields.expires_at.is_some(),
+    };
     let kept: BTreeSet<KeptAttribute> = match &fields.kept {
         Some(kept) => kept.iter().flatten().copied().collect(),
         None => user.kept.clone(),
     };
-    let written = written.into_iter().filter(|(_, attribute, written)| *written && !kept.contains(attribute));
-    let message =
-        format!("belongs to the source {}: change it there, or put it into kept to keep it here", user.source);
-    let faults: Vec<_> =
-        written.map(|(field, ..)| FieldError::new(field, "owned_by_source", message.clone())).collect();
+    let faults = user.owned_by_source(writes, &kept);
     if faults.is_empty() { Ok(()) } else { Err(Problem::fields(faults)) }
 }
