@@ -10,8 +10,12 @@ use crate::directory::group::{GroupChange, Member};
 use crate::directory::user::{DisabledReason, User, UserChange};
 
 mod counts;
+mod entry;
+mod run;
 
 pub use counts::Counts;
+pub use entry::{Entry, Fate, Fault, Outline};
+pub use run::{Outcome, Run, Skipped};
 
 /// What wants the changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,10 +28,15 @@ pub enum Cause {
     },
     /// A sweep for expired and quiet users.
     Sweep,
-    /// A person took a run of a source back.
+    /// One wish about many users.
+    Bulk,
+    /// A file of users.
+    Import,
+    /// A person took a run back.
     Undo {
-        /// The source.
-        id: SourceId,
+        /// The source, where it was a run of one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<SourceId>,
         /// The run.
         run: RunId,
     },
@@ -38,9 +47,32 @@ impl Cause {
     #[must_use]
     pub fn source(&self) -> Option<&SourceId> {
         match self {
-            Self::Source { id } | Self::Undo { id, .. } => Some(id),
-            Self::Sweep => None,
+            Self::Source { id } | Self::Undo { id: Some(id), .. } => Some(id),
+            Self::Sweep | Self::Bulk | Self::Import | Self::Undo { id: None, .. } => None,
         }
+    }
+
+    /// Does a person ask for it, user by user? What becomes of each is kept then.
+    #[must_use]
+    pub fn is_by_hand(&self) -> bool {
+        matches!(self, Self::Bulk | Self::Import | Self::Undo { id: None, .. })
+    }
+
+    /// In one word: the source, `sweep`, `bulk` or `import`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Source { id } | Self::Undo { id: Some(id), .. } => id.as_str(),
+            Self::Sweep => "sweep",
+            Self::Bulk | Self::Undo { id: None, .. } => "bulk",
+            Self::Import => "import",
+        }
+    }
+
+    /// Does what the other takes away count for this one too? People have one budget for all that they do by hand.
+    #[must_use]
+    pub fn shares_budget_with(&self, other: &Self) -> bool {
+        self == other || self.is_by_hand() && other.is_by_hand()
     }
 }
 
@@ -66,8 +98,34 @@ pub struct PlanItem {
     pub quiet_since: Option<Timestamp>,
     /// What is to be done.
     pub step: Step,
+    /// What is done together with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub along: Option<Box<Along>>,
     /// Why, in words.
     pub reason: String,
+}
+
+/// What is done with a user in one piece with a step: a row of a file asks for more than one thing.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Along {
+    /// Groups to join.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub join: Vec<GroupId>,
+    /// Groups to leave.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub leave: Vec<GroupId>,
+    /// A password is set, which lies elsewhere: whether it must be changed at the next login.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password: Option<bool>,
+}
+
+impl Step {
+    /// Disabling, and nothing else.
+    #[must_use]
+    pub fn disable(reason: DisabledReason) -> Self {
+        Self::Disable { reason, change: Box::default() }
+    }
 }
 
 impl PlanItem {
@@ -82,6 +140,7 @@ impl PlanItem {
             revision: None,
             quiet_since: None,
             step,
+            along: None,
             reason,
         }
     }
@@ -93,8 +152,9 @@ impl PlanItem {
 pub enum Step {
     /// Make a user.
     Create {
-        /// The identity at the source.
-        external_id: ExternalId,
+        /// The identity at the source, where one has the person.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        external_id: Option<ExternalId>,
         /// The login name.
         username: Username,
         /// The name to show.
@@ -122,10 +182,13 @@ pub enum Step {
         #[serde(default)]
         restore: bool,
     },
-    /// Disable.
+    /// Disable, with the changes that come with it.
     Disable {
         /// Why.
         reason: DisabledReason,
+        /// What changes besides.
+        #[serde(default, skip_serializing_if = "is_nothing")]
+        change: Box<UserChange>,
     },
     /// Make a tombstone of who was absent for long.
     Remove,
@@ -224,6 +287,9 @@ pub struct Plan {
     pub run: RunId,
     /// What wants the changes.
     pub cause: Cause,
+    /// Who asked for them, where a person did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wished_by: Option<Actor>,
     /// When it was made.
     pub created_at: Timestamp,
     /// How many of what.
@@ -285,63 +351,6 @@ pub enum PlanStatus {
     },
 }
 
-/// One pass of a source, or one sweep.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Run {
-    /// Its name.
-    pub id: RunId,
-    /// What ran.
-    pub cause: Cause,
-    /// When it began.
-    pub started_at: Timestamp,
-    /// When it ended.
-    pub ended_at: Timestamp,
-    /// What came of it.
-    pub outcome: Outcome,
-    /// How many of what.
-    pub counts: Counts,
-    /// How the source was read, and why so.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub how: String,
-    /// The audit lines among which those of its changes stand: after the first number, up to the second.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trail: Option<(u64, u64)>,
-    /// The run that took it back.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub undone_by: Option<RunId>,
-    /// Entries that could not be taken, each with the reason; the first thousand.
-    #[serde(default)]
-    pub skipped: Vec<Skipped>,
-    /// Conflicts that wait for a person; the first thousand.
-    #[serde(default)]
-    pub conflicts: Vec<PlanItem>,
-}
-
-/// An entry that could not be taken.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Skipped {
-    /// The entry.
-    pub label: String,
-    /// What is wrong with it.
-    pub problem: String,
-}
-
-/// What came of a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
-pub enum Outcome {
-    /// Its changes, if any, were written.
-    Applied,
-    /// It would have changed too much: the plan waits for a person.
-    Held {
-        /// The plan.
-        plan: PlanId,
-        /// Why.
-        why: String,
-    },
-    /// The source could not be read to its end; nothing was changed.
-    Failed {
-        /// Why.
-        why: String,
-    },
+fn is_nothing(change: &UserChange) -> bool {
+    *change == UserChange::default()
 }

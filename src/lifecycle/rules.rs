@@ -131,7 +131,7 @@ pub fn plan(candidates: &[Person], others_stay: bool, now: Timestamp) -> (Vec<Pl
             revision: Some(user.revision),
             quiet_since: (reason == DisabledReason::Inactivity).then(|| user.quiet_since()),
             external_id: None,
-            ..PlanItem::of_user(user, Step::Disable { reason }, why)
+            ..PlanItem::of_user(user, Step::disable(reason), why)
         });
     }
     (items, counts)

@@ -70,6 +70,8 @@ pub(super) const EXPORTED: &[(Space, Form)] = &[
     (Space::Reading, Form::Record),
     (Space::Conflict, Form::Record),
     (Space::Push, Form::Record),
+    (Space::PlanPage, Form::Record),
+    (Space::RunPage, Form::Record),
     (Space::Journal, Form::Record),
     (Space::TaskState, Form::Record),
     (Space::Setting, Form::Record),

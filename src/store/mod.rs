@@ -39,6 +39,7 @@ mod migrate;
 pub mod notices;
 pub mod organizations;
 pub mod outbox;
+pub mod pages;
 pub mod passwords;
 pub mod pushes;
 pub mod queue;

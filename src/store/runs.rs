@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::base::clock::plus;
+use crate::base::clock::{minus, plus};
 use crate::base::id::{PlanId, RunId, UserId};
 use crate::directory::plan::{Cause, Outcome, Plan, PlanItem, PlanStatus, Run};
 use crate::directory::policy::days;
-use crate::store::StoreError;
 use crate::store::engine::{KeyRange, Order};
 use crate::store::keys::Space;
 use crate::store::tx::{Reads, Tx, get_record};
+use crate::store::{StoreError, pages};
 
 /// Most runs that are kept.
 const RUNS_MAX: usize = 1_000;
@@ -19,6 +19,10 @@ const RUNS_MAX: usize = 1_000;
 const NO_COUNTS: Duration = days(30);
 /// Most plans that are kept, besides those that wait, are under way, or were said no to of late.
 const PLANS_MAX: usize = 200;
+/// What became of each user or row of a run is kept for so long,
+const PAGES_KEPT: Duration = days(30);
+/// and of so many runs.
+const PAGED_RUNS_MAX: usize = 100;
 /// Runs that are read at a time.
 const CHUNK: usize = 50;
 
@@ -38,6 +42,7 @@ pub fn put_run(tx: &mut Tx<'_>, run: &Run) -> Result<(), StoreError> {
 pub fn prune(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     let rows = tx.scan(&KeyRange::prefix(&Space::Run.key(&[])), Order::Descending, RUNS_MAX.saturating_add(CHUNK))?;
     rows.into_iter().skip(RUNS_MAX).for_each(|(key, _)| tx.remove(key));
+    prune_pages(tx)?;
     let now = tx.now();
     let is_decided = |plan: &Plan| match plan.status {
         PlanStatus::Held | PlanStatus::Applying { .. } => false,
@@ -47,6 +52,18 @@ pub fn prune(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     for plan in list_plans(tx)?.into_iter().skip(PLANS_MAX).filter(is_decided).take(CHUNK) {
         drop_items(tx, plan.id)?;
         tx.remove(Space::Plan.key(&[plan.id.as_bytes()]));
+    }
+    Ok(())
+}
+
+/// Drops what became of each user or row of old runs, some at a time: the run itself stays.
+fn prune_pages(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let end = minus(tx.now(), PAGES_KEPT);
+    for (number, run) in pages::runs(tx)?.into_iter().rev().enumerate() {
+        let is_kept = number < PAGED_RUNS_MAX && get_run(tx, run)?.is_some_and(|run| run.started_at > end);
+        if !is_kept {
+            pages::remove_some_results(tx, run)?;
+        }
     }
     Ok(())
 }
@@ -97,8 +114,10 @@ pub fn list_runs(reads: &dyn Reads, cause: Option<&Cause>, limit: usize) -> Resu
 pub fn lost_since(reads: &dyn Reads, cause: &Cause, since: Timestamp) -> Result<usize, StoreError> {
     let mut lost = 0_usize;
     each_run(reads, |run| {
-        let counts = run.outcome == Outcome::Applied && run.undone_by.is_none() && run.started_at >= since;
-        if run.cause == *cause && counts {
+        // What is under way counts as if it were done.
+        let is_written = matches!(run.outcome, Outcome::Applied | Outcome::Running);
+        let counts = is_written && run.undone_by.is_none() && run.started_at >= since;
+        if run.cause.shares_budget_with(cause) && counts {
             lost = lost.saturating_add(run.counts.lost());
         }
         run.started_at >= since
@@ -206,6 +225,9 @@ pub fn list_plans(reads: &dyn Reads) -> Result<Vec<Plan>, StoreError> {
 /// When the store cannot read.
 pub fn items(reads: &dyn Reads, id: PlanId, limit: usize) -> Result<Vec<PlanItem>, StoreError> {
     let rows = reads.scan(&KeyRange::prefix(&Space::PlanItem.key(&[id.as_bytes()])), Order::Ascending, limit)?;
+    if rows.is_empty() {
+        return pages::items(reads, id, limit);
+    }
     rows.iter().map(|(_, bytes)| super::codec::decode(bytes)).collect()
 }
 
@@ -227,6 +249,7 @@ mod tests {
             id: PlanId::new(at(second), &rng),
             run: RunId::new(at(second), &rng),
             cause: Cause::Sweep,
+            wished_by: None,
             created_at: at(second),
             counts: Counts::default(),
             digest: String::new(),

@@ -50,6 +50,8 @@ const RECORDS: &[Space] = &[
     Space::Reading,
     Space::Conflict,
     Space::Push,
+    Space::PlanPage,
+    Space::RunPage,
     Space::Journal,
     Space::TaskState,
     Space::Setting,

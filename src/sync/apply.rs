@@ -269,9 +269,10 @@ fn apply_to_user(
                 change.apply(user).enable(now)
             })?;
         }
-        Step::Disable { reason } => {
+        Step::Disable { reason, change } => {
             let was_active = users::get(tx, id)?.is_some_and(|user| user.is_active());
-            let user = users::update(tx, author, id, "user.disabled", |user, now| user.disable(reason, actor, now))?;
+            let rule = |user, now| change.apply(user).disable(reason, actor, now);
+            let user = users::update(tx, author, id, "user.disabled", rule)?;
             if reason == DisabledReason::Inactivity && was_active {
                 outbox::tell(tx, &user, Body::DisabledForInactivity)?;
             }

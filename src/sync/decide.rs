@@ -100,10 +100,13 @@ fn has_moved_on(view: &View<'_>, plan: &Plan, item: &PlanItem) -> Result<bool, S
 /// it; of a sweep, whoever said yes.
 fn author_of(plan: &Plan, by: &Actor) -> Author {
     match &plan.cause {
-        Cause::Source { id } | Cause::Undo { id, .. } => {
+        Cause::Source { id } | Cause::Undo { id: Some(id), .. } => {
             Author::of(Actor::Source { id: id.clone(), run: Some(plan.run) })
         }
         Cause::Sweep => Author::of(by.clone()),
+        Cause::Bulk | Cause::Import | Cause::Undo { id: None, .. } => {
+            Author { run: Some(plan.run), ..Author::of(by.clone()) }
+        }
     }
 }
 

@@ -101,7 +101,8 @@ impl Pass {
         let id = PlanId::new(now, self.store.rng());
         let cause = cause.clone();
         let status = PlanStatus::Held;
-        let plan = Plan { id, run, cause, created_at: now, counts, digest, held_because: why, then, status };
+        let (wished_by, held_because) = (None, why);
+        let plan = Plan { id, run, cause, wished_by, created_at: now, counts, digest, held_because, then, status };
         self.store.write(move |tx: &mut Tx<'_>| runs::hold_plan(tx, &plan, &items)).await?;
         Ok(id)
     }

@@ -215,6 +215,7 @@ fn begin(tx: &mut Tx<'_>, held: &Held) -> Result<Plan, StoreError> {
         id,
         run,
         cause,
+        wished_by: None,
         created_at: now,
         counts: Counts::default(),
         digest: String::new(),

@@ -55,6 +55,7 @@ impl Pass {
                 }
                 inbox.write(tx)?;
                 let action = match &record.outcome {
+                    Outcome::Running => return Ok(()),
                     Outcome::Applied if record.counts.is_quiet() => return Ok(()),
                     Outcome::Applied => "run.applied",
                     Outcome::Held { .. } => "run.held",
@@ -180,17 +181,17 @@ impl Default for Ended {
     }
 }
 
-fn log(run: &Run, is_idle: bool) {
+pub(super) fn log(run: &Run, is_idle: bool) {
     let name = match &run.cause {
-        Cause::Source { id } => id.as_str().to_owned(),
-        Cause::Sweep => "sweep".to_owned(),
-        Cause::Undo { id, run } => format!("{id}, taking back {run}"),
+        Cause::Undo { run: undone, .. } => format!("{}, taking back {undone}", run.cause.name()),
+        cause => cause.name().to_owned(),
     };
     let Counts { read, create, update, enable, disable, remove, conflict, skipped, join, leave, .. } = run.counts;
     match &run.outcome {
         Outcome::Applied if is_idle || run.cause == Cause::Sweep && run.counts.is_quiet() => {
             tracing::debug!(run.id = %run.id, run.of = name, "run found nothing to do");
         }
+        Outcome::Running => tracing::info!(run.id = %run.id, run.of = name, "run begins"),
         Outcome::Applied => tracing::info!(
             run.id = %run.id, run.of = name, read, create, update, enable, disable, remove, join, leave, conflict,
             skipped, "run applied: {}", run.how

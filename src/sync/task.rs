@@ -127,7 +127,7 @@ impl Task for SyncTask {
             match self.follower.run(Wanted::Due, Author::of(actor)).await.map_err(|error| error.to_string())? {
                 None => Ok("a pass runs already".to_owned()),
                 Some(run) => match run.outcome {
-                    Outcome::Applied => Ok(format!("{} read: {}", run.counts.read, run.how)),
+                    Outcome::Running | Outcome::Applied => Ok(format!("{} read: {}", run.counts.read, run.how)),
                     Outcome::Held { why, .. } => Err(format!("held: {why}")),
                     Outcome::Failed { why } => Err(why),
                 },

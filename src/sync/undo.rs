@@ -198,7 +198,7 @@ impl Planner<'_> {
             (State::Disabled(_), State::Active) => {
                 Some(Step::Enable { change: Box::new(change.clone()), restore: false })
             }
-            (State::Active, State::Disabled(disabled)) => Some(Step::Disable { reason: disabled.reason }),
+            (State::Active, State::Disabled(disabled)) => Some(Step::disable(disabled.reason)),
             (State::Active, State::Removed { .. }) => Some(Step::Remove),
             (State::Removed { .. }, State::Disabled(_)) => Some(Step::Restore),
             _ => None,
@@ -230,6 +230,7 @@ impl Planner<'_> {
             revision: None,
             quiet_since: None,
             step,
+            along: None,
             reason: taken_back(line),
         });
     }
@@ -351,7 +352,7 @@ async fn take_back(pass: &Pass, source: &SourceId, id: RunId, own: RunId, by: Au
     skipped.extend(applied.refused);
     let counts = Counts { skipped: counts.skipped.saturating_add(applied.refused_count), ..counts };
     let counts = counts.with_changes_of(applied.written);
-    let cause = Cause::Undo { id: source.clone(), run: id };
+    let cause = Cause::Undo { id: Some(source.clone()), run: id };
     let ended = Ended { counts, skipped, trail: Some(before), ..Ended::default() };
     Ok(pass.keep(own, cause, started_at, ended, by).await?)
 }

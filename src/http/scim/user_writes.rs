@@ -239,7 +239,7 @@ fn set_active(
     match wanted {
         Some(false) if user.is_active() => {
             let reason = DisabledReason::Source;
-            may_take_away(tx, &user, Step::Disable { reason }, budget)?;
+            may_take_away(tx, &user, Step::disable(reason), budget)?;
             Ok(users::update(tx, author, user.id, "user.disabled", |user, now| user.disable(reason, by, now))?)
         }
         Some(true) => {

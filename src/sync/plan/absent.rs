@@ -43,7 +43,7 @@ impl Planner<'_> {
     fn is_absent(&mut self, user: &User) {
         match &user.state {
             State::Active => {
-                let step = Step::Disable { reason: DisabledReason::AbsentFromSource };
+                let step = Step::disable(DisabledReason::AbsentFromSource);
                 self.draft.items.push(of_user(user, step, "a complete reading of the source did not have the user"));
             }
             State::Disabled(disabled) if disabled.reason == DisabledReason::AbsentFromSource => {
@@ -65,7 +65,7 @@ impl Planner<'_> {
             // It may have come back in the same reading.
             if user.is_active() && !self.met.contains(&user.id) {
                 self.draft.count_active(&user);
-                let step = Step::Disable { reason: DisabledReason::AbsentFromSource };
+                let step = Step::disable(DisabledReason::AbsentFromSource);
                 self.draft.items.push(of_user(&user, step, "the source says that the entry is gone"));
             }
             return Ok(());

@@ -373,6 +373,7 @@ fn of_group(group: &Group, step: Step, reason: &str) -> PlanItem {
         revision: Some(group.revision),
         quiet_since: None,
         step,
+        along: None,
         reason: reason.to_owned(),
     }
 }
@@ -386,6 +387,7 @@ fn new_group(label: String, external_id: &ExternalId, step: Step, reason: &str) 
         revision: None,
         quiet_since: None,
         step,
+        along: None,
         reason: reason.to_owned(),
     }
 }

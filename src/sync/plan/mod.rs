@@ -219,6 +219,7 @@ fn of_user(user: &User, step: Step, reason: impl Into<String>) -> PlanItem {
         revision: Some(user.revision),
         quiet_since: None,
         step,
+        along: None,
         reason: reason.into(),
     }
 }

@@ -43,7 +43,7 @@ impl Planner<'_> {
             (Some(user), None) => {
                 self.draft.count_active(&user);
                 if let Some(why) = entry.disabled.filter(|_| user.is_active()) {
-                    let step = Step::Disable { reason: DisabledReason::Source };
+                    let step = Step::disable(DisabledReason::Source);
                     self.draft.items.push(of_user(&user, step, format!("disabled at the source: {why}")));
                 }
                 Ok(())
@@ -125,6 +125,7 @@ impl Planner<'_> {
             revision: None,
             quiet_since: None,
             step,
+            along: None,
             reason,
         });
         Ok(())
@@ -161,12 +162,13 @@ impl Planner<'_> {
             revision: None,
             quiet_since: None,
             step: Step::Create {
-                external_id: entry.external_id,
+                external_id: Some(entry.external_id),
                 username: parsed.username,
                 name: parsed.name,
                 rest: Box::new(rest),
                 disabled,
             },
+            along: None,
             reason,
         });
     }
@@ -251,7 +253,7 @@ impl Planner<'_> {
             self.draft.items.push(of_user(user, Step::Update { change, shows }, "changed at the source"));
         }
         if let Some(why) = disable {
-            let step = Step::Disable { reason: DisabledReason::Source };
+            let step = Step::disable(DisabledReason::Source);
             let item = of_user(user, step, format!("disabled at the source: {why}"));
             let revision = item.revision.filter(|_| !changed);
             self.draft.items.push(PlanItem { revision, ..item });
