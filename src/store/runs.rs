@@ -179,6 +179,11 @@ pub fn put_plan(tx: &mut Tx<'_>, plan: &Plan) -> Result<(), StoreError> {
     tx.put_record(Space::Plan.key(&[plan.id.as_bytes()]), plan)
 }
 
+/// Forgets a plan that nobody had to decide.
+pub fn remove_plan(tx: &mut Tx<'_>, id: PlanId) {
+    tx.remove(Space::Plan.key(&[id.as_bytes()]));
+}
+
 /// Drops the items of a plan that is decided.
 ///
 /// # Errors

@@ -11,7 +11,7 @@ use crate::directory::group::{Group, Member};
 use crate::directory::message::Body;
 use crate::directory::plan::{Cause, Counts, MemberRef, PlanItem, Skipped, Step, Then};
 use crate::directory::policy::UserDefaults;
-use crate::directory::user::{DisabledReason, NewUser, RuleError, UserChange};
+use crate::directory::user::{DisabledReason, NewUser, RuleError, User, UserChange};
 use crate::store::tx::Tx;
 use crate::store::users::{self, WriteError};
 use crate::store::{Pending, Store, StoreError, groups, outbox, readings};
@@ -131,7 +131,7 @@ impl Applier {
             }
             for ((item, author), prepared) in items.iter().zip(&authors).zip(prepared) {
                 let applied = tx.attempt(|tx| match prepared {
-                    Some(new) => create(tx, &ground, author, item, new),
+                    Some(new) => create(tx, &ground, author, item, new).map(drop),
                     None => apply_item(tx, &ground, author, item),
                 });
                 match applied {
@@ -193,7 +193,7 @@ fn note(tx: &mut Tx<'_>, source: &SourceId, then: &Then, stale: bool) -> Result<
 }
 
 /// The user that an item makes.
-fn prepare(
+pub(super) fn prepare(
     tx: &Tx<'_>,
     ground: &Ground,
     author: &Author,
@@ -211,22 +211,22 @@ fn prepare(
     users::Prepared::new(author, new, tx.now(), ground.defaults.lifetime).map(Some)
 }
 
-fn create(
+pub(super) fn create(
     tx: &mut Tx<'_>,
     ground: &Ground,
     author: &Author,
     item: &PlanItem,
     new: users::Prepared,
-) -> Result<(), WriteError> {
+) -> Result<User, WriteError> {
     if let Step::Create { rest, .. } = &item.step
         && let Some(at) = rest.at_source.as_ref().and_then(Option::as_ref)
     {
         users::release_entry(tx, author, &ground.source, &at.entry, None)?;
     }
-    new.create(tx, author).map(drop)
+    new.create(tx, author)
 }
 
-fn apply_item(tx: &mut Tx<'_>, ground: &Ground, author: &Author, item: &PlanItem) -> Result<(), WriteError> {
+pub(super) fn apply_item(tx: &mut Tx<'_>, ground: &Ground, author: &Author, item: &PlanItem) -> Result<(), WriteError> {
     match &item.step {
         Step::CreateGroup { .. } | Step::UpdateGroup { .. } | Step::Members { .. } | Step::RemoveGroup => {
             apply_to_group(tx, ground, author, item)

@@ -82,7 +82,7 @@ pub async fn approve_as_seen(
     carry_out(store, &author.actor, plan, items, defaults).await
 }
 
-fn has_moved_on(view: &View<'_>, plan: &Plan, item: &PlanItem) -> Result<bool, StoreError> {
+pub(super) fn has_moved_on(view: &View<'_>, plan: &Plan, item: &PlanItem) -> Result<bool, StoreError> {
     if let Some(user) = item.user {
         let found = users::get(view, user)?;
         let is_anothers = |found: &User| plan.cause.source().is_some_and(|source| found.source != *source);
@@ -149,7 +149,7 @@ async fn carry_out(
     Ok(applied)
 }
 
-/// Goes on with approved plans that an end of the daemon cut short. Gives their number.
+/// Goes on with approved plans of sources and sweeps that an end of the daemon cut short. Gives their number.
 ///
 /// # Errors
 /// When the store fails.
@@ -158,6 +158,9 @@ pub async fn resume(store: &Arc<Store>, defaults: &UserDefaults) -> Result<usize
     let mut resumed = 0_usize;
     for plan in plans {
         let PlanStatus::Applying { by, .. } = plan.status.clone() else { continue };
+        if plan.cause.is_by_hand() {
+            continue;
+        }
         let items = runs::items(&store.view(), plan.id, usize::MAX)?;
         tracing::info!(plan.id = %plan.id, "going on with an approved plan");
         carry_out(store, &by, plan, items, defaults).await?;
@@ -189,26 +192,36 @@ async fn decide(
     status: impl Fn(jiff::Timestamp, Actor) -> PlanStatus + Send + 'static,
 ) -> Result<(), DecideError> {
     let author = author.clone();
-    let decide = move |tx: &mut Tx<'_>| {
-        let plan = runs::get_plan(tx, id)?.ok_or(DecideError::NotFound)?;
-        if plan.status != PlanStatus::Held {
-            return Err(DecideError::Decided);
-        }
-        // A plan of what is pushed may grow or shrink until the very moment.
-        if digest.as_ref().is_some_and(|digest| *digest != plan.digest) {
-            return Err(DecideError::Changed);
-        }
-        let mut entry = Entry::new(action, apply::target(&plan.cause));
-        entry.details.insert("plan".to_owned(), id.to_string().into());
-        entry.details.insert("run".to_owned(), plan.run.to_string().into());
-        let status = status(tx.now(), author.actor.clone());
-        // What a sweep is refused is not asked for again for a while: until then it is known what that was.
-        if matches!(status, PlanStatus::Rejected { .. }) && plan.cause != Cause::Sweep {
-            runs::drop_items(tx, id)?;
-        }
-        runs::put_plan(tx, &Plan { status, ..plan })?;
-        audit::append(tx, &author, entry)?;
-        Ok(())
-    };
+    let decide = move |tx: &mut Tx<'_>| decide_in(tx, &author, id, digest.as_ref(), action, &status);
     store.write(decide).await
+}
+
+/// Notes what a person said to a plan that waits, if it has the digest that they saw.
+pub(super) fn decide_in(
+    tx: &mut Tx<'_>,
+    author: &Author,
+    id: PlanId,
+    digest: Option<&String>,
+    action: &'static str,
+    status: impl Fn(jiff::Timestamp, Actor) -> PlanStatus,
+) -> Result<(), DecideError> {
+    let plan = runs::get_plan(tx, id)?.ok_or(DecideError::NotFound)?;
+    if plan.status != PlanStatus::Held {
+        return Err(DecideError::Decided);
+    }
+    // A plan of what is pushed may grow or shrink until the very moment.
+    if digest.is_some_and(|digest| *digest != plan.digest) {
+        return Err(DecideError::Changed);
+    }
+    let mut entry = Entry::new(action, apply::target(&plan.cause));
+    entry.details.insert("plan".to_owned(), id.to_string().into());
+    entry.details.insert("run".to_owned(), plan.run.to_string().into());
+    let status = status(tx.now(), author.actor.clone());
+    // What a sweep is refused is not asked for again for a while: until then it is known what that was.
+    if matches!(status, PlanStatus::Rejected { .. }) && plan.cause != Cause::Sweep {
+        runs::drop_items(tx, id)?;
+    }
+    runs::put_plan(tx, &Plan { status, ..plan })?;
+    audit::append(tx, author, entry)?;
+    Ok(())
 }

@@ -4,6 +4,7 @@
 //! was applied can be taken back.
 
 pub mod apply;
+pub mod bulk;
 pub mod decide;
 pub mod directory;
 pub mod guard;

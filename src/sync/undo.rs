@@ -106,7 +106,8 @@ pub fn lines_of(reads: &dyn Reads, run: &Run, after: u64, most: usize) -> Result
     }
     let mut lines = Vec::new();
     audit::between::<StoreError>(reads, before.max(after), upto, |line| {
-        if matches!(&line.actor, Actor::Source { run: Some(by), .. } if *by == run.id) {
+        let of_source = matches!(&line.actor, Actor::Source { run: Some(by), .. } if *by == run.id);
+        if of_source || line.run == Some(run.id) {
             lines.push(line);
         }
         Ok(lines.len() < most)
@@ -151,6 +152,10 @@ impl Planner<'_> {
                 if !user.is_removed() {
                     self.push(&user, Step::Remove, line);
                 }
+                user
+            }
+            "password.set" => {
+                self.skip(user.username.as_str(), "the password that was set stays");
                 user
             }
             _ => self.revert(line, user),
@@ -200,7 +205,7 @@ impl Planner<'_> {
             }
             (State::Active, State::Disabled(disabled)) => Some(Step::disable(disabled.reason)),
             (State::Active, State::Removed { .. }) => Some(Step::Remove),
-            (State::Removed { .. }, State::Disabled(_)) => Some(Step::Restore),
+            (State::Removed { .. }, State::Active | State::Disabled(_)) => Some(Step::Restore),
             _ => None,
         }
     }
@@ -263,6 +268,8 @@ fn set(change: &mut UserChange, one: &Change) -> bool {
         "at_source" => optional(&mut change.at_source, &one.old),
         "roles" => take(&mut change.roles, parse(&one.old)),
         "organizations" => take(&mut change.organizations, parse(&one.old)),
+        "mfa" => take(&mut change.mfa, parse(&one.old)),
+        "must_change_password" => take(&mut change.must_change_password, parse(&one.old)),
         "description" if one.old.is_null() => take(&mut change.description, Some(Default::default())),
         "description" => take(&mut change.description, parse(&one.old)),
         _ => false,

@@ -1,5 +1,7 @@
 //! What becomes of each user or row that a bulk change or an import is about. PURE.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Cause, Counts, PlanItem, Step};
@@ -70,6 +72,15 @@ impl Fault {
     }
 }
 
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.column {
+            Some(column) => write!(f, "{column} {}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
 impl From<FieldError> for Fault {
     fn from(error: FieldError) -> Self {
         Self::at(&error.field, error.code, error.message)
@@ -101,13 +112,13 @@ impl Entry {
 
     /// What it is once its change is written; `user` is whom it was written of.
     #[must_use]
-    pub fn written(self, user: UserId) -> Self {
+    pub fn written(self, user: Option<UserId>) -> Self {
         let fate = match &self.fate {
             Fate::Planned { item } if matches!(item.step, Step::Create { .. }) => Fate::Created,
             Fate::Planned { .. } => Fate::Changed,
             _ => return self,
         };
-        Self { user: Some(user), fate, ..self }
+        Self { user, fate, ..self }
     }
 }
 

@@ -1,0 +1,128 @@
+//! Plans of many users that were held, and those that an end of the daemon cut short.
+
+use std::sync::Arc;
+
+use super::{Bulk, Gate, Progress, Report};
+use crate::base::id::PlanId;
+use crate::directory::audit::Author;
+use crate::directory::plan::{Fate, Outcome, Plan, PlanStatus, Run};
+use crate::store::pages::{self, Packed};
+use crate::store::tx::Tx;
+use crate::store::{StoreError, audit, runs, users};
+use crate::sync::decide::{self, DecideError};
+
+impl Bulk {
+    /// Applies exactly the held plan, if none of its users has moved on. Whom the one who says yes may not change is left
+    /// alone.
+    ///
+    /// # Errors
+    /// When there is no such plan, it is decided, it has another digest, or the world has moved on.
+    pub async fn approve(
+        self: &Arc<Self>,
+        author: &Author,
+        plan: Plan,
+        digest: Option<String>,
+        gate: Arc<dyn Gate>,
+    ) -> Result<Report, DecideError> {
+        let (bulk, looked_at) = (self.clone(), plan.clone());
+        let look = move || bulk.look_again(&looked_at, &*gate);
+        let rewritten = tokio::task::spawn_blocking(look).await.map_err(|_| StoreError::Stopped)??;
+        let seen = digest.unwrap_or_else(|| plan.digest.clone());
+        let (id, by) = (plan.id, author.clone());
+        let say_yes = move |tx: &mut Tx<'_>| {
+            rewritten.iter().for_each(|(number, page)| pages::put(tx, id, *number, page));
+            let status = |at, by| PlanStatus::Applying { at, by };
+            decide::decide_in(tx, &by, id, Some(&seen), "plan.approved", status)
+        };
+        self.store.write(say_yes).await?;
+        let run = runs::get_run(&self.store.view(), plan.run)?.ok_or(DecideError::NotFound)?;
+        Ok(self.carry_out(&plan, run, author).await?)
+    }
+
+    /// The pages of which something may not be done by whoever says yes, with that refused.
+    fn look_again(&self, plan: &Plan, gate: &dyn Gate) -> Result<Vec<(u64, Packed)>, DecideError> {
+        let view = self.store.view();
+        let (mut rewritten, mut number, mut stale) = (Vec::new(), 0, 0_usize);
+        while let Some((found, mut page)) = pages::next(&view, plan.id, number)? {
+            number = found.saturating_add(1);
+            let mut differs = false;
+            for entry in &mut page.entries {
+                let Fate::Planned { item } = &entry.fate else { continue };
+                if decide::has_moved_on(&view, plan, item)? {
+                    stale = stale.saturating_add(1);
+                }
+                let user = item.user.map(|id| users::get(&view, id)).transpose()?.flatten();
+                if let Some(fault) = gate.refuses(user.as_ref(), item)? {
+                    *entry = entry.clone().refused(vec![fault]);
+                    differs = true;
+                }
+            }
+            if differs {
+                rewritten.push((found, Packed::of(&page)?));
+            }
+        }
+        if stale > 0 { Err(DecideError::Stale(stale)) } else { Ok(rewritten) }
+    }
+
+    async fn carry_out(&self, plan: &Plan, run: Run, by: &Author) -> Result<Report, StoreError> {
+        let author = Author { run: Some(run.id), ..by.clone() };
+        let before = audit::last(&self.store.view())?;
+        let progress = Arc::new(Progress::default());
+        progress.writes(run.counts.changes());
+        self.watch(run.id, progress.clone());
+        let id = run.id;
+        let written = self.write(plan, run, &author, before, &progress).await;
+        self.forget(id);
+        written
+    }
+
+    /// Drops the pages of a plan that nobody will apply.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn drop_pages(&self, plan: PlanId) -> Result<(), StoreError> {
+        while self.store.write_bulk(move |tx: &mut Tx<'_>| pages::remove_some(tx, plan)).await? {}
+        Ok(())
+    }
+
+    /// Ends the runs that an end of the daemon cut short before anything of them was written, and drops what they had laid
+    /// down. To be called before a run can begin.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn end_cut_short(&self) -> Result<(), StoreError> {
+        let plans = runs::list_plans(&self.store.view())?;
+        let is_waiting = |plan: &Plan| matches!(plan.status, PlanStatus::Held | PlanStatus::Applying { .. });
+        for id in pages::plans(&self.store.view())? {
+            if !plans.iter().any(|plan| plan.id == id && is_waiting(plan)) {
+                self.drop_pages(id).await?;
+            }
+        }
+        for run in runs::list_runs(&self.store.view(), None, usize::MAX)? {
+            let goes_on = plans.iter().any(|plan| plan.run == run.id && is_waiting(plan));
+            if run.outcome == Outcome::Running && !goes_on {
+                let why = "the daemon ended before anything was written: ask again".to_owned();
+                let (ended_at, outcome) = (self.store.clock().now(), Outcome::Failed { why });
+                let author = Author { run: Some(run.id), ..Author::system("bulk") };
+                self.end(Run { ended_at, outcome, ..run }, author).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with plans that an end of the daemon cut short. Gives their number.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn resume(&self) -> Result<usize, StoreError> {
+        let mut resumed = 0_usize;
+        for plan in runs::list_plans(&self.store.view())?.into_iter().filter(|plan| plan.cause.is_by_hand()) {
+            let PlanStatus::Applying { by, .. } = plan.status.clone() else { continue };
+            let Some(run) = runs::get_run(&self.store.view(), plan.run)? else { continue };
+            tracing::info!(plan.id = %plan.id, run.id = %run.id, "going on with a run that an end cut short");
+            self.carry_out(&plan, run, &Author::of(by)).await?;
+            resumed = resumed.saturating_add(1);
+        }
+        Ok(resumed)
+    }
+}

@@ -1,0 +1,268 @@
+//! Bulk changes and imports: one wish about many users, or a file of them.
+//!
+//! * `wish`: what is wanted of one user, and who may want it
+//! * `planner`: what becomes of each, without writing anything
+//! * `administrators`: that the last way in stays open
+//! * `listed`: what an answer begins with
+//! * `apply`: writes a plan page by page
+//! * `progress`: how far a run is
+//! * `decide`: plans that were held, and those that an end of the daemon cut short
+//! * `undo`: takes a run back
+//!
+//! A run is noted before anything else. Then the plan is made, the guard looks, and what may be written is laid down in
+//! pages, which are written one after the other: an end of the daemon loses none, and does none twice.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::base::id::{PlanId, RunId};
+use crate::directory::audit::Author;
+use crate::directory::plan::{Cause, Counts, Outcome, Outline, Plan, PlanStatus, Run};
+use crate::store::audit;
+use crate::store::pages::{self, Packed};
+use crate::store::tx::Tx;
+use crate::store::{Store, StoreError, runs};
+use crate::sync::pass::Pass;
+use crate::sync::plan;
+use crate::sync::rules::Rules;
+
+mod administrators;
+mod apply;
+mod decide;
+mod listed;
+mod planner;
+mod progress;
+mod record;
+mod undo;
+mod wish;
+
+#[cfg(test)]
+mod tests;
+
+pub use listed::Listed;
+pub use planner::{Draft, Planner};
+pub use progress::{Phase, Progress, Seen};
+pub use wish::{BulkChange, Gate, GroupWish, To, Wish};
+
+/// Pages that one commit lays down.
+const PAGES: usize = 20;
+
+/// Runs bulk changes and imports.
+pub struct Bulk {
+    store: Arc<Store>,
+    rules: Rules,
+    /// The guard looks at one run at a time: two do not share what is left of the budget.
+    guard: tokio::sync::Mutex<()>,
+    /// One file is read at a time: it may be large.
+    reading: Arc<tokio::sync::Mutex<()>>,
+    under_way: Mutex<BTreeMap<RunId, Arc<Progress>>>,
+}
+
+/// A run that has begun, and is noted.
+pub struct Begun {
+    /// Its name.
+    pub id: RunId,
+    /// How far it is.
+    pub progress: Arc<Progress>,
+    run: Run,
+    /// Who asks for it.
+    author: Author,
+    /// The last audit line before its changes.
+    before: u64,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Report {
+    /// Its record.
+    pub run: Run,
+    /// The first of the users or rows.
+    pub listed: Listed,
+}
+
+impl Bulk {
+    /// Runs over a store, by these rules.
+    #[must_use]
+    pub fn new(store: Arc<Store>, rules: Rules) -> Self {
+        Self {
+            store,
+            rules,
+            guard: tokio::sync::Mutex::default(),
+            reading: Arc::default(),
+            under_way: Mutex::default(),
+        }
+    }
+
+    /// The turn of one file, held until its run has ended; `None`: another one is under way.
+    #[must_use]
+    pub fn turn(&self) -> Option<tokio::sync::OwnedMutexGuard<()>> {
+        self.reading.clone().try_lock_owned().ok()
+    }
+
+    /// How far a run is; `None`: it is not under way.
+    #[must_use]
+    pub fn progress(&self, run: RunId) -> Option<Seen> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).get(&run).map(|progress| progress.seen())
+    }
+
+    /// Begins a run, and notes it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn begin(&self, cause: Cause, author: &Author) -> Result<Begun, StoreError> {
+        let started_at = self.store.clock().now();
+        let id = RunId::new(started_at, self.store.rng());
+        let run = Run {
+            id,
+            cause,
+            started_at,
+            ended_at: started_at,
+            outcome: Outcome::Running,
+            counts: Counts::default(),
+            how: String::new(),
+            trail: None,
+            undone_by: None,
+            skipped: Vec::new(),
+            conflicts: Vec::new(),
+        };
+        let begun = Begun {
+            id,
+            progress: Arc::default(),
+            author: Author { run: Some(id), ..author.clone() },
+            before: audit::last(&self.store.view())?,
+            run: run.clone(),
+        };
+        self.watch(id, begun.progress.clone());
+        let noted = self.store.write(move |tx: &mut Tx<'_>| runs::put_run(tx, &run)).await;
+        noted.inspect_err(|_: &StoreError| self.forget(id))?;
+        Ok(begun)
+    }
+
+    fn watch(&self, run: RunId, progress: Arc<Progress>) {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(run, progress);
+    }
+
+    fn forget(&self, run: RunId) {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&run);
+    }
+
+    /// What a plan would do, and whether a person must approve it. Writes nothing.
+    ///
+    /// # Errors
+    /// When the store cannot read.
+    pub fn preview(&self, cause: Cause, draft: Draft) -> Result<Outline, StoreError> {
+        let held = self.must_be_held(&cause, &draft)?;
+        let Draft { counts, digest, listed, .. } = draft;
+        Ok(Outline { cause, counts, digest, held, items: listed.into_items() })
+    }
+
+    fn must_be_held(&self, cause: &Cause, draft: &Draft) -> Result<Option<String>, StoreError> {
+        let looked_at = plan::Draft { counts: draft.counts, active: draft.active, ..plan::Draft::default() };
+        Pass::new(self.store.clone(), self.rules.clone()).must_be_held(cause, &looked_at, None)
+    }
+
+    /// Lets the guard look at the plan, then writes or holds it, to its end.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn settle(&self, begun: Begun, draft: Draft) -> Result<Report, StoreError> {
+        let id = begun.id;
+        let settled = self.guard_and_write(begun, draft).await;
+        self.forget(id);
+        settled
+    }
+
+    async fn guard_and_write(&self, begun: Begun, draft: Draft) -> Result<Report, StoreError> {
+        let looking = self.guard.lock().await;
+        if let Some(why) = self.must_be_held(&begun.run.cause, &draft)? {
+            return self.hold(begun, draft, why).await;
+        }
+        let planned = draft.counts.changes();
+        begun.progress.writes(planned);
+        let Draft { pages, counts, digest, .. } = draft;
+        let plan = self.plan_of(
+            &begun,
+            counts,
+            digest,
+            String::new(),
+            PlanStatus::Applying { at: self.store.clock().now(), by: begun.author.actor.clone() },
+        );
+        // From here on what it takes away counts against the budget.
+        let run = Run { counts, ..begun.run.clone() };
+        self.lay_down(&plan, pages, run.clone(), None).await?;
+        drop(looking);
+        self.write(&plan, run, &begun.author, begun.before, &begun.progress).await
+    }
+
+    fn plan_of(&self, begun: &Begun, counts: Counts, digest: String, why: String, status: PlanStatus) -> Plan {
+        let now = self.store.clock().now();
+        Plan {
+            id: PlanId::new(now, self.store.rng()),
+            run: begun.id,
+            cause: begun.run.cause.clone(),
+            wished_by: Some(begun.author.actor.clone()),
+            created_at: now,
+            counts,
+            digest,
+            held_because: why,
+            then: None,
+            status,
+        }
+    }
+
+    /// Lays the pages of a plan down, and with the last of them the plan and its run: without those they are nothing.
+    async fn lay_down(
+        &self,
+        plan: &Plan,
+        pages: Vec<Packed>,
+        run: Run,
+        author: Option<Author>,
+    ) -> Result<(), StoreError> {
+        let id = plan.id;
+        let (mut number, mut rest) = (0_u64, pages.into_iter());
+        loop {
+            let some: Vec<(u64, Packed)> = (number..).zip(rest.by_ref().take(PAGES)).collect();
+            let Some((last, _)) = some.last() else { break };
+            number = last.saturating_add(1);
+            let lay = move |tx: &mut Tx<'_>| {
+                some.iter().for_each(|(number, page)| pages::put(tx, id, *number, page));
+                Ok::<_, StoreError>(())
+            };
+            self.store.write_bulk(lay).await?;
+        }
+        let plan = plan.clone();
+        let note = move |tx: &mut Tx<'_>| {
+            runs::put_plan(tx, &plan)?;
+            record::put(tx, &run, author.as_ref())
+        };
+        self.store.write(note).await
+    }
+
+    /// Holds a plan until a person approves it. The same wish again, while it waits, is the same plan.
+    async fn hold(&self, begun: Begun, draft: Draft, why: String) -> Result<Report, StoreError> {
+        let Draft { pages, counts, digest, listed, .. } = draft;
+        let waiting = runs::list_plans(&self.store.view())?
+            .into_iter()
+            .find(|plan| plan.status == PlanStatus::Held && plan.cause == begun.run.cause && plan.digest == digest);
+        let ended_at = self.store.clock().now();
+        let held = |plan: PlanId| {
+            let outcome = Outcome::Held { plan, why: why.clone() };
+            Run { outcome, counts, ended_at, ..begun.run.clone() }
+        };
+        let run = match waiting {
+            Some(same) => {
+                let run = held(same.id);
+                self.end(run.clone(), begun.author).await?;
+                run
+            }
+            None => {
+                let plan = self.plan_of(&begun, counts, digest, why.clone(), PlanStatus::Held);
+                let run = held(plan.id);
+                self.lay_down(&plan, pages, run.clone(), Some(begun.author)).await?;
+                crate::sync::record::log(&run, false);
+                run
+            }
+        };
+        Ok(Report { run, listed })
+    }
+}
