@@ -18,7 +18,9 @@ use crate::notify::channel::Channel;
 use crate::notify::dispatch::Outbox;
 use crate::notify::webhooks::Webhook;
 use crate::store::{Store, rotate, ways_in};
+use crate::sync::bulk::Bulk;
 use crate::sync::decide;
+use crate::sync::rules::Rules;
 use crate::sync::task::Follower;
 use crate::tasks::Driver;
 
@@ -85,6 +87,9 @@ impl Daemon {
         jwt.keep_keys().await.map_err(|error| error.to_string())?;
         let life = Arc::new(settings.lifecycle.clone());
         let sweep = Arc::new(Sweep::new(store.clone(), life.clone()));
+        let rules = Rules { budget: life.budget, users: life.users.clone(), ..Rules::default() };
+        let bulk = Arc::new(Bulk::new(store.clone(), rules));
+        bulk.end_cut_short().await.map_err(|error| error.to_string())?;
         ways.sms.iter().for_each(|sms| sms.note_certificates(&seen));
         ways.face.iter().for_each(|face| face.note_certificates(&seen));
         let at_once = settings.mail.as_ref().map_or(1, |mail| mail.connections);
@@ -115,6 +120,7 @@ impl Daemon {
             jwt,
             sources: built,
             sweep,
+            bulk,
             driver,
             mails: mail.map(messages::tried),
             texts: ways.sms.clone().map(texts::tried),
@@ -158,7 +164,12 @@ impl Daemon {
             answered.cancel();
         };
         let keeping = self.inside.journal.drive(&self.inside.store, &answered);
-        let ((), driven, (), (), ()) = tokio::join!(serving, driving, watching, keeping, stopping);
+        let resuming = async {
+            if let Err(error) = self.inside.bulk.resume().await {
+                tracing::error!(error = %error, "a run that an end had cut short cannot go on: it is tried at the next start");
+            }
+        };
+        let ((), driven, (), (), (), ()) = tokio::join!(serving, driving, watching, keeping, stopping, resuming);
         driven
     }
 }

@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
 use super::error::Problem;
@@ -53,6 +53,22 @@ pub async fn read_body(request: Request, app: &App) -> Result<Bytes, Problem> {
         }
         _ => Problem::bad_request("unreadable_body", "the body could not be read to its end"),
     })
+}
+
+/// Reads a body that is a file, within a limit of its own.
+///
+/// # Errors
+/// 413 for one that is too large.
+pub async fn read_within(request: Request, limit: usize) -> Result<Bytes, Problem> {
+    let body = Limited::new(request.into_body(), limit);
+    match body.collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            let detail = format!("the file is larger than the {limit} bytes that this server takes: split it");
+            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail))
+        }
+        Err(_) => Err(Problem::bad_request("unreadable_body", "the body could not be read to its end")),
+    }
 }
 
 /// Parses JSON; an empty body counts as an empty object.

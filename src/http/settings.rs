@@ -19,6 +19,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<crate::base::network::Network>,
     /// Largest request body in bytes.
     pub body_limit: usize,
+    /// Largest file of users in bytes.
+    pub import_limit: usize,
     /// A request is answered within this time.
     pub request_timeout: Duration,
     /// Requests under way get this long to end when the daemon stops.
@@ -101,6 +103,7 @@ impl Default for Settings {
             admin_uids: Vec::new(),
             trusted_proxies: Vec::new(),
             body_limit: 1 << 20,
+            import_limit: 64 << 20,
             request_timeout: Duration::from_secs(30),
             drain: Duration::from_secs(10),
             forward_auth: ForwardAuth::default(),

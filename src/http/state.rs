@@ -17,6 +17,7 @@ use crate::directory::quota::SmsPolicy;
 use crate::lifecycle::sweep::Sweep;
 use crate::store::alarms::Alarm;
 use crate::store::{Store, StoreError};
+use crate::sync::bulk::Bulk;
 use crate::sync::task::Follower;
 use crate::tasks::Driver;
 
@@ -42,6 +43,8 @@ pub struct Inside {
     pub sources: Vec<SourceInfo>,
     /// The sweep.
     pub sweep: Arc<Sweep>,
+    /// Bulk changes and imports.
+    pub bulk: Arc<Bulk>,
     /// Background work.
     pub driver: Arc<Driver>,
     /// The way by mail, where there is one.

@@ -268,6 +268,7 @@ fn set(change: &mut UserChange, one: &Change) -> bool {
         "at_source" => optional(&mut change.at_source, &one.old),
         "roles" => take(&mut change.roles, parse(&one.old)),
         "organizations" => take(&mut change.organizations, parse(&one.old)),
+        "managed_by" => optional(&mut change.managed_by, &one.old),
         "mfa" => take(&mut change.mfa, parse(&one.old)),
         "must_change_password" => take(&mut change.must_change_password, parse(&one.old)),
         "description" if one.old.is_null() => take(&mut change.description, Some(Default::default())),

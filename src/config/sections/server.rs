@@ -36,6 +36,8 @@ pub(in super::super) fn read(reader: &mut Reader, store: &store::Settings) -> Se
         section.fault("admin_socket", problem);
     }
     let body_limit = section.bytes("body_limit", 1024..=1 << 30, u64::try_from(default.body_limit).unwrap_or(u64::MAX));
+    let import = u64::try_from(default.import_limit).unwrap_or(u64::MAX);
+    let import_limit = section.bytes("import_limit", 1024..=1 << 30, import);
     Settings {
         listen,
         public_url,
@@ -43,6 +45,7 @@ pub(in super::super) fn read(reader: &mut Reader, store: &store::Settings) -> Se
         admin_uids: section.integers("admin_uids", 0..=u32::MAX, default.admin_uids),
         trusted_proxies: section.list("trusted_proxies", NETWORK, default.trusted_proxies),
         body_limit: usize::try_from(body_limit).unwrap_or(usize::MAX),
+        import_limit: usize::try_from(import_limit).unwrap_or(usize::MAX),
         request_timeout: section.duration("request_timeout", SECOND..=HOUR, default.request_timeout),
         drain: section.duration("drain", Duration::ZERO..=HOUR, default.drain),
         forward_auth: default.forward_auth,

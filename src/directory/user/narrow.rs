@@ -27,6 +27,7 @@ impl UserChange {
             expires_at: differs(self.expires_at, &user.expires_at),
             roles: differs(self.roles.map(with_plain_role), &user.roles),
             organizations: differs(self.organizations, &user.organizations),
+            managed_by: differs(self.managed_by, &user.managed_by),
             mfa: differs(self.mfa, &user.mfa),
             must_change_password: differs(self.must_change_password, &user.must_change_password),
             external_id: differs(self.external_id, &user.external_id),

@@ -24,6 +24,7 @@ pub mod passkey;
 pub mod password_link;
 pub mod plans;
 pub mod roles;
+pub mod runs;
 pub mod session;
 pub mod settings;
 pub mod sms;
@@ -103,6 +104,8 @@ fn users() -> Vec<Route> {
         route(Method::POST, "/api/v1/users", within(P::UsersCreate), users::create::create),
         route(Method::GET, "/api/v1/users/export", within(P::UsersView), users::export::export),
         route(Method::GET, "/api/v1/users/template", within(P::UsersView), users::export::template),
+        route(Method::POST, "/api/v1/users/bulk", within(P::UsersView), users::bulk::bulk),
+        route(Method::POST, "/api/v1/users/import", within(P::UsersCreate), users::import::import),
         route(Method::GET, "/api/v1/users/{user}", within(P::UsersView), users::show),
         route(Method::PATCH, "/api/v1/users/{user}", within(P::UsersUpdate), users::change::change),
         route(Method::DELETE, "/api/v1/users/{user}", holder(P::UsersDelete), users::state::remove),
@@ -193,10 +196,11 @@ fn running() -> Vec<Route> {
         route(Method::GET, "/api/v1/sources/{source}/journal", holder(P::AuditView), journal::list),
         route(Method::POST, "/api/v1/sources/{source}/plan", holder(P::SourcesSync), sources::plan),
         route(Method::POST, "/api/v1/sources/{source}/sync", holder(P::SourcesSync), sources::sync),
-        route(Method::GET, "/api/v1/runs", holder(P::SourcesView), sources::runs),
-        route(Method::GET, "/api/v1/runs/{run}", holder(P::SourcesView), sources::show_run),
-        route(Method::GET, "/api/v1/runs/{run}/changes", holder(P::AuditView), sources::run_changes),
-        route(Method::POST, "/api/v1/runs/{run}/undo", holder(P::PlansApprove), sources::undo),
+        route(Method::GET, "/api/v1/runs", holder(P::SourcesView), runs::list),
+        route(Method::GET, "/api/v1/runs/{run}", holder(P::SourcesView), runs::show),
+        route(Method::GET, "/api/v1/runs/{run}/items", holder(P::UsersView), runs::items),
+        route(Method::GET, "/api/v1/runs/{run}/changes", holder(P::AuditView), runs::changes),
+        route(Method::POST, "/api/v1/runs/{run}/undo", holder(P::PlansApprove), runs::undo),
         route(Method::GET, "/api/v1/conflicts", holder(P::SourcesView), conflicts::list),
         route(Method::POST, "/api/v1/conflicts/{source}/{entry}/link", holder(P::ConflictsResolve), conflicts::link),
         route(

@@ -1,16 +1,21 @@
 //! Plans that were held: look, approve, reject.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::users::gate::CallersRights;
 use crate::base::id::PlanId;
+use crate::directory::plan::Plan;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, Parameters, Segment};
 use crate::http::state::App;
 use crate::store::{StoreError, runs};
+use crate::sync::bulk::Report;
 use crate::sync::decide;
 
 /// All plans, newest first.
@@ -46,12 +51,26 @@ pub async fn approve(
     Segment(id): Segment<PlanId>,
     Body(seen): Body<Seen>,
 ) -> Result<Json<Value>, Problem> {
+    let plan = runs::get_plan(&app.store.view(), id)?.ok_or_else(|| Problem::not_found("plan"))?;
+    if plan.cause.is_by_hand() {
+        return approve_by_hand(app, caller, plan, seen.digest).await;
+    }
     // A task of its own: a caller who hangs up does not cut it in half.
     let (store, author, defaults) = (app.store.clone(), caller.author(), app.users.clone());
     let applying =
         tokio::spawn(async move { decide::approve_as_seen(&store, &author, id, &defaults, seen.digest).await });
     let applied = applying.await.map_err(|_| StoreError::Stopped)??;
     Ok(Json(json!({"written": applied.written.changes(), "refused": applied.refused})))
+}
+
+/// Applies exactly this plan of a bulk change or import. Whom the caller may not change is left alone.
+async fn approve_by_hand(app: App, caller: Caller, plan: Plan, digest: Option<String>) -> Result<Json<Value>, Problem> {
+    let (bulk, author) = (app.bulk.clone(), caller.author());
+    let rights = Arc::new(CallersRights { app, caller });
+    let applying = tokio::spawn(async move { bulk.approve(&author, plan, digest, rights).await });
+    let Report { run, .. } = applying.await.map_err(|_| StoreError::Stopped)??;
+    let items = format!("/api/v1/runs/{}/items", run.id);
+    Ok(Json(json!({"written": run.counts.changes(), "refused": run.skipped, "run": run.id, "items": items})))
 }
 
 /// Says no to this plan.
@@ -61,5 +80,6 @@ pub async fn reject(
     Segment(id): Segment<PlanId>,
 ) -> Result<Json<Value>, Problem> {
     decide::reject(&app.store, &caller.author(), id).await?;
+    app.bulk.drop_pages(id).await?;
     Ok(Json(json!({"rejected": id})))
 }

@@ -1,4 +1,4 @@
-//! Sources: what they are, testing them, planning and running a pass now, and what came of earlier runs.
+//! Sources: what they are, testing them, planning and running a pass now.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::events::{Event, events};
-use crate::base::id::{RunId, SourceId};
+use crate::base::id::SourceId;
 use crate::base::secret::Secret;
 use crate::directory::plan::{Cause, Run};
 use crate::http::caller::Caller;
@@ -23,7 +23,6 @@ use crate::store::{StoreError, readings, runs};
 use crate::sync::live::Live;
 use crate::sync::pass::Wanted;
 use crate::sync::task::Follower;
-use crate::sync::undo::{self, Undo, UndoError};
 
 /// All sources in their order, each with its last run.
 pub async fn list(State(app): State<App>) -> Result<Json<Value>, Problem> {
@@ -55,7 +54,7 @@ pub async fn list(State(app): State<App>) -> Result<Json<Value>, Problem> {
     Ok(Json(json!({"items": items})))
 }
 
-fn pulled(app: &App, id: &SourceId) -> Result<Follower, Problem> {
+pub(super) fn pulled(app: &App, id: &SourceId) -> Result<Follower, Problem> {
     let source = app.source(id).ok_or_else(|| Problem::not_found("source"))?;
     source.pulled.clone().ok_or_else(|| {
         Problem::new(
@@ -182,7 +181,7 @@ pub async fn sync(
 
 /// The record of what was begun, or `202` with how far it is where it takes longer than a request may. It goes on in a
 /// task of its own: a caller who hangs up does not cut it in half.
-async fn finished(
+pub(super) async fn finished(
     app: &App,
     source: &SourceId,
     work: impl Future<Output = Result<Run, Problem>> + Send + 'static,
@@ -211,81 +210,4 @@ pub async fn progress(State(app): State<App>, Segment(id): Segment<SourceId>) ->
         None => Event { name: "end", data: json!(live.last()), last: true },
     };
     Ok(events(next))
-}
-
-/// The last runs, of one source (`source`) or of all.
-pub async fn runs(State(app): State<App>, parameters: Parameters) -> Result<Json<Value>, Problem> {
-    let cause = match parameters.get("source") {
-        Some("sweep") => Some(Cause::Sweep),
-        Some(id) => Some(Cause::Source { id: SourceId::parse(id).map_err(|_| Problem::not_found("source"))? }),
-        None => None,
-    };
-    let runs = runs::list_runs(&app.store.view(), cause.as_ref(), parameters.limit()?)?;
-    Ok(Json(json!({"items": runs})))
-}
-
-/// One run.
-pub async fn show_run(State(app): State<App>, Segment(id): Segment<RunId>) -> Result<Json<Value>, Problem> {
-    let run = runs::get_run(&app.store.view(), id)?.ok_or_else(|| Problem::not_found("run"))?;
-    Ok(Json(json!(run)))
-}
-
-/// What a run changed: its audit lines, oldest first, a page after a line (`cursor`).
-pub async fn run_changes(
-    State(app): State<App>,
-    Segment(id): Segment<RunId>,
-    parameters: Parameters,
-) -> Result<Json<Value>, Problem> {
-    let after = parameters.get("cursor").map(str::parse::<u64>).transpose();
-    let after =
-        after.map_err(|_| Problem::field("cursor", "malformed", "must be the next_cursor of an earlier page"))?;
-    let (limit, after) = (parameters.limit()?, after.unwrap_or_default());
-    let run = runs::get_run(&app.store.view(), id)?.ok_or_else(|| Problem::not_found("run"))?;
-    let read = move || undo::lines_of(&app.store.view(), &run, after, limit.saturating_add(1));
-    let mut lines = tokio::task::spawn_blocking(read).await.map_err(|_| StoreError::Stopped)??;
-    let more = lines.len() > limit;
-    lines.truncate(limit);
-    let next = lines.last().filter(|_| more).map(|line| line.seq.to_string());
-    Ok(Json(json!({"items": lines, "next_cursor": next})))
-}
-
-/// How to take a run back.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct UndoWish {
-    /// Only tell what would change.
-    #[serde(default)]
-    dry_run: bool,
-}
-
-/// Takes a run back, given by its id or that of its plan; from then on the source waits for a person.
-pub async fn undo(
-    State(app): State<App>,
-    caller: Caller,
-    Segment(id): Segment<String>,
-    Body(wish): Body<UndoWish>,
-) -> Result<Response, Problem> {
-    let run = find_run(&app, &id)?;
-    if wish.dry_run {
-        let plan = tokio::task::spawn_blocking(move || undo::plan(&app.store.view(), run.id));
-        let Undo { items, counts, skipped } = plan.await.map_err(|_| StoreError::Stopped)??;
-        let items: Vec<_> = items.into_iter().take(1_000).collect();
-        return Ok(Json(json!({"counts": counts, "items": items, "skipped": skipped})).into_response());
-    }
-    let source = run.cause.source().ok_or(UndoError::Nothing)?.clone();
-    let follower = pulled(&app, &source)?;
-    let live = follower.pass.live.clone();
-    finished(&app, &source, async move { Ok(follower.undo(run.id, caller.author()).await?) }, &live).await
-}
-
-fn find_run(app: &App, id: &str) -> Result<Run, Problem> {
-    let view = app.store.view();
-    let run = id.parse().ok().map(|id| runs::get_run(&view, id)).transpose()?.flatten();
-    let of_plan = match (&run, id.parse().ok()) {
-        (None, Some(plan)) => {
-            runs::get_plan(&view, plan)?.map(|plan| runs::get_run(&view, plan.run)).transpose()?.flatten()
-        }
-        _ => None,
-    };
-    run.or(of_plan).ok_or_else(|| Problem::not_found("run"))
 }

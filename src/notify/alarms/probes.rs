@@ -63,7 +63,7 @@ impl Probe for HeldRuns {
         // Of several that wait for one source the newest is told.
         let mut held: BTreeMap<&str, &Plan> = BTreeMap::new();
         for plan in plans.iter().filter(|plan| plan.status == PlanStatus::Held) {
-            held.entry(plan.cause.source().map_or("sweep", SourceId::as_str)).or_insert(plan);
+            held.entry(plan.cause.name()).or_insert(plan);
         }
         let finding = |(of, plan): (&str, &Plan)| {
             let (id, why) = (plan.id, plan.held_because.clone());

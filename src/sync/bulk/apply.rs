@@ -209,6 +209,7 @@ fn fault_of(error: &WriteError) -> Fault {
         WriteError::Store(_) => Fault::new("internal", message),
         WriteError::Rule(error) => fault_of_rule(error),
         WriteError::NotFound(_) => Fault::new("not_found", message),
+        WriteError::InUse { .. } => Fault::new("in_use", message),
         WriteError::Stale { .. } => Fault::new("stale", message),
         WriteError::Taken { field } => Fault::at(field, &format!("{field}_taken"), message),
     }

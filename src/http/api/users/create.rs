@@ -68,7 +68,8 @@ fn check_source(app: &App, source: Option<&str>) -> Result<(), Problem> {
     }
 }
 
-fn require(fields: &Fields) -> Result<(), Problem> {
+/// Refuses a new user without what every user has.
+pub(super) fn require(fields: &Fields) -> Result<(), Problem> {
     let given = [
         ("username", matches!(fields.username, Some(Some(_)))),
         ("name", matches!(fields.name, Some(Some(_)))),

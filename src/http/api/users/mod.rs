@@ -15,13 +15,17 @@ use crate::http::state::App;
 use crate::store::{StoreError, grants, users};
 
 pub mod access;
+pub mod bulk;
 pub mod change;
 pub mod create;
 pub mod duplicate;
 pub mod explain;
 pub mod export;
 pub mod fields;
+pub mod gate;
+pub mod import;
 pub mod list;
+pub mod many;
 pub mod rights;
 pub mod state;
 pub mod view;
@@ -67,9 +71,14 @@ pub fn sees(app: &App, caller: &Caller, user: &User) -> Result<bool, StoreError>
 /// 404 for whoever may not see them, else 403.
 pub fn find_account(app: &App, caller: &Caller, name: &str, permission: Permission) -> Result<User, Problem> {
     let user = find(app, name)?;
+    reaches(app, caller, &user, permission)?;
+    Ok(user)
+}
+
+fn reaches(app: &App, caller: &Caller, user: &User, permission: Permission) -> Result<(), Problem> {
     match () {
-        () if caller.authority.reaches_account(permission, &user) => Ok(user),
-        () if sees(app, caller, &user)? => Err(Problem::forbidden(format!(
+        () if caller.authority.reaches_account(permission, user) => Ok(()),
+        () if sees(app, caller, user)? => Err(Problem::forbidden(format!(
             "the permission {} that you hold does not reach this account: your organisation does not manage it",
             permission.name()
         ))),
@@ -82,9 +91,19 @@ pub fn find_account(app: &App, caller: &Caller, name: &str, permission: Permissi
 /// # Errors
 /// 404, or 403.
 pub fn find_to_change(app: &App, caller: &Caller, name: &str, permission: Permission) -> Result<User, Problem> {
-    let user = find_account(app, caller, name, permission)?;
-    if caller.authority.covers(&app.auth.authority_of(&user)?) {
-        Ok(user)
+    let user = find(app, name)?;
+    may_change(app, caller, &user, permission)?;
+    Ok(user)
+}
+
+/// Refuses a change of a user whom a permission of the caller does not reach, or who holds more.
+///
+/// # Errors
+/// 404, or 403.
+pub fn may_change(app: &App, caller: &Caller, user: &User, permission: Permission) -> Result<(), Problem> {
+    reaches(app, caller, user, permission)?;
+    if caller.authority.covers(&app.auth.authority_of(user)?) {
+        Ok(())
     } else {
         Err(Problem::forbidden("this user holds permissions that you do not"))
     }

@@ -38,6 +38,8 @@ use crate::sources::PulledUser;
 use crate::store::tx::Tx;
 use crate::store::users::WriteError;
 use crate::store::{Store, StoreError, tokens, users};
+use crate::sync::bulk::Bulk;
+use crate::sync::rules::Rules;
 use crate::tasks::{Driver, Journal, Work};
 
 pub(super) const BASE: &str = "https://id.example.org/scim/v2";
@@ -175,6 +177,7 @@ pub(super) async fn world_with(change: impl FnOnce(&mut Setup)) -> World {
         auth: Arc::new(auth),
         jwt: Arc::new(Signer::new(store.clone(), Default::default(), String::new())),
         sources: kinds.map(info).into(),
+        bulk: Arc::new(Bulk::new(store.clone(), Rules::default())),
         sweep: Arc::new(Sweep::new(store.clone(), Arc::new(crate::lifecycle::settings::tests::settings()))),
         driver: Arc::new(Driver::new(Vec::new(), Arc::new(Nobody), clock.clone())),
         mails: None,

@@ -1,0 +1,144 @@
+//! What passes, sweeps, bulk changes and imports came to: looking at it, user by user, and taking it back.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::sources::{finished, pulled};
+use super::users::gate::CallersRights;
+use super::users::many;
+use crate::base::id::{RunId, SourceId};
+use crate::directory::plan::{Cause, Entry, Run};
+use crate::http::caller::Caller;
+use crate::http::error::Problem;
+use crate::http::extract::{Body, Parameters, Segment};
+use crate::http::state::App;
+use crate::store::{StoreError, pages, runs};
+use crate::sync::undo::{self, Undo, UndoError};
+
+/// The last runs, of one source (`source`) or of all.
+pub async fn list(State(app): State<App>, parameters: Parameters) -> Result<Json<Value>, Problem> {
+    let cause = match parameters.get("source") {
+        Some("sweep") => Some(Cause::Sweep),
+        Some("bulk") => Some(Cause::Bulk),
+        Some("import") => Some(Cause::Import),
+        Some(id) => Some(Cause::Source { id: SourceId::parse(id).map_err(|_| Problem::not_found("source"))? }),
+        None => None,
+    };
+    let runs = runs::list_runs(&app.store.view(), cause.as_ref(), parameters.limit()?)?;
+    Ok(Json(json!({"items": runs})))
+}
+
+/// One run; with how far it is, while one of many users is under way.
+pub async fn show(State(app): State<App>, Segment(id): Segment<RunId>) -> Result<Json<Value>, Problem> {
+    let run = runs::get_run(&app.store.view(), id)?.ok_or_else(|| Problem::not_found("run"))?;
+    let mut shown = json!(run);
+    if let (Some(shown), Some(progress)) = (shown.as_object_mut(), app.bulk.progress(id)) {
+        shown.insert("progress".to_owned(), json!(progress));
+    }
+    Ok(Json(shown))
+}
+
+/// What became of the users or rows of a bulk change or import, a page after a place (`cursor`); with `outcome`, those
+/// that came to it: `created`, `changed`, `unchanged`, `refused`.
+pub async fn items(
+    State(app): State<App>,
+    Segment(id): Segment<RunId>,
+    parameters: Parameters,
+) -> Result<Json<Value>, Problem> {
+    let from = parameters.get("cursor").map(place).transpose()?.unwrap_or_default();
+    let limit = parameters.limit()?;
+    runs::get_run(&app.store.view(), id)?.ok_or_else(|| Problem::not_found("run"))?;
+    let outcome = parameters.get("outcome").map(str::to_owned);
+    let read = move || {
+        let keep = |entry: &Entry| outcome.as_deref().is_none_or(|outcome| entry.fate.name() == outcome);
+        pages::results(&app.store.view(), id, from, limit.saturating_add(1), keep)
+    };
+    let mut found = tokio::task::spawn_blocking(read).await.map_err(|_| StoreError::Stopped)??;
+    let next = found.get(limit).map(|((page, place), _)| format!("{page}.{place}"));
+    found.truncate(limit);
+    let items: Vec<_> = found.into_iter().map(|(_, entry)| entry).collect();
+    Ok(Json(json!({"items": items, "next_cursor": next})))
+}
+
+/// A place among the items of a run, from a cursor.
+fn place(cursor: &str) -> Result<pages::Place, Problem> {
+    let parts = cursor.split_once('.').and_then(|(page, place)| Some((page.parse().ok()?, place.parse().ok()?)));
+    parts.ok_or_else(|| Problem::field("cursor", "malformed", "must be the next_cursor of an earlier page"))
+}
+
+/// What a run changed: its audit lines, oldest first, a page after a line (`cursor`).
+pub async fn changes(
+    State(app): State<App>,
+    Segment(id): Segment<RunId>,
+    parameters: Parameters,
+) -> Result<Json<Value>, Problem> {
+    let after = parameters.get("cursor").map(str::parse::<u64>).transpose();
+    let after =
+        after.map_err(|_| Problem::field("cursor", "malformed", "must be the next_cursor of an earlier page"))?;
+    let (limit, after) = (parameters.limit()?, after.unwrap_or_default());
+    let run = runs::get_run(&app.store.view(), id)?.ok_or_else(|| Problem::not_found("run"))?;
+    let read = move || undo::lines_of(&app.store.view(), &run, after, limit.saturating_add(1));
+    let mut lines = tokio::task::spawn_blocking(read).await.map_err(|_| StoreError::Stopped)??;
+    let more = lines.len() > limit;
+    lines.truncate(limit);
+    let next = lines.last().filter(|_| more).map(|line| line.seq.to_string());
+    Ok(Json(json!({"items": lines, "next_cursor": next})))
+}
+
+/// How to take a run back.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UndoWish {
+    /// Only tell what would change.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// Takes a run back, given by its id or that of its plan; from then on the source waits for a person.
+pub async fn undo(
+    State(app): State<App>,
+    caller: Caller,
+    Segment(id): Segment<String>,
+    Body(wish): Body<UndoWish>,
+) -> Result<Response, Problem> {
+    let run = find_run(&app, &id)?;
+    if wish.dry_run {
+        let plan = tokio::task::spawn_blocking(move || undo::plan(&app.store.view(), run.id));
+        let Undo { items, counts, skipped } = plan.await.map_err(|_| StoreError::Stopped)??;
+        let items: Vec<_> = items.into_iter().take(1_000).collect();
+        return Ok(Json(json!({"counts": counts, "items": items, "skipped": skipped})).into_response());
+    }
+    if run.cause.is_by_hand() {
+        return undo_by_hand(app, caller, run.id).await;
+    }
+    let source = run.cause.source().ok_or(UndoError::Nothing)?.clone();
+    let follower = pulled(&app, &source)?;
+    let live = follower.pass.live.clone();
+    finished(&app, &source, async move { Ok(follower.undo(run.id, caller.author()).await?) }, &live).await
+}
+
+/// Takes a bulk change or an import back.
+async fn undo_by_hand(app: App, caller: Caller, id: RunId) -> Result<Response, Problem> {
+    let author = caller.author();
+    let rights = Arc::new(CallersRights { app: app.clone(), caller });
+    let bulk = app.bulk.clone();
+    let work = async move { Ok(many::report(bulk.undo(id, &author, rights).await?)) };
+    many::answer(&app, id, true, work).await
+}
+
+fn find_run(app: &App, id: &str) -> Result<Run, Problem> {
+    let view = app.store.view();
+    let run = id.parse().ok().map(|id| runs::get_run(&view, id)).transpose()?.flatten();
+    let of_plan = match (&run, id.parse().ok()) {
+        (None, Some(plan)) => {
+            runs::get_plan(&view, plan)?.map(|plan| runs::get_run(&view, plan.run)).transpose()?.flatten()
+        }
+        _ => None,
+    };
+    run.or(of_plan).ok_or_else(|| Problem::not_found("run"))
+}

@@ -1,0 +1,335 @@
+//! One wish about many users: who is meant, what shall become of them, and that nobody is changed by mistake.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::fields::{Fields, Membership};
+use super::gate::CallersRights;
+use super::many::{self, Seen};
+use super::{sees, view};
+use crate::auth::accounts::AccountChange;
+use crate::base::id::UserId;
+use crate::base::text;
+use crate::directory::permission::Permission;
+use crate::directory::plan::{Cause, Fault};
+use crate::directory::query::Filter;
+use crate::directory::user::{MfaPolicy, User, double_option};
+use crate::http::caller::Caller;
+use crate::http::error::Problem;
+use crate::http::extract::Body;
+use crate::http::state::App;
+use crate::scim::evaluate::Matcher;
+use crate::scim::filter;
+use crate::store::tx::Reads;
+use crate::store::{StoreError, users};
+use crate::sync::bulk::{Begun, BulkChange, Draft, Planner, Progress, To, Wish};
+
+/// Longest reason, in characters.
+pub(super) const REASON_MAX: usize = 512;
+/// Users that are read at a time.
+const CHUNK: usize = 500;
+
+/// What is asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// Who is meant: a SCIM filter. It never finds removed users.
+    #[serde(default)]
+    filter: Option<String>,
+    /// Or these, by id or username.
+    #[serde(default)]
+    users: Option<Vec<String>>,
+    /// Or everybody.
+    #[serde(default)]
+    everybody: bool,
+    /// What shall become of them.
+    action: Action,
+    /// With the action `change`: what changes.
+    #[serde(default)]
+    change: Option<ChangeWish>,
+    /// Why, for the audit trail.
+    #[serde(default)]
+    reason: Option<String>,
+    /// Only tell.
+    #[serde(default)]
+    dry_run: bool,
+    /// How many users are meant; with any other number nothing is changed.
+    #[serde(default)]
+    expect: Option<usize>,
+    /// The digest of a preview; where the plan is another by now, nothing is changed.
+    #[serde(default)]
+    digest: Option<String>,
+}
+
+/// What shall become of users.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Action {
+    Enable,
+    Disable,
+    Delete,
+    Change,
+}
+
+/// What changes of each.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct ChangeWish {
+    #[serde(with = "double_option")]
+    expires_at: Option<Option<String>>,
+    mfa: Option<MfaPolicy>,
+    roles: Roles,
+    groups: Groups,
+    organizations: Organizations,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Roles {
+    set: Option<Vec<String>>,
+    add: Vec<String>,
+    remove: Vec<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Groups {
+    add: Vec<String>,
+    remove: Vec<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Organizations {
+    add: Vec<Membership>,
+    remove: Vec<String>,
+}
+
+/// Who is meant.
+enum Selection {
+    Matching(Box<Matcher>),
+    Named(Vec<String>),
+    Everybody,
+}
+
+/// A wish, understood.
+struct Order {
+    selection: Selection,
+    action: Action,
+    change: BulkChange,
+    reason: String,
+}
+
+/// Changes many users.
+pub async fn bulk(State(app): State<App>, caller: Caller, Body(asked): Body<Asked>) -> Result<Response, Problem> {
+    let seen = Seen { digest: asked.digest.clone(), expect: asked.expect };
+    let dry_run = asked.dry_run;
+    let order = Arc::new(Order::parse(&app, &caller, asked)?);
+    let author = caller.author().because(order.reason.clone());
+    let rights = Arc::new(CallersRights { app: app.clone(), caller });
+    if dry_run {
+        let draft = plan(&rights, &order, Arc::default()).await?;
+        seen.check(&draft)?;
+        return Ok(many::preview(app.bulk.preview(Cause::Bulk, draft)?));
+    }
+    let begun = app.bulk.begin(Cause::Bulk, &author).await?;
+    let run = begun.id;
+    many::answer(&app, run, true, async move { carry_out(&rights, &order, begun, &seen).await }).await
+}
+
+async fn carry_out(
+    rights: &Arc<CallersRights>,
+    order: &Arc<Order>,
+    begun: Begun,
+    seen: &Seen,
+) -> Result<Response, Problem> {
+    let bulk = rights.app.bulk.clone();
+    let planned = plan(rights, order, begun.progress.clone()).await;
+    let planned = planned.and_then(|draft| seen.check(&draft).map(|()| draft));
+    match planned {
+        Ok(draft) => Ok(many::report(bulk.settle(begun, draft).await?)),
+        Err(problem) => {
+            bulk.fail(begun, problem.detail.clone()).await?;
+            Err(problem)
+        }
+    }
+}
+
+async fn plan(rights: &Arc<CallersRights>, order: &Arc<Order>, progress: Arc<Progress>) -> Result<Draft, Problem> {
+    let (rights, order) = (rights.clone(), order.clone());
+    let planning = tokio::task::spawn_blocking(move || order.plan(&rights, &progress));
+    Ok(planning.await.map_err(|_| StoreError::Stopped)??)
+}
+
+impl Order {
+    fn parse(app: &App, caller: &Caller, asked: Asked) -> Result<Self, Problem> {
+        let Asked { filter, users, everybody, action, change, reason, .. } = asked;
+        caller.must_somewhere(match action {
+            Action::Enable | Action::Disable => Permission::UsersState,
+            Action::Delete => Permission::UsersDelete,
+            Action::Change => Permission::UsersUpdate,
+        })?;
+        let selection = select(filter, users, everybody)?;
+        let change = match (action, change) {
+            (Action::Change, Some(change)) => change.parse(app)?,
+            (Action::Change, None) => {
+                return Err(Problem::field("change", "missing", "says what changes: give it with this action"));
+            }
+            (_, Some(_)) => {
+                return Err(Problem::field("change", "not_with_action", "is for the action change alone"));
+            }
+            (_, None) => BulkChange::default(),
+        };
+        Ok(Self { selection, action, change, reason: reason_of(reason.as_deref(), "bulk change")? })
+    }
+
+    fn wish(&self, user: &User) -> Wish {
+        let to = |to| Wish { to: Some(to), ..Wish::default() };
+        match self.action {
+            Action::Enable => to(To::Enabled),
+            Action::Disable => to(To::Disabled),
+            Action::Delete => to(To::Removed),
+            Action::Change => self.change.of(user),
+        }
+    }
+
+    fn plan(&self, rights: &CallersRights, progress: &Progress) -> Result<Draft, StoreError> {
+        let app = &rights.app;
+        let (reads, now) = (app.store.snapshot()?, app.store.clock().now());
+        let mut planner = Planner::new(&reads, rights, &app.users, self.reason.clone(), now)?;
+        let is_seen = |user: &User| sees(app, &rights.caller, user);
+        let mut take = |user: &User| {
+            progress.validated();
+            planner.change(None, user, self.wish(user))
+        };
+        match &self.selection {
+            Selection::Everybody => each(&reads, |user| if is_seen(&user)? { take(&user) } else { Ok(()) })?,
+            Selection::Matching(matcher) => each(&reads, |user| {
+                let is_meant = matcher.matches(&view::attributes(&user, now)) && is_seen(&user)?;
+                if is_meant { take(&user) } else { Ok(()) }
+            })?,
+            Selection::Named(names) => {
+                let mut met = BTreeSet::new();
+                for name in names {
+                    // Of whom the caller may not see, nothing is told.
+                    let seen = |user: &User| is_seen(user).unwrap_or(false);
+                    match named(&reads, name)?.filter(seen) {
+                        Some(user) if met.insert(user.id) => planner.change(None, &user, self.wish(&user))?,
+                        Some(_) => {}
+                        None => {
+                            let fault = Fault::new("not_found", "there is no such user");
+                            planner.refuse(None, name, None, vec![fault])?;
+                        }
+                    }
+                }
+            }
+        }
+        planner.finish()
+    }
+}
+
+/// A reason as the audit trail takes it.
+pub(super) fn reason_of(reason: Option<&str>, otherwise: &str) -> Result<String, Problem> {
+    let Some(reason) = reason else { return Ok(otherwise.to_owned()) };
+    text::line(reason, REASON_MAX).map_err(|fault| Problem::field("reason", fault.code(), &fault.to_string()))
+}
+
+fn select(filter: Option<String>, users: Option<Vec<String>>, everybody: bool) -> Result<Selection, Problem> {
+    match (filter, users, everybody) {
+        (Some(text), None, false) if text.trim().is_empty() => {
+            let message = "is empty: say everybody = true where everybody is meant";
+            Err(Problem::field("filter", "empty", message))
+        }
+        (Some(text), None, false) => {
+            let malformed = |detail: &str| Problem::field("filter", "malformed", detail);
+            let filter = filter::parse(&text).map_err(|error| malformed(&error.detail))?;
+            if let Some(name) = unknown(&filter) {
+                return Err(malformed(&format!("names the attribute {name:?}, which users do not have")));
+            }
+            let matcher = Matcher::new(&filter, &view::FILTERABLE).map_err(|error| malformed(&error.detail))?;
+            Ok(Selection::Matching(Box::new(matcher)))
+        }
+        (None, Some(names), false) => Ok(Selection::Named(names)),
+        (None, None, true) => Ok(Selection::Everybody),
+        _ => Err(Problem::field("filter", "one_of", "users or everybody: exactly one of them says who is meant")),
+    }
+}
+
+/// An attribute that no user has: a list finds nobody by it, and everybody by its opposite.
+fn unknown(filter: &Filter) -> Option<&str> {
+    match filter {
+        Filter::And(terms) | Filter::Or(terms) => terms.iter().find_map(unknown),
+        Filter::Not(term) => unknown(term),
+        Filter::Present(path) | Filter::Compare { path, .. } | Filter::Element { path, .. } => {
+            view::FILTERABLE.base.attribute(&path.name).is_none().then_some(path.name.as_str())
+        }
+    }
+}
+
+/// Shows everybody who is not removed.
+fn each(reads: &dyn Reads, mut visit: impl FnMut(User) -> Result<(), StoreError>) -> Result<(), StoreError> {
+    let mut after: Option<String> = None;
+    loop {
+        let named = users::ids_by_username(reads, after.as_deref(), CHUNK)?;
+        let Some((last, _)) = named.last() else { return Ok(()) };
+        after = Some(last.clone());
+        let ids: Vec<UserId> = named.iter().map(|(_, id)| *id).collect();
+        users::get_many(reads, &ids)?.into_iter().try_for_each(&mut visit)?;
+    }
+}
+
+/// The user of this id, removed ones too, or of this username.
+fn named(reads: &dyn Reads, name: &str) -> Result<Option<User>, StoreError> {
+    match name.parse::<UserId>() {
+        Ok(id) => users::get(reads, id),
+        Err(_) => users::by_username(reads, name),
+    }
+}
+
+impl ChangeWish {
+    /// Parses it by the rules of one user's fields; every fault of every part at once.
+    fn parse(self, app: &App) -> Result<BulkChange, Problem> {
+        let mut faults = Vec::new();
+        let mut read = |fields: Fields| match fields.read(app) {
+            Ok(change) => Ok(change),
+            Err(problem) if !problem.errors.is_empty() => {
+                faults.extend(problem.errors);
+                Ok(AccountChange::default())
+            }
+            Err(problem) => Err(problem),
+        };
+        let Self { expires_at, mfa, roles, groups, organizations } = self;
+        let of_roles = |names: Vec<String>| Fields { roles: Some(Some(names)), ..Fields::default() };
+        let of_groups = |names: Vec<String>| Fields { groups: Some(Some(names)), ..Fields::default() };
+        let expiry = read(Fields { expires_at, ..Fields::default() })?.user.expires_at;
+        let set_roles = roles.set.map(|set| read(of_roles(set))).transpose()?.and_then(|change| change.user.roles);
+        let add_roles = read(of_roles(roles.add))?.user.roles.unwrap_or_default();
+        let remove_roles = read(of_roles(roles.remove))?.user.roles.unwrap_or_default();
+        let join = read(of_groups(groups.add))?.groups.unwrap_or_default();
+        let leave = read(of_groups(groups.remove))?.groups.unwrap_or_default();
+        let places = |places: Vec<Membership>| Fields { organizations: Some(Some(places)), ..Fields::default() };
+        let add_organizations = read(places(organizations.add))?.user.organizations.unwrap_or_default();
+        let left = organizations.remove.into_iter().map(|id| Membership { id, roles: Vec::new() }).collect();
+        let left = read(places(left))?.user.organizations.unwrap_or_default();
+        let remove_organizations = left.into_keys().collect();
+        let change = BulkChange {
+            expires_at: expiry,
+            mfa,
+            set_roles,
+            add_roles,
+            remove_roles,
+            add_organizations,
+            remove_organizations,
+            join,
+            leave,
+        };
+        if faults.is_empty() && change == BulkChange::default() {
+            return Err(Problem::field("change", "empty", "changes nothing"));
+        }
+        if faults.is_empty() { Ok(change) } else { Err(Problem::fields(faults)) }
+    }
+}
