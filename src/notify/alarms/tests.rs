@@ -127,6 +127,7 @@ impl World {
         let plan = Plan {
             id,
             run: RunId::new(self.now(), self.store.rng()),
+            wished_by: None,
             cause: Cause::Source { id: corp() },
             created_at: self.now(),
             counts: Counts::default(),

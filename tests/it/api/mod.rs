@@ -3,9 +3,11 @@
 mod access;
 mod audit;
 mod bad_input;
+mod bulk;
 mod escalation;
 mod export;
 mod groups;
+mod import;
 mod matrix;
 mod moved_in;
 mod organizations;
