@@ -88,7 +88,30 @@ impl Client {
         Err(refused(status, &answer(response.into_body()).await?))
     }
 
+    /// Posts a file. A refusal that says what is wrong with its rows is an answer too: `Err` holds its report.
+    pub(super) async fn post_file(&self, path: &str, file: Vec<u8>) -> anyhow::Result<Result<Value, Value>> {
+        let response = self.send_bytes(Method::POST, path, "application/octet-stream", file.into()).await?;
+        let status = response.status();
+        let answer = answer(response.into_body()).await?;
+        match answer.get("report") {
+            _ if status.is_success() => Ok(Ok(answer)),
+            Some(report) => Ok(Err(report.clone())),
+            None => Err(refused(status, &answer)),
+        }
+    }
+
     async fn send(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Response<Incoming>> {
+        let bytes = body.map(|body| body.to_string()).unwrap_or_default();
+        self.send_bytes(method, path, "application/json", bytes.into()).await
+    }
+
+    async fn send_bytes(
+        &self,
+        method: Method,
+        path: &str,
+        kind: &str,
+        body: Bytes,
+    ) -> anyhow::Result<Response<Incoming>> {
         let socket = self.socket.display();
         let stream = UnixStream::connect(&self.socket).await;
         let stream = stream.map_err(|error| {
@@ -98,13 +121,12 @@ impl Client {
         })?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
-        let bytes = body.map(|body| body.to_string()).unwrap_or_default();
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header(HOST, "musterd")
-            .header(CONTENT_TYPE, "application/json")
-            .body(Full::new(Bytes::from(bytes)))?;
+            .header(CONTENT_TYPE, kind)
+            .body(Full::new(body))?;
         sender.send_request(request).await.map_err(|error| {
             let hint = "are you root, the daemon's user, or in server.admin_uids?";
             let words = format!("the daemon at {socket} closed the connection ({hint}): {error}");

@@ -10,6 +10,7 @@ use super::exit::Exit;
 use super::output;
 
 mod audit;
+mod bulk;
 mod conflict;
 mod group;
 mod mail;
@@ -24,6 +25,7 @@ mod sweep;
 mod token;
 mod user;
 mod user_files;
+mod user_import;
 mod webhook;
 
 #[derive(Subcommand)]

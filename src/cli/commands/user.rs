@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::{done, items, show, user_files};
+use super::{bulk, done, items, show, user_files, user_import};
 use crate::cli::client::{Client, encode};
 use crate::cli::output;
 pub(super) use fields::read_password;
@@ -22,6 +22,10 @@ pub(in crate::cli) enum User {
     List(List),
     /// Take users as a spreadsheet: everybody by username, or those of a filter; passwords are never in it
     Export(user_files::Export),
+    /// Create and change users as a file says
+    Import(user_import::Import),
+    /// Change many users at once
+    Bulk(bulk::Bulk),
     /// Take a spreadsheet to fill in and import
     Template(user_files::FileWish),
     /// Show one user
@@ -132,6 +136,8 @@ pub(super) async fn run(user: User, client: &Client, json: bool) -> anyhow::Resu
         }
         User::List(wish) => list(wish, client, json).await,
         User::Export(wish) => user_files::export(wish, client, json).await,
+        User::Import(wish) => user_import::run(wish, client, json).await,
+        User::Bulk(wish) => bulk::run(wish, client, json).await,
         User::Template(file) => user_files::template(file, client, json).await,
         User::Show { user } => show(&client.get(&path(&user, "")).await?, json, output::card),
         User::Change { user, fields } => {

@@ -1,4 +1,4 @@
-//! What is told once and needs nobody: the first complete reading of a source is done.
+//! What is told once and needs nobody: the first complete reading of a source is done, or the import of a file.
 
 use jiff::Timestamp;
 
@@ -6,7 +6,7 @@ use super::rules::{Alarms, Step};
 use crate::base::clock::plus;
 use crate::base::id::SourceId;
 use crate::directory::message::Body;
-use crate::directory::plan::{Cause, Outcome};
+use crate::directory::plan::{Cause, Outcome, Run};
 use crate::directory::policy::days;
 use crate::store::alarms::{self, Alarm};
 use crate::store::{Store, StoreError, readings, runs};
@@ -15,6 +15,8 @@ use crate::store::{Store, StoreError, readings, runs};
 const KIND: &str = "import_done";
 /// Runs of one source that are looked through for its first.
 const RUNS: usize = 100;
+/// The last runs, of whatever, among which an import that was not told yet is looked for.
+const LAST: usize = 50;
 
 /// The first complete reading of each of these sources.
 pub struct FirstReadings(
@@ -57,6 +59,36 @@ impl FirstReadings {
             let alarm = Alarm { kind, of, detail, about: String::new(), since: now, ended_at: Some(now), mailed_at };
             steps.push(Step { alarm, remove: false, mail, turn: None });
         }
+        steps.extend(imports(store, known, mails, now)?);
         Ok(steps)
     }
+}
+
+/// Imports of files that are done and were not told yet. The row remembers the last one that was.
+fn imports(store: &Store, known: &Alarms, mails: bool, now: Timestamp) -> Result<Vec<Step>, StoreError> {
+    let of = Cause::Import.name();
+    let told = known.get(&alarms::cause(KIND, of)).map(|alarm| alarm.about.as_str()).unwrap_or_default();
+    let runs = runs::list_runs(&store.view(), None, LAST)?;
+    let is_done = |run: &&Run| run.cause == Cause::Import && run.outcome == Outcome::Applied && !run.counts.is_quiet();
+    let news = runs.iter().rev().filter(is_done).filter(|run| *run.id.to_string() > *told);
+    let step = |run: &Run| {
+        let is_fresh = mails && plus(run.ended_at, days(1)) > now;
+        let mail = is_fresh.then(|| Body::ImportDone {
+            of: of.to_owned(),
+            created: run.counts.create,
+            changed: run.counts.changes().saturating_sub(run.counts.create),
+            skipped: run.counts.skipped,
+        });
+        let alarm = Alarm {
+            kind: KIND.to_owned(),
+            of: of.to_owned(),
+            detail: "the import of a file is done".to_owned(),
+            about: run.id.to_string(),
+            since: now,
+            ended_at: Some(now),
+            mailed_at: is_fresh.then_some(now),
+        };
+        Step { alarm, remove: false, mail, turn: None }
+    };
+    Ok(news.map(step).collect())
 }

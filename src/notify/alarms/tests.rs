@@ -296,6 +296,41 @@ async fn the_first_complete_reading_of_a_source_is_told_once_and_one_of_long_ago
     }
 }
 
+#[tokio::test]
+async fn each_import_that_is_done_is_told_once() {
+    let world = World::new();
+    let import = |create| {
+        let id = RunId::new(world.now(), world.store.rng());
+        let run = Run {
+            id,
+            cause: Cause::Import,
+            started_at: world.now(),
+            ended_at: world.now(),
+            outcome: Outcome::Applied,
+            counts: Counts { create, update: 2, skipped: 1, ..Counts::default() },
+            how: String::new(),
+            trail: None,
+            undone_by: None,
+            skipped: Vec::new(),
+            conflicts: Vec::new(),
+        };
+        world.write(move |tx| runs::put_run(tx, &run))
+    };
+    let told = |created| Body::ImportDone { of: "import".to_owned(), created, changed: 2, skipped: 1 };
+    import(7).await;
+    world.advance(1);
+    import(8).await;
+    assert_eq!(world.look().await, [told(7), told(8)]);
+    assert!(world.look().await.is_empty() && World::over(world.store.clone()).look().await.is_empty());
+    world.advance(1);
+    import(9).await;
+    assert_eq!(world.look().await, [told(9)]);
+    world.advance(1);
+    import(10).await;
+    world.advance(3 * 24 * 60);
+    assert!(world.look().await.is_empty(), "one of long ago is news to nobody");
+}
+
 /// A disk that is full now and then.
 #[derive(Default)]
 struct Disk {

@@ -152,7 +152,7 @@ impl<'a> Planner<'a> {
         faults.extend(self.gate.refuses(Some(user), &item)?);
         match after {
             Err(error) => faults.push(fault_of_rule(&error)),
-            Ok(after) if faults.is_empty() && !self.administrators.take(&after) => {
+            Ok(after) if faults.is_empty() && !self.administrators.take(self.reads, &after)? => {
                 faults.push(fault_of_rule(&RuleError::LastAdministrator));
             }
             Ok(_) => {}
@@ -191,7 +191,7 @@ impl<'a> Planner<'a> {
         };
         faults.extend(self.gate.refuses(None, &item)?);
         if faults.is_empty() {
-            self.administrators.take(&made);
+            self.administrators.take(self.reads, &made)?;
         }
         let entry = Entry { line, label, user: None, fate: Fate::Planned { item: Box::new(item) } };
         self.planned(entry, faults, password.map(|(password, _)| password))

@@ -1,1 +1,167 @@
+//! Runs that an end of the daemon cuts short, on the memory engine: a second service over the same store is the next start.
 
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{Begun, Bulk, Draft, Gate, Planner, To, Wish};
+use crate::base::clock::Clock;
+use crate::base::id::UserId;
+use crate::base::rng::Rng;
+use crate::directory::audit::Author;
+use crate::directory::plan::{Cause, Fate, Fault, Outcome, PlanItem, PlanStatus, Run};
+use crate::directory::policy::UserDefaults;
+use crate::directory::user::tests::user;
+use crate::directory::user::{NewUser, User, UserChange};
+use crate::store::tx::Tx;
+use crate::store::users::{self, WriteError};
+use crate::store::{Store, StoreError, audit, pages, runs};
+use crate::sync::rules::Rules;
+
+/// Lets everybody do everything but to one user.
+struct AllBut(Option<UserId>);
+
+impl Gate for AllBut {
+    fn refuses(&self, user: Option<&User>, _: &PlanItem) -> Result<Option<Fault>, StoreError> {
+        let is_barred = user.is_some_and(|user| Some(user.id) == self.0);
+        Ok(is_barred.then(|| Fault::new("forbidden", "not this one")))
+    }
+}
+
+struct World {
+    store: Arc<Store>,
+    bulk: Arc<Bulk>,
+    users: Vec<User>,
+}
+
+impl World {
+    /// A directory of so many users.
+    async fn of(count: usize) -> Self {
+        let clock = Clock::manual("2026-11-23T12:00:00Z".parse().unwrap());
+        let store = Arc::new(Store::in_memory(clock, Rng::seeded(7)).unwrap());
+        let mut made = Vec::new();
+        for n in 0..count {
+            let new = user(&format!("u{n:03}"), Timestamp::UNIX_EPOCH);
+            let make = move |tx: &mut Tx<'_>| -> Result<User, WriteError> {
+                let new = NewUser {
+                    id: new.id,
+                    username: new.username.clone(),
+                    name: new.name.clone(),
+                    source: new.source.clone(),
+                    rest: UserChange { email: Some(new.email.clone()), ..UserChange::default() },
+                    disabled: None,
+                };
+                users::create(tx, &Author::system("test"), new, None)
+            };
+            made.push(store.write(make).await.unwrap());
+        }
+        let bulk = Arc::new(Bulk::new(store.clone(), Rules::default()));
+        Self { store, bulk, users: made }
+    }
+
+    /// The daemon starts again.
+    fn again(&self) -> Arc<Bulk> {
+        Arc::new(Bulk::new(self.store.clone(), Rules::default()))
+    }
+
+    fn draft(&self, gate: &dyn Gate) -> Draft {
+        let (view, defaults) = (self.store.view(), UserDefaults::default());
+        let now = self.store.clock().now();
+        let mut planner = Planner::new(&view, gate, &defaults, "test".to_owned(), now).unwrap();
+        for user in &self.users {
+            planner.change(None, user, Wish { to: Some(To::Disabled), ..Wish::default() }).unwrap();
+        }
+        planner.finish().unwrap()
+    }
+
+    async fn begin(&self) -> Begun {
+        self.bulk.begin(Cause::Bulk, &Author::system("test")).await.unwrap()
+    }
+
+    /// A run of which everything is laid down and nothing is written.
+    async fn laid_down(&self) -> Run {
+        let (begun, draft) = (self.begin().await, self.draft(&AllBut(None)));
+        let status = PlanStatus::Applying { at: self.store.clock().now(), by: begun.author.actor.clone() };
+        let plan = self.bulk.plan_of(&begun, draft.counts, draft.digest, String::new(), status);
+        let run = Run { counts: draft.counts, ..begun.run.clone() };
+        self.bulk.lay_down(&plan, draft.pages, run.clone(), None).await.unwrap();
+        run
+    }
+
+    fn run(&self, run: &Run) -> Run {
+        runs::get_run(&self.store.view(), run.id).unwrap().unwrap()
+    }
+
+    fn active(&self) -> usize {
+        let now = |user: &User| users::get(&self.store.view(), user.id).unwrap().unwrap();
+        self.users.iter().filter(|user| now(user).is_active()).count()
+    }
+}
+
+#[tokio::test]
+async fn what_was_laid_down_is_written_to_its_end_at_the_next_start_and_once() {
+    let world = World::of(250).await;
+    let run = world.laid_down().await;
+    let next = world.again();
+    next.end_cut_short().await.unwrap();
+    assert_eq!((world.run(&run).outcome, world.active()), (Outcome::Running, 250), "it goes on, it is not given up");
+    assert_eq!(next.resume().await.unwrap(), 1);
+    let ended = world.run(&run);
+    assert_eq!((ended.outcome, ended.counts.disable, world.active()), (Outcome::Applied, 250, 0));
+    let lines = audit::last(&world.store.view()).unwrap();
+    assert_eq!(world.again().resume().await.unwrap(), 0);
+    assert_eq!(audit::last(&world.store.view()).unwrap(), lines, "nothing is done twice");
+    assert!(pages::plans(&world.store.view()).unwrap().is_empty());
+    let results = pages::results(&world.store.view(), run.id, (0, 0), 1_000, |entry| entry.fate == Fate::Changed);
+    assert_eq!(results.unwrap().len(), 250);
+}
+
+#[tokio::test]
+async fn a_run_that_was_cut_short_before_anything_was_laid_down_says_so() {
+    let world = World::of(3).await;
+    let begun = world.begin().await;
+    let next = world.again();
+    next.end_cut_short().await.unwrap();
+    assert!(matches!(world.run(&begun.run).outcome, Outcome::Failed { why } if why.contains("ask again")));
+    assert_eq!((next.resume().await.unwrap(), world.active()), (0, 3));
+}
+
+#[tokio::test]
+async fn pages_without_their_plan_are_dropped() {
+    let world = World::of(3).await;
+    let run = world.laid_down().await;
+    let plan = runs::list_plans(&world.store.view()).unwrap().pop().unwrap();
+    let drop = move |tx: &mut Tx<'_>| {
+        runs::remove_plan(tx, plan.id);
+        Ok::<_, StoreError>(())
+    };
+    world.store.write(drop).await.unwrap();
+    world.again().end_cut_short().await.unwrap();
+    assert!(pages::plans(&world.store.view()).unwrap().is_empty());
+    assert!(matches!(world.run(&run).outcome, Outcome::Failed { .. }));
+}
+
+#[tokio::test]
+async fn whoever_moves_on_between_plan_and_writing_is_left_alone_and_told() {
+    let world = World::of(5).await;
+    let draft = world.draft(&AllBut(Some(world.users[1].id)));
+    let moved = world.users[3].id;
+    let rename = move |tx: &mut Tx<'_>| -> Result<User, WriteError> {
+        let rule = |user: User, _| Ok(User { must_change_password: true, ..user });
+        users::update(tx, &Author::system("test"), moved, "user.changed", rule)
+    };
+    world.store.write(rename).await.unwrap();
+    let begun = world.begin().await;
+    let run = begun.run.clone();
+    world.bulk.settle(begun, draft).await.unwrap();
+    let kept = pages::results(&world.store.view(), run.id, (0, 0), 10, |_| true).unwrap();
+    let codes: Vec<_> = kept
+        .iter()
+        .map(|(_, entry)| match &entry.fate {
+            Fate::Refused { faults } => faults[0].code.as_str(),
+            fate => fate.name(),
+        })
+        .collect();
+    assert_eq!(codes, ["changed", "forbidden", "changed", "stale", "changed"]);
+    assert_eq!((world.run(&run).counts.disable, world.run(&run).counts.skipped, world.active()), (3, 2, 2));
+}

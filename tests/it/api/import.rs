@@ -1,10 +1,7 @@
 //! Files of users: every row looked at before one is written, a result for each, and nothing half done.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use musterd::exchange::{Column, Format, Writer, user};
-use musterd::store::{groups, list, organizations};
 use serde_json::{Value, json};
 
 use crate::harness::daemon::{Answer, Caller, TestDaemon};
@@ -243,19 +240,9 @@ fn passwords_keep_the_rules_and_hashes_open_the_door() {
 
 /// The file that an export of everybody is.
 fn exported(daemon: &TestDaemon) -> String {
-    let view = daemon.inside.store.view();
-    let mut memberships = groups::Memberships::new(&view);
-    let places = organizations::list(&view).unwrap().into_iter();
-    let places: BTreeMap<_, _> = places.map(|place| (place.id, place.name.as_str().to_owned())).collect();
-    let columns = Column::exported();
-    let mut file = Writer::new(Format::Csv, &columns, Vec::new()).unwrap();
-    for found in list::by_username(&view, None, None, usize::MAX, |_| true).unwrap() {
-        let groups = memberships.of(found.id).unwrap();
-        let person = user::Person { user: &found, groups: &groups, organizations: &places };
-        let cells: Vec<_> = columns.iter().map(|column| user::text(*column, &person)).collect();
-        file.row(cells.iter()).unwrap();
-    }
-    String::from_utf8(file.end().unwrap()).unwrap()
+    let answer = daemon.admin().get("/api/v1/users/export?format=csv");
+    assert_eq!(answer.status, 200, "{answer:?}");
+    String::from_utf8(answer.bytes).unwrap()
 }
 
 #[test]
@@ -289,6 +276,54 @@ fn an_export_that_is_imported_changes_nothing() {
         assert_eq!(answer.json["counts"]["unchanged"], json!(people), "{query} {answer:?}\n{file}");
     }
     assert_eq!(exported(&daemon), file);
+    // The same as a spreadsheet, by the command.
+    let sheet = daemon.folder().join("users.xlsx").display().to_string();
+    assert!(daemon.musterd(&["user", "export", "-o", &sheet]).status.success());
+    let output = daemon.musterd(&["user", "import", &sheet, "--json"]);
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    assert_eq!((&answer["status"], &answer["counts"]["unchanged"]), (&json!("applied"), &json!(people)), "{answer}");
+    assert_eq!(exported(&daemon), file);
+}
+
+#[test]
+fn entries_of_a_directory_become_users_and_log_in_with_their_old_passwords() {
+    let daemon = TestDaemon::start("");
+    // {SSHA} of "correct horse battery" with the salt "salt".
+    let file = "version: 1\n\ndn: uid=ada,ou=people,dc=example,dc=org\nchangetype: add\nobjectClass: inetOrgPerson\n\
+        uid: ada\ncn: Ada Lovelace\nmail: ada@example.org\ntelephoneNumber: +31 20 1234567\n\
+        userPassword: {SSHA}ZiagWDkTqRb5dGI8jNjih9ltdZxzYWx0\n";
+    let admin = daemon.admin();
+    let path = "/api/v1/users/import";
+    let answer = admin.call("POST", path, Some(file.to_owned()), &[("content-type", "text/x-ldif")]);
+    assert_eq!((answer.status, &answer.json["counts"]["create"]), (200, &json!(1)), "{answer:?}");
+    assert_eq!(shown(&admin, "ada")["phone"], "+31201234567");
+    daemon.session("ada", PASSWORD);
+}
+
+#[test]
+fn the_command_tells_of_bad_rows_in_a_table_and_fails() {
+    let daemon = TestDaemon::start("");
+    let file = daemon.folder().join("new.csv");
+    std::fs::write(&file, "username,name,email\nada,Ada,ada@example.org\nbob,Bob,no address\n").unwrap();
+    let file = file.display().to_string();
+    let refused = daemon.musterd(&["user", "import", &file]);
+    let text = String::from_utf8_lossy(&refused.stdout).into_owned();
+    assert!(!refused.status.success() && text.contains("3     bob   email   is not an email address"), "{text}");
+    assert!(text.contains("1 of 2 rows cannot be taken: nothing was written"), "{text}");
+    let preview = daemon.musterd(&["user", "import", &file, "--dry-run"]);
+    assert!(preview.status.success() && String::from_utf8_lossy(&preview.stdout).contains("nothing is written"));
+    assert!(!is_there(&daemon.admin(), "ada"));
+    let good = daemon.musterd(&["user", "import", &file, "--apply-good", "--reason", "new hires"]);
+    assert!(good.status.success(), "{good:?}");
+    assert!(is_there(&daemon.admin(), "ada"));
+    let disabled = daemon.musterd(&["user", "bulk", "--filter", "username eq \"ada\"", "disable", "--expect", "1"]);
+    let text = String::from_utf8_lossy(&disabled.stdout).into_owned();
+    assert!(disabled.status.success() && text.contains("1 to disable"), "{disabled:?}");
+    assert_eq!(shown(&daemon.admin(), "ada")["state"], "disabled");
+    let set = ["user", "bulk", "--user", "ada", "set", "--mfa", "forced", "--expires-at", "2027-12-31T23:59:59Z"];
+    assert!(daemon.musterd(&set).status.success());
+    assert_eq!(shown(&daemon.admin(), "ada")["mfa"], "forced");
+    assert!(!daemon.musterd(&["user", "bulk", "disable"]).status.success(), "it says whom");
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod escalation;
 mod export;
 mod groups;
 mod import;
+mod long_imports;
 mod matrix;
 mod moved_in;
 mod organizations;
