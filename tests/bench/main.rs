@@ -1,8 +1,8 @@
 //! The figures, each a ratio with both sides measured in one run: `cargo bench`, or `cargo bench -- NAME`.
 //!
-//! Figures: `logins`, `forgotten`, `mails`, `sessions`, `scim`, `ldap`, `store`, `rights`, `sweep`, `export`. They need
-//! `slapd` (see `tests/run`) and print a table; they are not tests. A number is of how many users those behind `sessions` are
-//! taken, 100,000 where none is given:
+//! Figures: `logins`, `forgotten`, `mails`, `sessions`, `scim`, `ldap`, `store`, `rights`, `sweep`, `export`, `import`.
+//! They need `slapd` (see `tests/run`) and print a table; they are not tests. A number is of how many users those behind
+//! `sessions` are taken, 100,000 where none is given:
 //! `cargo bench -- store 1000000`.
 
 #![expect(
@@ -23,6 +23,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 mod client;
 mod daemon;
 mod export;
+mod import;
 #[path = "../it/harness"]
 #[expect(dead_code, reason = "the tests use more of it")]
 mod harness {
@@ -87,6 +88,9 @@ fn main() {
     }
     if is_wanted("export") {
         figures.extend(export::figures(users));
+    }
+    if is_wanted("import") {
+        figures.extend(import::figures(users));
     }
     println!("\n| figure | musterd | against | ratio | goal | met |\n|---|---|---|---|---|---|");
     for Figure { what, ours, other, ratio, goal, met } in figures {

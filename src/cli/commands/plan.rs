@@ -71,6 +71,10 @@ pub(super) async fn run(plan: Plan, client: &Client, json: bool) -> anyhow::Resu
         Plan::Undo { run, dry_run } => {
             let path = format!("/api/v1/runs/{}/undo", encode(&run));
             let mut answer = client.post(&path, json!({"dry_run": dry_run})).await?;
+            if answer.get("status").is_some() {
+                answer = super::bulk::ended(client, answer).await?;
+                return show(&answer, json, super::bulk::shown);
+            }
             if let Some(running) = answer.get("running") {
                 let (source, own) = (output::text_at(&answer, "source"), output::text_at(running, "run"));
                 answer = super::source::ended(client, &source, &own, false).await?;

@@ -124,11 +124,11 @@ pub async fn undo(
 
 /// Takes a bulk change or an import back.
 async fn undo_by_hand(app: App, caller: Caller, id: RunId) -> Result<Response, Problem> {
-    let author = caller.author();
+    let begun = app.bulk.begin_undo(id, &caller.author()).await?;
     let rights = Arc::new(CallersRights { app: app.clone(), caller });
-    let bulk = app.bulk.clone();
-    let work = async move { Ok(many::report(bulk.undo(id, &author, rights).await?)) };
-    many::answer(&app, id, true, work).await
+    let (own, bulk) = (begun.id, app.bulk.clone());
+    let work = async move { Ok(many::report(bulk.undo(begun, id, rights).await?)) };
+    many::answer(&app, own, true, work).await
 }
 
 fn find_run(app: &App, id: &str) -> Result<Run, Problem> {

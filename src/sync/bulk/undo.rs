@@ -2,38 +2,60 @@
 
 use std::sync::Arc;
 
-use super::{Bulk, Gate, Planner, Report};
+use super::{Begun, Bulk, Draft, Gate, Planner, Report};
 use crate::base::id::RunId;
 use crate::directory::audit::{Author, Target};
 use crate::directory::plan::{Cause, Fault, PlanStatus, Run};
-use crate::store::StoreError;
 use crate::store::audit::{self, Entry};
 use crate::store::tx::Tx;
+use crate::store::{StoreError, runs};
 use crate::sync::undo::{self, UndoError};
 
 impl Bulk {
+    /// Begins to take a run back.
+    ///
+    /// # Errors
+    /// When there is no such run, or it was taken back already.
+    pub async fn begin_undo(&self, id: RunId, by: &Author) -> Result<Begun, UndoError> {
+        let run = runs::get_run(&self.store.view(), id)?.ok_or(UndoError::NotFound)?;
+        match run.undone_by {
+            Some(by) => Err(UndoError::Done(by)),
+            None => Ok(self.begin(Cause::Undo { id: None, run: id }, by).await?),
+        }
+    }
+
     /// Takes a run back. One that is cut short goes on at the next start.
     ///
     /// # Errors
     /// Why it cannot be taken back.
-    pub async fn undo(self: &Arc<Self>, id: RunId, by: &Author, gate: Arc<dyn Gate>) -> Result<Report, UndoError> {
-        let (store, defaults) = (self.store.clone(), self.rules.users.clone());
-        let plan = move || {
-            let (view, now) = (store.view(), store.clock().now());
-            let undo = undo::plan(&view, id)?;
-            let mut planner = Planner::new(&view, &*gate, &defaults, String::new(), now)?;
-            for skipped in undo.skipped {
-                planner.refuse(None, &skipped.label, None, vec![Fault::new("changed_since", skipped.problem)])?;
+    pub async fn undo(self: &Arc<Self>, begun: Begun, undone: RunId, gate: Arc<dyn Gate>) -> Result<Report, UndoError> {
+        let bulk = self.clone();
+        let plan = tokio::task::spawn_blocking(move || bulk.plan_undo(undone, &*gate));
+        match plan.await.map_err(|_| StoreError::Stopped)? {
+            Ok(draft) => Ok(self.take_back(begun, undone, draft).await?),
+            Err(error) => {
+                self.fail(begun, error.to_string()).await?;
+                Err(error)
             }
-            undo.items.into_iter().try_for_each(|item| planner.step(item))?;
-            Ok::<_, UndoError>(planner.finish()?)
-        };
-        let draft = tokio::task::spawn_blocking(plan).await.map_err(|_| StoreError::Stopped)??;
-        let begun = self.begin(Cause::Undo { id: None, run: id }, by).await?;
+        }
+    }
+
+    fn plan_undo(&self, undone: RunId, gate: &dyn Gate) -> Result<Draft, UndoError> {
+        let (view, now) = (self.store.view(), self.store.clock().now());
+        let undo = undo::plan(&view, undone)?;
+        let mut planner = Planner::new(&view, gate, &self.rules.users, String::new(), now)?;
+        for skipped in undo.skipped {
+            planner.refuse(None, &skipped.label, None, vec![Fault::new("changed_since", skipped.problem)])?;
+        }
+        undo.items.into_iter().try_for_each(|item| planner.step(item))?;
+        Ok(planner.finish()?)
+    }
+
+    async fn take_back(&self, begun: Begun, undone: RunId, draft: Draft) -> Result<Report, StoreError> {
         let (own, author) = (begun.id, begun.author.clone());
         let note = move |tx: &mut Tx<'_>| {
             let mut line = Entry::new("run.undone", Target::Directory);
-            line.details.insert("run".to_owned(), id.to_string().into());
+            line.details.insert("run".to_owned(), undone.to_string().into());
             line.details.insert("by_run".to_owned(), own.to_string().into());
             audit::append(tx, &author, line)
         };
@@ -45,6 +67,6 @@ impl Bulk {
         self.lay_down(&plan, draft.pages, run.clone(), None).await?;
         let written = self.write(&plan, run, &begun.author, begun.before, &begun.progress).await;
         self.forget(own);
-        Ok(written?)
+        written
     }
 }

@@ -1,15 +1,12 @@
 //! Files of users: every row looked at before one is written, a result for each, and nothing half done.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::harness::daemon::{Answer, Caller, TestDaemon};
-use crate::harness::process::Place;
 
 const PASSWORD: &str = "correct horse battery";
 
-fn import(caller: &Caller, query: &str, file: &str) -> Answer {
+pub(super) fn import(caller: &Caller, query: &str, file: &str) -> Answer {
     let path = format!("/api/v1/users/import?{query}");
     caller.call("POST", &path, Some(file.to_owned()), &[("content-type", "text/csv")])
 }
@@ -18,7 +15,7 @@ fn shown(admin: &Caller, name: &str) -> Value {
     admin.get(&format!("/api/v1/users/{name}")).json
 }
 
-fn is_there(admin: &Caller, name: &str) -> bool {
+pub(super) fn is_there(admin: &Caller, name: &str) -> bool {
     admin.get(&format!("/api/v1/users/{name}")).status == 200
 }
 
@@ -371,7 +368,8 @@ fn who_lacks_rights_is_refused_row_by_row() {
     daemon.local_user("root", PASSWORD);
     admin.patch("/api/v1/users/root", &json!({"roles": ["system-admin"]}));
     daemon.local_user("bob", PASSWORD);
-    let desk = daemon.with_token(&daemon.token(&["--scope", "users.create", "--scope", "users.update"]));
+    let scopes = ["--scope", "users.view", "--scope", "users.create", "--scope", "users.update"];
+    let desk = daemon.with_token(&daemon.token(&scopes));
     let file = "username,name,email,roles,state,password\n\
         new,New,new@example.org,,,\n\
         boss,Boss,boss@example.org,system-admin,,\n\
@@ -394,105 +392,4 @@ fn who_lacks_rights_is_refused_row_by_row() {
     );
     let viewer = daemon.with_token(&daemon.token(&["--scope", "users.view"]));
     assert_eq!(import(&viewer, "", file).status, 403);
-}
-
-/// Waits until a run is over; gives it.
-fn ended(caller: &Caller, run: &str) -> Value {
-    for _ in 0..1_200 {
-        let shown = caller.get(&format!("/api/v1/runs/{run}")).json;
-        if shown["outcome"]["is"] != "running" {
-            return shown;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    panic!("the run {run} does not end");
-}
-
-#[test]
-fn a_long_import_goes_on_by_itself_and_is_watched() {
-    let daemon = TestDaemon::start("");
-    let admin = daemon.admin();
-    let rows: String = (0..1_000).map(|n| format!("u{n:04},User {n},u{n:04}@example.org\n")).collect();
-    let answer = import(&admin, "wait=false", &format!("username,name,email\n{rows}"));
-    assert_eq!((answer.status, &answer.json["status"]), (202, &json!("running")), "{answer:?}");
-    let second = import(&admin, "", "username\nu0000\n");
-    if second.status != 200 {
-        assert_eq!((second.status, second.code()), (429, "busy"), "{second:?}");
-        assert!(!second.header("retry-after").is_empty());
-    }
-    let run = ended(&admin, &answer.text("/run"));
-    assert_eq!((&run["outcome"]["is"], &run["counts"]["create"]), (&json!("applied"), &json!(1_000)), "{run}");
-    assert!(is_there(&admin, "u0999"));
-}
-
-#[test]
-fn a_hundred_thousand_bad_rows_are_told_within_bounds() {
-    let daemon = TestDaemon::start_with_server("request_timeout = \"10m\"\n", "");
-    let admin = daemon.admin();
-    let rows: String = (0..100_000).map(|n| format!("u{n},User {n},no address\n")).collect();
-    let file = format!("username,name,email\n{rows}");
-    let answer = import(&admin, "wait=false", &file);
-    let run = ended(&admin, &answer.text("/run"));
-    assert_eq!((&run["outcome"]["is"], &run["counts"]["skipped"]), (&json!("failed"), &json!(100_000)));
-    assert_eq!(run["skipped"].as_array().unwrap().len(), 1_000);
-    let (mut cursor, mut told) = (String::new(), 0);
-    loop {
-        let page = admin.get(&format!("/api/v1/runs/{}/items?limit=1000{cursor}", run["id"].as_str().unwrap()));
-        let items = page.json["items"].as_array().unwrap();
-        assert!(items.iter().all(|item| item["faults"][0]["column"] == "email"));
-        told += items.len();
-        match page.json["next_cursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => break,
-        }
-    }
-    assert_eq!(told, 100_000);
-    assert!(!is_there(&admin, "u0"));
-    let peak = std::fs::read_to_string("/proc/self/status").unwrap();
-    let peak = peak.lines().find(|line| line.starts_with("VmHWM:")).unwrap().split_whitespace().nth(1).unwrap();
-    assert!(peak.parse::<u64>().unwrap() < 500 << 10, "{peak} KiB at most");
-}
-
-#[test]
-fn a_kill_in_the_middle_leaves_no_row_half_done_and_the_rest_goes_on() {
-    let folder = tempfile::tempdir().unwrap();
-    let place = Place::new(folder.path());
-    let mut daemon = place.start();
-    let token = place.token(&["--scope", "admin"]);
-    let admin = daemon.with_token(&token);
-    assert_eq!(admin.post("/api/v1/groups", &json!({"name": "Staff"})).status, 201);
-    let rows: String = (0..4_000).map(|n| format!("u{n:04},User {n},u{n:04}@example.org,Staff\n")).collect();
-    let answer = import(&admin, "wait=false", &format!("username,name,email,groups\n{rows}"));
-    let run = answer.text("/run");
-    let written = |admin: &Caller| {
-        let shown = admin.get(&format!("/api/v1/runs/{run}")).json;
-        assert_eq!(shown["outcome"]["is"], "running", "it was killed too late: {shown}");
-        shown["progress"]["written"].as_u64().unwrap_or_default()
-    };
-    while written(&admin) < 200 {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    daemon.kill();
-    daemon = place.start();
-    let admin = daemon.with_token(&token);
-    let run = ended(&admin, &run);
-    assert_eq!((&run["outcome"]["is"], &run["counts"]["create"]), (&json!("applied"), &json!(4_000)), "{run}");
-    let (mut cursor, mut seen) = (String::new(), 0);
-    loop {
-        let page = admin.get(&format!("/api/v1/users?limit=1000&filter=username%20sw%20%22u%22{cursor}"));
-        for user in page.json["items"].as_array().unwrap() {
-            assert_eq!(user["groups"][0]["name"], "Staff", "{user}");
-            seen += 1;
-        }
-        match page.json["next_cursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => break,
-        }
-    }
-    assert_eq!(seen, 4_000);
-    let lines = admin.get("/api/v1/audit?action=user.created&limit=1000");
-    assert_eq!(lines.status, 200);
-    daemon.end("-TERM");
-    let verified = place.run(&["verify"]);
-    assert!(verified.status.success(), "{verified:?}");
 }
