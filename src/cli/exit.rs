@@ -49,7 +49,7 @@ impl Exit {
     pub(super) fn of_problem(status: u16, code: &str) -> Self {
         match (status, code) {
             (_, "clock_in_doubt") => Self::Held,
-            (412, _) | (_, "plan_stale" | "plan_decided" | "message_over") => Self::Changed,
+            (412, _) | (_, "plan_stale" | "plan_decided" | "unexpected_number" | "message_over") => Self::Changed,
             (_, "already_running" | "already_rotated" | "already_undone") => Self::Changed,
             (404, _) => Self::NotFound,
             (429 | 503, _) => Self::Unreachable,

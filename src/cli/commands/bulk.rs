@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use crate::cli::client::{Client, encode};
+use crate::cli::exit::Exit;
 use crate::cli::output;
 
 /// How often it is asked how far a run is.
@@ -117,7 +118,17 @@ pub(super) async fn run(wish: Bulk, client: &Client, json: bool) -> anyhow::Resu
     });
     let answer = client.post("/api/v1/users/bulk", body).await?;
     let answer = ended(client, answer).await?;
-    super::show(&answer, json, shown)
+    told(&answer, json)
+}
+
+/// Shows what came of it, and ends with what it means.
+pub(super) fn told(answer: &Value, json: bool) -> anyhow::Result<ExitCode> {
+    super::show(answer, json, shown)?;
+    Ok(match output::text_at(answer, "status").as_str() {
+        "held" => Exit::Held.into(),
+        "refused" => Exit::Refused.into(),
+        _ => ExitCode::SUCCESS,
+    })
 }
 
 /// Waits for the end of a run that is still under way; on a terminal it says how far it is.

@@ -73,7 +73,7 @@ pub(super) async fn run(plan: Plan, client: &Client, json: bool) -> anyhow::Resu
             let mut answer = client.post(&path, json!({"dry_run": dry_run})).await?;
             if answer.get("status").is_some() {
                 answer = super::bulk::ended(client, answer).await?;
-                return show(&answer, json, super::bulk::shown);
+                return super::bulk::told(&answer, json);
             }
             if let Some(running) = answer.get("running") {
                 let (source, own) = (output::text_at(&answer, "source"), output::text_at(running, "run"));

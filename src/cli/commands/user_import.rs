@@ -7,10 +7,8 @@ use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::json;
 
-use super::bulk::{ended, shown};
-use super::show;
+use super::bulk::{ended, told};
 use crate::cli::client::{Client, encode};
-use crate::cli::output;
 use crate::exchange::Format;
 
 /// Which file, and how it is taken.
@@ -79,11 +77,4 @@ pub(super) async fn run(wish: Import, client: &Client, json: bool) -> anyhow::Re
         Err(report) => report,
     };
     told(&answer, json)
-}
-
-/// Shows what came of it; a file that was refused is a failure.
-fn told(answer: &serde_json::Value, json: bool) -> anyhow::Result<ExitCode> {
-    show(answer, json, shown)?;
-    let is_refused = output::text_at(answer, "status") == "refused";
-    Ok(if is_refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

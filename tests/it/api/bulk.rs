@@ -314,3 +314,32 @@ fn nobody_is_meant_by_mistake() {
     let everybody = admin.post(BULK, &json!({"everybody": true, "action": "enable", "dry_run": true}));
     assert!(everybody.json["counts"]["read"].as_u64().unwrap() >= 1, "{everybody:?}");
 }
+
+#[test]
+fn an_administrator_of_an_organisation_reaches_its_accounts_and_hears_of_nobody_else() {
+    let daemon = TestDaemon::start("");
+    let admin = daemon.admin();
+    let place = admin.post("/api/v1/organizations", &json!({"name": "Example Ltd"})).text("/id");
+    daemon.local_user("boss", PASSWORD);
+    let role = json!({"organizations": [{"id": place, "roles": ["organization-admin"]}]});
+    assert_eq!(admin.patch("/api/v1/users/boss", &role).status, 200);
+    for (name, home) in [("own", json!(place)), ("guest", Value::Null), ("stranger", Value::Null)] {
+        let organizations = if name == "stranger" { json!([]) } else { json!([{"id": place}]) };
+        let wish = json!({
+            "username": name, "name": name, "email": format!("{name}@example.org"),
+            "organizations": organizations, "managed_by": home,
+        });
+        let made = admin.post("/api/v1/users", &wish);
+        assert_eq!(made.status, 201, "{made:?}");
+    }
+    let boss = daemon.with_token(&daemon.session("boss", PASSWORD));
+    let answer = boss.post(BULK, &json!({"users": ["own", "guest", "stranger"], "action": "disable"}));
+    let pair = |name: &str, code: &str| (name.to_owned(), code.to_owned());
+    assert_eq!(codes(&answer), [pair("guest", "forbidden"), pair("stranger", "not_found")], "{answer:?}");
+    assert_eq!(
+        (&user(&admin, "own")["state"], &user(&admin, "guest")["state"]),
+        (&json!("disabled"), &json!("active"))
+    );
+    let all = boss.post(BULK, &json!({"everybody": true, "action": "enable", "dry_run": true}));
+    assert!(outcomes(&all).iter().all(|(name, _)| name != "stranger") && outcomes(&all).len() == 3, "{all:?}");
+}
