@@ -32,7 +32,7 @@ mod webhook;
 pub(super) enum Remote {
     /// Users: make, look at, change
     #[command(subcommand)]
-    User(user::User),
+    User(Box<user::User>),
     /// Groups of musterd's own
     #[command(subcommand)]
     Group(group::Group),
@@ -108,7 +108,7 @@ pub(super) enum Key {
 /// Runs a command and prints what came of it.
 pub(super) async fn run(remote: Remote, client: &Client, json: bool) -> anyhow::Result<ExitCode> {
     match remote {
-        Remote::User(user) => user::run(user, client, json).await,
+        Remote::User(user) => user::run(*user, client, json).await,
         Remote::Group(group) => group::run(group, client, json).await,
         Remote::Organization(organization) => organization::run(organization, client, json).await,
         Remote::Role(role) => role::run(role, client, json).await,
