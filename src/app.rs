@@ -13,6 +13,7 @@ use crate::directory::audit::Author;
 use crate::http::scim::journal;
 use crate::http::serve::Listeners;
 use crate::http::state::Inside;
+use crate::lifecycle::settings::Settings as LifecycleSettings;
 use crate::lifecycle::sweep::Sweep;
 use crate::notify::channel::Channel;
 use crate::notify::dispatch::Outbox;
@@ -87,8 +88,7 @@ impl Daemon {
         jwt.keep_keys().await.map_err(|error| error.to_string())?;
         let life = Arc::new(settings.lifecycle.clone());
         let sweep = Arc::new(Sweep::new(store.clone(), life.clone()));
-        let rules = Rules { budget: life.budget, users: life.users.clone(), ..Rules::default() };
-        let bulk = Arc::new(Bulk::new(store.clone(), rules));
+        let bulk = Arc::new(Bulk::new(store.clone(), bulk_rules(&life)));
         bulk.end_cut_short().await.map_err(|error| error.to_string())?;
         ways.sms.iter().for_each(|sms| sms.note_certificates(&seen));
         ways.face.iter().for_each(|face| face.note_certificates(&seen));
@@ -172,6 +172,11 @@ impl Daemon {
         let ((), driven, (), (), (), ()) = tokio::join!(serving, driving, watching, keeping, stopping, resuming);
         driven
     }
+}
+
+/// What holds for changes of many users: the budget is that of sweeps.
+fn bulk_rules(life: &LifecycleSettings) -> Rules {
+    Rules { budget: life.budget, users: life.users.clone(), ..Rules::default() }
 }
 
 /// Goes on with what an end of the daemon had cut short.

@@ -144,6 +144,7 @@ impl Live {
             auth: Arc::new(auth.map_err(PolicyError::Unready)?),
             sources: built,
             sweep,
+            bulk: Arc::new(before.bulk.by(super::bulk_rules(&life))),
             users: settings.lifecycle.users.clone(),
             shown: Arc::new(shown),
             ..(**before).clone()

@@ -52,10 +52,10 @@ pub struct Bulk {
     store: Arc<Store>,
     rules: Rules,
     /// The guard looks at one run at a time: two do not share what is left of the budget.
-    guard: tokio::sync::Mutex<()>,
+    guard: Arc<tokio::sync::Mutex<()>>,
     /// One file is read at a time: it may be large.
     reading: Arc<tokio::sync::Mutex<()>>,
-    under_way: Mutex<BTreeMap<RunId, Arc<Progress>>>,
+    under_way: Arc<Mutex<BTreeMap<RunId, Arc<Progress>>>>,
 }
 
 /// A run that has begun, and is noted.
@@ -84,12 +84,18 @@ impl Bulk {
     /// Runs over a store, by these rules.
     #[must_use]
     pub fn new(store: Arc<Store>, rules: Rules) -> Self {
+        Self { store, rules, guard: Arc::default(), reading: Arc::default(), under_way: Arc::default() }
+    }
+
+    /// The same by other rules: what is under way is so for both.
+    #[must_use]
+    pub fn by(&self, rules: Rules) -> Self {
         Self {
-            store,
+            store: self.store.clone(),
             rules,
-            guard: tokio::sync::Mutex::default(),
-            reading: Arc::default(),
-            under_way: Mutex::default(),
+            guard: self.guard.clone(),
+            reading: self.reading.clone(),
+            under_way: self.under_way.clone(),
         }
     }
 
