@@ -144,8 +144,12 @@ impl Authenticator {
         must_change: bool,
     ) -> Result<User, LoginError> {
         let prepared: Prepared = self.prepare_password(user, password).await?;
-        let id = user.id;
-        let set = self.store.write(move |tx: &mut Tx<'_>| prepared.commit(tx, &author, must_change)).await?;
+        let (id, revision) = (user.id, user.revision);
+        let write = move |tx: &mut Tx<'_>| -> Result<User, LoginError> {
+            users::expect_revision(tx, id, Some(revision))?;
+            Ok(prepared.commit(tx, &author, must_change)?)
+        };
+        let set = self.store.write(write).await?;
         self.forgive_user(id);
         Ok(set)
     }
@@ -164,7 +168,9 @@ impl Authenticator {
             )]));
         }
         let (life, public_url, id) = (self.settings.sessions.link, public_url.to_owned(), user.id);
+        let revision = user.revision;
         let write = move |tx: &mut Tx<'_>| -> Result<Secret, LoginError> {
+            users::expect_revision(tx, id, Some(revision))?;
             let user = super::login::user(tx, id)?;
             if !user.is_valid(tx.now()) {
                 let hint = "enable it, or set a later expiry, first";
@@ -180,9 +186,11 @@ impl Authenticator {
     /// Removes all second factors of a user, ends what they hold, and tells them.
     ///
     /// # Errors
-    /// When the store fails.
-    pub async fn reset_factors(&self, author: Author, id: UserId) -> Result<usize, WriteError> {
+    /// When the user has changed meanwhile, or the store fails.
+    pub async fn reset_factors(&self, author: Author, user: &User) -> Result<usize, WriteError> {
+        let (id, revision) = (user.id, user.revision);
         let write = move |tx: &mut Tx<'_>| {
+            users::expect_revision(tx, id, Some(revision))?;
             let factors = credentials::factors(tx, id)?;
             for factor in &factors {
                 credentials::remove_factor(tx, id, factor.id)?;

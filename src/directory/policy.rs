@@ -8,11 +8,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::base::id::{RoleId, SourceId};
+use crate::base::id::SourceId;
 use crate::base::network::Network;
 use crate::directory::field::DisplayName;
 use crate::directory::group::Group;
-use crate::directory::role;
 use crate::directory::user::{MfaPolicy, User};
 
 /// Defaults for new users, and how long a tombstone is kept.
@@ -39,7 +38,7 @@ pub enum MfaMode {
     Off,
     /// Everybody.
     All,
-    /// System administrators.
+    /// Whoever holds a permission, in the directory or inside an organisation.
     Administrators,
 }
 
@@ -132,12 +131,12 @@ impl MfaCause {
 }
 
 impl MfaRules {
-    /// The rule for one user, who holds these system roles and is in these groups, and where it comes from.
+    /// The rule for one user, who holds some permission or none and is in these groups, and where it comes from.
     #[must_use]
-    pub fn rule_for(&self, user: &User, roles: &BTreeSet<RoleId>, groups: &[Group]) -> (FactorRule, MfaCause) {
+    pub fn rule_for(&self, user: &User, is_powerful: bool, groups: &[Group]) -> (FactorRule, MfaCause) {
         let cause = match self.mode {
             MfaMode::All => Some(MfaCause::Everybody),
-            MfaMode::Administrators if role::is_system_admin(roles) => Some(MfaCause::Administrators),
+            MfaMode::Administrators if is_powerful => Some(MfaCause::Administrators),
             MfaMode::Administrators | MfaMode::Off => None,
         };
         let cause = cause.or_else(|| self.sources.get(&user.source).cloned().map(MfaCause::Source));
@@ -272,27 +271,25 @@ mod tests {
     #[test]
     fn the_factor_rule_is_the_stricter_of_directory_and_user() {
         let mut ada = user("ada", Timestamp::UNIX_EPOCH);
-        let nothing = BTreeSet::new();
-        let admin = BTreeSet::from([RoleId::parse(role::SYSTEM_ADMIN).unwrap()]);
+        let (nothing, admin) = (false, true);
         let rules = |mode| MfaRules { mode, ..MfaRules::default() };
-        let rule = |mode, user: &User, roles| rules(mode).rule_for(user, roles, &[]).0;
-        assert_eq!(rule(MfaMode::Off, &ada, &admin), FactorRule::NotAsked);
-        assert_eq!(rule(MfaMode::Administrators, &ada, &nothing), FactorRule::NotAsked);
-        assert_eq!(rule(MfaMode::Administrators, &ada, &admin), FactorRule::Required);
-        assert_eq!(rule(MfaMode::All, &ada, &nothing), FactorRule::Required);
+        let rule = |mode, user: &User, is_powerful| rules(mode).rule_for(user, is_powerful, &[]).0;
+        assert_eq!(rule(MfaMode::Off, &ada, admin), FactorRule::NotAsked);
+        assert_eq!(rule(MfaMode::Administrators, &ada, nothing), FactorRule::NotAsked);
+        assert_eq!(rule(MfaMode::Administrators, &ada, admin), FactorRule::Required);
+        assert_eq!(rule(MfaMode::All, &ada, nothing), FactorRule::Required);
         ada.mfa = MfaPolicy::Enabled;
-        assert_eq!(rule(MfaMode::Off, &ada, &nothing), FactorRule::IfEnrolled);
+        assert_eq!(rule(MfaMode::Off, &ada, nothing), FactorRule::IfEnrolled);
         ada.mfa = MfaPolicy::Forced;
-        assert_eq!(rule(MfaMode::Off, &ada, &nothing), FactorRule::Required);
+        assert_eq!(rule(MfaMode::Off, &ada, nothing), FactorRule::Required);
     }
 
     #[test]
     fn a_source_and_a_group_can_ask_whatever_the_user_wants() {
         let ada = user("ada", Timestamp::UNIX_EPOCH);
-        let nothing = BTreeSet::new();
         let of_source = MfaRules { sources: [ada.source.clone()].into(), ..MfaRules::default() };
         let cause = MfaCause::Source(ada.source.clone());
-        assert_eq!(of_source.rule_for(&ada, &nothing, &[]), (FactorRule::Required, cause));
+        assert_eq!(of_source.rule_for(&ada, false, &[]), (FactorRule::Required, cause));
         let group = |name: &str, source: &str| {
             let name = DisplayName::parse(name).unwrap();
             let id = crate::base::id::GroupId::new(Timestamp::UNIX_EPOCH, &crate::base::rng::Rng::seeded(1));
@@ -300,7 +297,7 @@ mod tests {
         };
         let named = "corp:VPN Users".parse().unwrap();
         let rules = MfaRules { groups: vec![named], ..MfaRules::default() };
-        let rule = |group| rules.rule_for(&ada, &nothing, &[group]).0;
+        let rule = |group| rules.rule_for(&ada, false, &[group]).0;
         assert_eq!(rule(group("vpn users", "corp")), FactorRule::Required);
         assert_eq!(rule(group("vpn users", "local")), FactorRule::NotAsked);
         assert_eq!(rule(group("vpn", "corp")), FactorRule::NotAsked);

@@ -54,6 +54,9 @@ pub struct Role {
     pub modified_at: Timestamp,
     /// Raised by one with every change; 0 where it is built in.
     pub revision: u64,
+    /// When it was removed. The record stays, so that its name never gives somebody what another role holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed_at: Option<Timestamp>,
 }
 
 impl Role {
@@ -108,6 +111,7 @@ static BUILT_IN: LazyLock<Vec<Role>> = LazyLock::new(|| {
             created_at: Timestamp::UNIX_EPOCH,
             modified_at: Timestamp::UNIX_EPOCH,
             revision: 0,
+            removed_at: None,
         })
     })
     .collect()

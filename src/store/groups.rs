@@ -211,6 +211,9 @@ pub fn ids_of_source(reads: &dyn Reads, source: &SourceId) -> Result<Vec<GroupId
 /// # Errors
 /// When its name or external id is taken in its source.
 pub fn create(tx: &mut Tx<'_>, author: &Author, group: Group) -> Result<Group, WriteError> {
+    if let Some(organization) = group.organization {
+        super::organizations::expect(tx, organization, None)?;
+    }
     index::write(tx, key(group.id), None, &group)?;
     audit::append(tx, author, Entry::new("group.created", target(&group)))?;
     Ok(group)

@@ -126,7 +126,11 @@ pub fn remove(tx: &mut Tx<'_>, author: &Author, id: OrganizationId, expected: Op
     Ok(())
 }
 
-fn expect(tx: &Tx<'_>, id: OrganizationId, expected: Option<u64>) -> Result<Organization, WriteError> {
+/// The organisation, at the revision the caller saw.
+///
+/// # Errors
+/// When there is none, or it has moved on.
+pub(super) fn expect(tx: &Tx<'_>, id: OrganizationId, expected: Option<u64>) -> Result<Organization, WriteError> {
     let found = get(tx, id)?.ok_or(WriteError::NotFound("organisation"))?;
     match expected {
         Some(expected) if expected != found.revision => Err(WriteError::Stale { found: found.revision }),

@@ -1,7 +1,5 @@
 //! Custom roles; those that are built in are no records. A role that somebody holds stays.
 
-use std::collections::BTreeSet;
-
 use crate::base::id::RoleId;
 use crate::directory::audit::{Author, Target};
 use crate::directory::permission::Permissions;
@@ -28,8 +26,14 @@ fn key(id: &RoleId) -> Bytes {
 pub fn find(reads: &dyn Reads, id: &RoleId) -> Result<Option<Role>, StoreError> {
     match role::find_built_in(id.as_str()) {
         Some(role) => Ok(Some(role.clone())),
-        None => get_record(reads, &key(id)),
+        None => Ok(get_record::<Role>(reads, &key(id))?.filter(|role| role.removed_at.is_none())),
     }
+}
+
+/// The custom role of this name that was not removed.
+fn custom(reads: &dyn Reads, id: &RoleId) -> Result<Role, WriteError> {
+    let found: Option<Role> = get_record(reads, &key(id))?;
+    found.filter(|role| role.removed_at.is_none()).ok_or(WriteError::NotFound("role"))
 }
 
 /// Every role: those that are built in, and the others by name.
@@ -40,7 +44,8 @@ pub fn list(reads: &dyn Reads) -> Result<Vec<Role>, StoreError> {
     let mut roles = role::built_in().to_vec();
     each_chunk::<StoreError>(reads, Space::Role, 100, |rows| {
         for (_, bytes) in rows {
-            roles.push(codec::decode(&bytes)?);
+            let role: Role = codec::decode(&bytes)?;
+            roles.extend(role.removed_at.is_none().then_some(role));
         }
         Ok(())
     })?;
@@ -56,7 +61,9 @@ pub fn permissions(reads: &dyn Reads, id: &RoleId, scope: Scope) -> Result<Permi
 }
 
 fn held(role: Option<&Role>, scope: Scope) -> Permissions {
-    role.filter(|role| role.scope == scope).map(|role| role.permissions).unwrap_or_default()
+    role.filter(|role| role.scope == scope && role.removed_at.is_none())
+        .map(|role| role.permissions)
+        .unwrap_or_default()
 }
 
 /// A role as it is stored, with the bytes that say so.
@@ -84,9 +91,9 @@ pub fn permissions_now(store: &Store, id: &RoleId, scope: Scope) -> Result<Permi
 /// Makes a role.
 ///
 /// # Errors
-/// When there is one of that name, or there are too many.
+/// When there is, or was, one of that name, or there are too many.
 pub fn create(tx: &mut Tx<'_>, author: &Author, role: Role) -> Result<Role, WriteError> {
-    if find(tx, &role.id)?.is_some() {
+    if find(tx, &role.id)?.is_some() || tx.get(&key(&role.id))?.is_some() {
         return Err(WriteError::Taken { field: "id" });
     }
     if list(tx)?.len() >= MOST {
@@ -110,7 +117,7 @@ pub fn update(
     expected: Option<u64>,
     rule: impl FnOnce(Role) -> Role,
 ) -> Result<Role, WriteError> {
-    let old: Role = get_record(tx, &key(id))?.ok_or(WriteError::NotFound("role"))?;
+    let old = custom(tx, id)?;
     if expected.is_some_and(|expected| expected != old.revision) {
         return Err(WriteError::Stale { found: old.revision });
     }
@@ -132,36 +139,19 @@ pub fn update(
 /// # Errors
 /// When there is no such custom role, or somebody holds it.
 pub fn remove(tx: &mut Tx<'_>, author: &Author, id: &RoleId, expected: Option<u64>) -> Result<(), WriteError> {
-    let old: Role = get_record(tx, &key(id))?.ok_or(WriteError::NotFound("role"))?;
+    let old = custom(tx, id)?;
     if expected.is_some_and(|expected| expected != old.revision) {
         return Err(WriteError::Stale { found: old.revision });
     }
     if !users::holders(tx, id.as_str(), 1)?.is_empty() {
         return Err(WriteError::InUse { what: "role", by: "users who hold it" });
     }
-    tx.remove(key(id));
+    let gone = Role { removed_at: Some(tx.now()), permissions: Permissions::default(), ..old.clone() };
+    tx.put_record(key(id), &gone)?;
     let mut entry = Entry::new("role.removed", target(id));
     entry.changes = audit::differences(&shown(&old), &serde_json::Value::Null, &[]);
     audit::append(tx, author, entry)?;
     Ok(())
-}
-
-/// Of several roles, those that there are not, or that hold elsewhere.
-///
-/// # Errors
-/// When the store cannot read.
-pub fn unknown<'a>(
-    reads: &dyn Reads,
-    roles: impl IntoIterator<Item = &'a RoleId>,
-    scope: Scope,
-) -> Result<BTreeSet<&'a RoleId>, StoreError> {
-    let mut unknown = BTreeSet::new();
-    for id in roles {
-        if find(reads, id)?.is_none_or(|role| role.scope != scope) {
-            unknown.insert(id);
-        }
-    }
-    Ok(unknown)
 }
 
 /// A role in the audit trail: permissions by name.

@@ -15,7 +15,7 @@ use crate::store::audit::{self, Entry};
 use crate::store::engine::{KeyRange, Order, Row};
 use crate::store::keys::{self, END, Space};
 use crate::store::tx::{Reads, Tx, get_record, get_records};
-use crate::store::{StoreError, groups, index, ways_in};
+use crate::store::{StoreError, groups, index, organizations, ways_in};
 
 mod due;
 mod lookup;
@@ -238,6 +238,9 @@ impl Prepared {
     /// # Errors
     /// When a unique value is taken.
     pub fn create(self, tx: &mut Tx<'_>, author: &Author) -> Result<User, WriteError> {
+        for organization in self.user.organizations.keys() {
+            organizations::expect(tx, *organization, None)?;
+        }
         self.record.write(tx)?;
         audit::append(tx, author, self.entry)?;
         Ok(self.user)
@@ -260,7 +263,14 @@ pub fn update(
 ) -> Result<User, WriteError> {
     let now = tx.now();
     let old = get(tx, id)?.ok_or(WriteError::NotFound("user"))?;
-    let mut new = rule(old.clone(), now)?.at_home();
+    let mut new = rule(old.clone(), now)?;
+    if old.is_removed() && !new.is_removed() {
+        new = without_gone_organizations(tx, new)?;
+    }
+    new = new.at_home();
+    for organization in new.organizations.keys().filter(|one| !old.organizations.contains_key(one)) {
+        organizations::expect(tx, *organization, None)?;
+    }
     if new == old {
         return Ok(old);
     }
@@ -282,6 +292,18 @@ pub fn update(
         groups::leave_organization(tx, author, id, *organization)?;
     }
     Ok(new)
+}
+
+/// Whoever comes back does so without the organisations that went meanwhile.
+fn without_gone_organizations(reads: &dyn Reads, mut user: User) -> Result<User, StoreError> {
+    let mut gone = Vec::new();
+    for id in user.organizations.keys() {
+        if organizations::get(reads, *id)?.is_none() {
+            gone.push(*id);
+        }
+    }
+    gone.iter().for_each(|id| drop(user.organizations.remove(id)));
+    Ok(user)
 }
 
 /// Promise 12: there is always an administrator who may come in, and one whom no expiry takes away.

@@ -105,5 +105,6 @@ fn role(id: &str, scope: Scope, now: Timestamp) -> Role {
         created_at: now,
         modified_at: now,
         revision: 1,
+        removed_at: None,
     }
 }

@@ -125,7 +125,7 @@ async fn whatever_ends_what_a_user_holds_ends_it() {
         assert!(matches!(world.login("eve", "secret").await, Err(LoginError::BackendUnavailable)), "{what}");
     }
     let (world, eve) = away(|_| {}).await;
-    world.auth.reset_factors(Author::system("test"), eve.id).await.unwrap();
+    world.auth.reset_factors(Author::system("test"), &eve).await.unwrap();
     assert!(matches!(world.login("eve", "secret").await, Err(LoginError::BackendUnavailable)), "factors");
     let (world, eve) = away(|_| {}).await;
     world.change(&eve, off).await;

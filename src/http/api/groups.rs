@@ -160,8 +160,11 @@ pub async fn create(State(app): State<App>, caller: Caller, Body(wish): Body<Wis
     let (id, name) = (GroupId::new(now, app.store.rng()), parsed(DisplayName::parse(&wish.name))?);
     let description = parsed(Description::parse(&wish.description))?;
     let organization = wish.organization.as_deref().map(|name| find_organization(&app, name)).transpose()?;
-    let unknown = || Problem::field("organization", "unknown_organization", "is no organisation");
-    let organization = organization.map(|found| found.ok_or_else(unknown)).transpose()?.map(|found| found.id);
+    let Some(organization) = organization.map_or(Some(None), |found| found.map(|found| Some(found.id))) else {
+        // Whoever may not make groups everywhere does not learn which organisations there are.
+        caller.must(Permission::GroupsManage)?;
+        return Err(Problem::field("organization", "unknown_organization", "is no organisation"));
+    };
     caller.must_in(Permission::GroupsManage, organization)?;
     let group = Group { description, organization, ..Group::new(id, name, SourceId::local(), now) };
     let author = caller.author();

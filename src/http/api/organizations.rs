@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::base::id::OrganizationId;
+use crate::directory::authority::Reach;
 use crate::directory::field::{Description, DisplayName, FieldError};
 use crate::directory::organization::Organization;
 use crate::directory::permission::Permission;
@@ -44,18 +45,17 @@ pub struct Change {
 
 /// A page of the organisations that the caller sees, by name.
 pub async fn list(State(app): State<App>, caller: Caller, parameters: Parameters) -> Result<Json<Value>, Problem> {
-    let (view, limit) = (app.store.view(), parameters.limit()?);
-    let reach = caller.authority.reach(Permission::OrganizationsView);
-    let (mut items, mut after) = (Vec::new(), parameters.get("cursor").map(str::to_owned));
-    loop {
-        let page = organizations::page(&view, after.as_deref(), limit)?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.name.folded());
-        items.extend(page.into_iter().filter(|one| reach.has(one.id)));
-        if items.len() > limit {
-            break;
+    let (view, limit, after) = (app.store.view(), parameters.limit()?, parameters.get("cursor"));
+    let mut items = match caller.authority.reach(Permission::OrganizationsView) {
+        Reach::Everywhere => organizations::page(&view, after, limit.saturating_add(1))?,
+        Reach::Organizations(reached) => {
+            let found = reached.into_iter().map(|id| organizations::get(&view, id)).collect::<Result<Vec<_>, _>>()?;
+            let mut found: Vec<Organization> = found.into_iter().flatten().collect();
+            found.retain(|one| after.is_none_or(|after| one.name.folded().as_str() > after));
+            found.sort_by_key(|one| one.name.folded());
+            found
         }
-    }
+    };
     let more = items.len() > limit;
     items.truncate(limit);
     let next = items.last().filter(|_| more).map(|last| last.name.folded());

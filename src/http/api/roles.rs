@@ -147,7 +147,17 @@ fn parse(app: &App, wish: Wish) -> Result<Role, Problem> {
         return Err(Problem::fields(faults));
     };
     let now = app.store.clock().now();
-    Ok(Role { id, name, description, scope, permissions, created_at: now, modified_at: now, revision: 1 })
+    Ok(Role {
+        id,
+        name,
+        description,
+        scope,
+        permissions,
+        created_at: now,
+        modified_at: now,
+        revision: 1,
+        removed_at: None,
+    })
 }
 
 /// A name as an id: `Help Desk` becomes `help-desk`.

@@ -49,7 +49,9 @@ pub fn names_of(store: &Store, user: UserId) -> Result<Arc<[String]>, StoreError
 fn name(reads: &dyn Reads, group: &Group) -> Result<String, StoreError> {
     let (source, name) = (&group.source, group.name.as_str());
     if let Some(id) = group.organization {
-        let organization = organizations::get(reads, id)?.map_or_else(|| id.to_string(), |one| one.name.to_string());
+        // A name with a colon might pass for another organisation's group: the id stands for it.
+        let named = organizations::get(reads, id)?.map(|one| one.name.to_string()).filter(|name| !name.contains(':'));
+        let organization = named.unwrap_or_else(|| id.to_string());
         return Ok(format!("organization/{organization}:{name}"));
     }
     Ok(match source.is_local() && !name.contains(':') {

@@ -141,9 +141,13 @@ fn a_membership_gives_no_more_than_its_giver_holds_and_a_bad_line_changes_nothin
     assert_eq!(admin.post(&members, &json!({"add": [{"user": "ivy", "roles": ["inviter"]}]})).status, 200);
     let ivy = session(&daemon, "ivy");
     daemon.local_user("ada", PASSWORD);
+    let home = json!({"organizations": [{"id": acme}], "managed_by": acme});
+    assert_eq!(admin.patch("/api/v1/users/ada", &home).status, 200);
+    assert_eq!(ivy.post(&members, &json!({"remove": ["kim"]})).text("/errors/0/code"), "unknown_user", "no member");
     let add = |user: &str, role: &str| ivy.post(&members, &json!({"add": [{"user": user, "roles": [role]}]})).status;
     assert_eq!(add("ada", "organization-admin"), 403, "holds more than an inviter");
     assert_eq!(add("ada", "inviter"), 200);
+    assert_eq!(add("kim", "inviter"), 403, "an account that is managed elsewhere is not given power from here");
     assert_eq!(add("boss", "organization-user"), 403, "takes what she does not hold");
     assert_eq!(add("ivy", "organization-admin"), 403, "oneself");
     assert_eq!(ivy.post(&members, &json!({"remove": ["boss"]})).status, 403);
@@ -185,6 +189,41 @@ fn a_group_of_an_organisation_has_its_members_alone_and_who_leaves_leaves_it() {
     admin.post(&format!("/api/v1/organizations/{acme}/members"), &json!({"remove": ["mel"]}));
     assert_eq!(admin.get(&members).json["items"], json!([]));
     assert_eq!(admin.get("/api/v1/users/mel").json["managed_by"], Value::Null, "at home nowhere");
+}
+
+#[test]
+fn an_account_is_given_to_an_organisation_by_who_holds_what_its_administrators_may_do() {
+    let (daemon, acme, _) = world();
+    let admin = daemon.admin();
+    let little = json!({"name": "Little", "permissions": ["users.view", "users.update"]});
+    admin.post("/api/v1/roles", &little);
+    assert_eq!(admin.patch("/api/v1/users/boss", &json!({"roles": ["little"]})).status, 200);
+    daemon.local_user("bob", PASSWORD);
+    let boss = session(&daemon, "boss");
+    let members = format!("/api/v1/organizations/{acme}/members");
+    assert_eq!(boss.post(&members, &json!({"add": [{"user": "bob"}]})).status, 200);
+    assert_eq!(boss.patch("/api/v1/users/bob", &json!({"managed_by": acme})).status, 403);
+    assert_eq!(boss.patch("/api/v1/users/bob", &json!({"email": "mine@example.org"})).status, 403, "a link goes there");
+    assert_eq!(boss.patch("/api/v1/users/bob", &json!({"description": "seen"})).status, 200);
+}
+
+#[test]
+fn who_comes_back_does_so_without_what_went_meanwhile() {
+    let (daemon, acme, _) = world();
+    let admin = daemon.admin();
+    admin.post("/api/v1/roles", &json!({"name": "Desk", "permissions": ["users.view"]}));
+    admin.patch("/api/v1/users/mel", &json!({"roles": ["desk"]}));
+    let id = admin.get("/api/v1/users/mel").text("/id");
+    assert_eq!(admin.delete("/api/v1/users/mel").status, 204);
+    admin.post(&format!("/api/v1/organizations/{acme}/members"), &json!({"remove": ["boss"]}));
+    assert_eq!(admin.delete("/api/v1/roles/desk").status, 204, "a tombstone is no holder");
+    assert_eq!(admin.delete(&format!("/api/v1/organizations/{acme}")).status, 204);
+    let again = json!({"id": "desk", "name": "Desk", "permissions": ["users.view", "users.delete"]});
+    assert_eq!(admin.post("/api/v1/roles", &again).code(), "id_taken", "no name comes back with more");
+    let back = admin.post(&format!("/api/v1/users/{id}/restore"), &json!({})).json;
+    assert_eq!((&back["organizations"], &back["managed_by"]), (&json!([]), &Value::Null), "{back}");
+    let mel = daemon.with_token(&daemon.session("mel", PASSWORD));
+    assert_eq!(mel.get("/api/v1/users").status, 403);
 }
 
 #[test]

@@ -164,7 +164,7 @@ const NEW: [(&str, Path); 5] = [
         scene.command(&command, password)
     }),
     ("pushed", |scene, name, password| scene.scim("POST", "/Users", &person(name, "", password))),
-    ("bulk", |scene, name, password| scene.scim("POST", "/Bulk", &bulk("POST", "/Users", &person(name, "", password)))),
+    ("bulkmade", |scene, name, password| scene.scim("POST", "/Bulk", &bulk("POST", "/Users", &person(name, "", password)))),
 ];
 
 const CHANGED: [(&str, Path); 8] = [

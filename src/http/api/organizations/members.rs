@@ -15,7 +15,7 @@ use crate::directory::permission::Permission;
 use crate::directory::role::{self, Scope};
 use crate::directory::user::User;
 use crate::http::api::users::not_oneself;
-use crate::http::api::users::rights::membership;
+use crate::http::api::users::rights::{self, membership};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, Parameters, Segment};
@@ -76,9 +76,10 @@ fn member(user: &User, organization: OrganizationId) -> Value {
     })
 }
 
-/// One member as they shall be; no roles: out.
+/// One member as they shall be; no roles: out. Rights were asked of the user at this revision.
 struct Place {
     user: UserId,
+    revision: u64,
     roles: Option<BTreeSet<RoleId>>,
 }
 
@@ -111,10 +112,16 @@ fn places(app: &App, caller: &Caller, organization: OrganizationId, wish: &Wish)
             faults.push(FieldError::new(field, "unknown_user", format!("{name:?} is no user")));
             continue;
         };
+        let had = user.organizations.get(&organization);
+        if names.is_none() && had.is_none() {
+            faults.push(FieldError::new(field, "unknown_user", format!("{name:?} is no member")));
+            continue;
+        }
         not_oneself(caller, &user)?;
         let roles = names.map(|names| roles_of(app, field, names, &mut faults)).transpose()?;
-        membership(app, caller, organization, user.organizations.get(&organization), roles.as_ref())?;
-        if places.insert(user.id, Place { user: user.id, roles }).is_some() {
+        let is_home = user.managed_by == Some(organization);
+        membership(app, caller, &rights::Place { organization, is_home, had, has: roles.as_ref() })?;
+        if places.insert(user.id, Place { user: user.id, revision: user.revision, roles }).is_some() {
             faults.push(FieldError::new(field, "twice", format!("{name:?} stands here twice")));
         }
     }
@@ -155,6 +162,7 @@ fn roles_of(
 
 /// Writes one member's place; says what came of it.
 fn settle(tx: &mut Tx<'_>, author: &Author, organization: OrganizationId, place: &Place) -> Result<Value, WriteError> {
+    users::expect_revision(tx, place.user, Some(place.revision))?;
     let had = users::get(tx, place.user)?.and_then(|user| user.organizations.get(&organization).cloned());
     let (action, outcome) = match (&had, &place.roles) {
         (None, Some(_)) => ("organization.member_added", "added"),

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{find_account, find_to_change, not_oneself, view};
+use super::{find_account, find_to_change, looked_at, not_oneself, view};
 use crate::base::id::SessionId;
 use crate::base::secret::Secret;
 use crate::directory::permission::Permission;
@@ -98,7 +98,7 @@ pub async fn reset_factors(
 ) -> Result<Json<Value>, Problem> {
     let user = find_to_change(&app, &caller, &name, Permission::UsersMfa)?;
     not_oneself(&caller, &user)?;
-    let removed = app.auth.reset_factors(caller.author(), user.id).await?;
+    let removed = app.auth.reset_factors(caller.author(), &user).await?;
     Ok(Json(json!({"removed": removed})))
 }
 
@@ -131,7 +131,9 @@ pub async fn end_sessions(
 ) -> Result<StatusCode, Problem> {
     let user = find_to_change(&app, &caller, &name, Permission::UsersSessions)?;
     app.auth
-        .move_account(caller.author(), user.id, None, "sessions.ended", |user, _| Ok(User::end_sessions(user)))
+        .move_account(caller.author(), user.id, looked_at(None, &user), "sessions.ended", |user, _| {
+            Ok(User::end_sessions(user))
+        })
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }

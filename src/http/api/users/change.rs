@@ -7,7 +7,7 @@ use axum::response::Response;
 
 use super::fields::Fields;
 use super::rights::authorize;
-use super::{answer, find_to_change, not_oneself};
+use super::{answer, find_to_change, looked_at, not_oneself};
 use crate::directory::permission::Permission;
 use crate::directory::user::{KeptAttribute, User};
 use crate::http::caller::Caller;
@@ -37,7 +37,7 @@ pub async fn change(
     }
     let change = fields.read(&app)?;
     authorize(&app, &caller, Some(&user), &change)?;
-    let changed = app.auth.change_account(caller.author(), user.id, revision, change).await?;
+    let changed = app.auth.change_account(caller.author(), user.id, looked_at(revision, &user), change).await?;
     answer(&app, &changed)
 }
 

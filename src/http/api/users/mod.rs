@@ -109,6 +109,13 @@ pub fn may_change(app: &App, caller: &Caller, user: &User, permission: Permissio
     }
 }
 
+/// The revision that a change is about: the one that the caller names, else the one at which their rights were asked, so
+/// that nobody who was given more meanwhile is changed by who may not.
+#[must_use]
+pub fn looked_at(named: Option<u64>, user: &User) -> Option<u64> {
+    named.or(Some(user.revision))
+}
+
 /// Refuses what nobody does to themselves.
 ///
 /// # Errors

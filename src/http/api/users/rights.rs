@@ -33,7 +33,14 @@ pub fn authorize(app: &App, caller: &Caller, old: Option<&User>, change: &Accoun
     let has = wish.organizations.as_ref().unwrap_or(had);
     let touched: BTreeSet<OrganizationId> = had.keys().chain(has.keys()).copied().collect();
     for id in touched.into_iter().filter(|id| had.get(id) != has.get(id)) {
-        membership(app, caller, id, had.get(&id), has.get(&id))?;
+        let place = Place { organization: id, is_home: home == Some(id), had: had.get(&id), has: has.get(&id) };
+        // Whoever makes users for an organisation makes them its members.
+        if !(old.is_none() && place.is_home && place.is_plain()) {
+            membership(app, caller, &place)?;
+        }
+    }
+    if let Some(old) = old.filter(|old| wish.email.as_ref().is_some_and(|email| *email != old.email)) {
+        addressed_anew(app, caller, old)?;
     }
     let was_home = old.and_then(|old| old.managed_by);
     if let Some(home) = wish.managed_by.filter(|home| *home != was_home) {
@@ -57,21 +64,52 @@ fn system_roles(app: &App, caller: &Caller, had: &BTreeSet<RoleId>, wished: &BTr
 }
 
 /// A membership of an organisation that comes, goes or changes its roles.
+pub struct Place<'a> {
+    /// The organisation.
+    pub organization: OrganizationId,
+    /// Does it manage the account?
+    pub is_home: bool,
+    /// The roles inside that are held, if any.
+    pub had: Option<&'a BTreeSet<RoleId>>,
+    /// Those that shall be.
+    pub has: Option<&'a BTreeSet<RoleId>>,
+}
+
+impl Place<'_> {
+    /// Are all the roles inside such as everybody holds?
+    fn is_plain(&self) -> bool {
+        self.had.into_iter().chain(self.has).flatten().all(role::is_plain)
+    }
+}
+
+/// Refuses a change of a membership that is not the caller's to make.
 ///
 /// # Errors
-/// 403 where it is not the caller's to give.
-pub fn membership(
-    app: &App,
-    caller: &Caller,
-    organization: OrganizationId,
-    had: Option<&BTreeSet<RoleId>>,
-    has: Option<&BTreeSet<RoleId>>,
-) -> Result<(), Problem> {
+/// 403.
+pub fn membership(app: &App, caller: &Caller, place: &Place<'_>) -> Result<(), Problem> {
     if !caller.authority.everywhere.contains(Permission::OrganizationsManage) {
-        caller.must_in(Permission::MembersManage, Some(organization))?;
+        caller.must_in(Permission::MembersManage, Some(place.organization))?;
     }
-    let roles = had.into_iter().chain(has).flatten();
-    must_hold(held_by(app, roles, Scope::Organization)?, caller.authority.held_in(organization))
+    let added = place.has.into_iter().flatten().filter(|role| place.had.is_none_or(|had| !had.contains(*role)));
+    let gives_power = !held_by(app, added, Scope::Organization)?.is_empty();
+    let is_inside =
+        [Permission::OrganizationsManage, Permission::MembersManage].iter().all(|one| caller.must(*one).is_err());
+    if gives_power && !place.is_home && is_inside {
+        // Who holds permissions is let in by their own source alone: a stranger's account is not to be changed so.
+        let detail = "roles with permissions are given from here to accounts that this organisation manages; \
+                      others are given them by who administers the whole directory";
+        return Err(Problem::forbidden(detail));
+    }
+    let roles = place.had.into_iter().chain(place.has).flatten();
+    must_hold(held_by(app, roles, Scope::Organization)?, caller.authority.held_in(place.organization))
+}
+
+/// Who gives an account another address can have a link for its password sent there.
+fn addressed_anew(app: &App, caller: &Caller, old: &User) -> Result<(), Problem> {
+    match app.auth.keeps_password(&old.source) {
+        true => caller.must_in(Permission::UsersPassword, old.managed_by),
+        false => Ok(()),
+    }
 }
 
 fn held_by<'a>(
@@ -95,6 +133,15 @@ fn must_hold(wanted: Permissions, held: Permissions) -> Result<(), Problem> {
     Err(Problem::forbidden(detail))
 }
 
+/// What an organisation's administrators may do to an account that comes to it: nobody gives what they do not hold.
+const GIVEN_WITH_AN_ACCOUNT: &[Permission] = &[
+    Permission::UsersUpdate,
+    Permission::UsersState,
+    Permission::UsersPassword,
+    Permission::UsersMfa,
+    Permission::UsersSessions,
+];
+
 /// Whom an organisation manages, its administrators can lock out and come in as: only who reaches every account gives
 /// an account away. A new one is at home where it is made.
 fn settle<'a>(
@@ -105,7 +152,8 @@ fn settle<'a>(
 ) -> Result<(), Problem> {
     match (old, home) {
         (None, home) => caller.must_in(Permission::UsersCreate, home)?,
-        (Some(_), _) => caller.must(Permission::UsersUpdate)?,
+        (Some(_), None) => caller.must(Permission::UsersUpdate)?,
+        (Some(_), Some(_)) => GIVEN_WITH_AN_ACCOUNT.iter().try_for_each(|permission| caller.must(*permission))?,
     }
     if home.is_some_and(|home| !organizations.any(|one| *one == home)) {
         let text = "must be one of the user's organizations";

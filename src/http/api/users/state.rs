@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::{answer, find_to_change, not_oneself};
+use super::{answer, find_to_change, looked_at, not_oneself};
 use crate::directory::permission::Permission;
 use crate::directory::user::{DisabledReason, User};
 use crate::http::caller::Caller;
@@ -49,7 +49,7 @@ pub async fn disable(
     let Move { user, author } = prepare(&app, &caller, &name, why, Permission::UsersState)?;
     let by = author.actor.clone();
     let rule = move |user: User, now| user.disable(DisabledReason::Admin, by.clone(), now);
-    let moved = app.auth.move_account(author, user.id, revision, "user.disabled", rule).await?;
+    let moved = app.auth.move_account(author, user.id, looked_at(revision, &user), "user.disabled", rule).await?;
     answer(&app, &moved)
 }
 
@@ -62,7 +62,8 @@ pub async fn enable(
     Body(why): Body<Why>,
 ) -> Result<Response, Problem> {
     let Move { user, author } = prepare(&app, &caller, &name, why, Permission::UsersState)?;
-    let moved = app.auth.move_account(author, user.id, revision, "user.enabled", User::enable).await?;
+    let moved =
+        app.auth.move_account(author, user.id, looked_at(revision, &user), "user.enabled", User::enable).await?;
     answer(&app, &moved)
 }
 
@@ -76,7 +77,7 @@ pub async fn remove(
     let Move { user, author } = prepare(&app, &caller, &name, Why::default(), Permission::UsersDelete)?;
     let (by, retention) = (author.actor.clone(), app.users.retention);
     let rule = move |user: User, now| Ok(user.remove(by.clone(), now, retention));
-    app.auth.move_account(author, user.id, revision, "user.removed", rule).await?;
+    app.auth.move_account(author, user.id, looked_at(revision, &user), "user.removed", rule).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -88,6 +89,7 @@ pub async fn restore(
     IfMatch(revision): IfMatch,
 ) -> Result<Response, Problem> {
     let Move { user, author } = prepare(&app, &caller, &name, Why::default(), Permission::UsersDelete)?;
-    let moved = app.auth.move_account(author, user.id, revision, "user.restored", User::restore).await?;
+    let moved =
+        app.auth.move_account(author, user.id, looked_at(revision, &user), "user.restored", User::restore).await?;
     answer(&app, &moved)
 }

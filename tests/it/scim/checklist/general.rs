@@ -280,7 +280,7 @@ fn rfc7644_7_4_a_token_is_long_has_an_end_and_stands_in_the_header_alone() {
     assert_eq!(idp.get("/Users").with(401).json.get("scimType"), None);
     service.get("/Users").with(200);
     let anonymous = service.with_token(None);
-    anonymous.get(&format!("/Users?access_token={one}&token={one}")).with(401);
+    anonymous.get(&format!("/Users?access_token={one}&token={one}")).with(400);
 }
 
 #[test]
