@@ -124,6 +124,10 @@ impl Live {
         let waits = waits.filter(|one| !policy::takes_effect(&one.key, &now.loaded, &new));
         let needs_restart = shown::shortened(waits);
         let loaded = now.loaded.taking(&new);
+        let untimely = policy::untimely(&loaded.settings, &now.loaded.settings, &new.settings);
+        if !untimely.is_empty() {
+            return Err(PolicyError::Unready(format!("{}: restart first", untimely.join("; "))));
+        }
         let revision = if keys.is_empty() { seen } else { seen.saturating_add(1) };
         let shown = shown::shown(&loaded, stored, revision, needs_restart.clone());
         let outcome = Outcome {

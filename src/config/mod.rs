@@ -9,6 +9,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use crate::base::id::SourceId;
+use crate::directory::factor::Method;
 use crate::directory::grant::Grant;
 use crate::directory::policy::SourceLockout;
 use crate::sync::rules::Rules;
@@ -189,6 +190,17 @@ pub fn load(
 }
 
 impl Settings {
+    /// Is there what a second factor of this kind goes by?
+    #[must_use]
+    pub fn has_way(&self, method: Method) -> bool {
+        match method {
+            Method::Email => self.mail.is_some(),
+            Method::Sms => !self.sms.providers.is_empty(),
+            Method::Face => self.face.is_some(),
+            _ => true,
+        }
+    }
+
     /// Has the life of accounts follow from what other sections say of it.
     fn join(&mut self) {
         let own = |source: &SourceSettings| Some((source.id.clone(), source.inactivity?));

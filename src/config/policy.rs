@@ -1,7 +1,7 @@
 //! Which settings are policy, and can be changed while the daemon runs; which others take effect when the file is read
 //! again. Everything else is wiring, and wants a restart.
 
-use super::{Effective, Loaded, Settings, SourceKind, SourceSettings};
+use super::{Effective, Fault, Loaded, Origin, Settings, SourceKind, SourceSettings, sections};
 use crate::base::id::SourceId;
 use crate::{auth, http};
 
@@ -48,6 +48,9 @@ const LIVE_OF_SOURCES: &[&str] = &[
     "unique_group_names",
 ];
 
+/// The key that is doubted where nobody is told before being disabled.
+const SILENT: &str = "inactivity.threshold";
+
 /// Can this setting be changed at run time?
 #[must_use]
 pub fn is_policy(key: &str) -> bool {
@@ -69,6 +72,22 @@ pub fn is_live(key: &str) -> bool {
 #[must_use]
 pub fn takes_effect(key: &str, old: &Loaded, new: &Loaded) -> bool {
     is_live(key) && source_of(key).is_none_or(|source| is_same_source(source, old, new))
+}
+
+/// What these settings would do before what it goes by is there, because that waits for a restart: each in words.
+/// `running` are those from before, `new` those of the whole reading.
+#[must_use]
+pub fn untimely(taken: &Settings, running: &Settings, new: &Settings) -> Vec<String> {
+    let mut found = Vec::new();
+    for method in taken.auth.mfa.methods.iter().filter(|method| !taken.has_way(**method)) {
+        found.push(format!("mfa.methods names {}, and what that goes by begins with a restart", method.name()));
+    }
+    let (before, inactivity) = (&running.lifecycle.inactivity, &taken.lifecycle.inactivity);
+    let mail_waits = taken.mail.is_none() && new.mail.is_some();
+    if mail_waits && inactivity != before && sections::users::disables(inactivity) {
+        found.push("inactivity would disable quiet accounts untold, and [mail] begins with a restart".to_owned());
+    }
+    found
 }
 
 /// The source that a key belongs to.
@@ -95,10 +114,19 @@ impl Loaded {
         let mut effective: Vec<Effective> = stays.chain(new.effective.iter().filter(takes)).cloned().collect();
         let place = |loaded: &Self, key: &str| loaded.effective.iter().position(|one| one.key == key);
         effective.sort_by_cached_key(|one| (place(self, &one.key).unwrap_or(usize::MAX), place(new, &one.key)));
+        let settings = self.settings.taking(&new.settings);
+        let mut doubts = new.doubts.clone();
+        // The other reading may have the [mail] that this daemon lacks until it starts again.
+        let silence = sections::users::silence(&settings.lifecycle);
+        if let Some(problem) = silence.filter(|_| doubts.iter().all(|doubt| doubt.key != SILENT)) {
+            let set = effective.iter().find(|one| one.key == SILENT);
+            let origin = set.map_or(Origin::Default, |one| one.origin.clone());
+            doubts.push(Fault { key: SILENT.to_owned(), origin, problem });
+        }
         Self {
-            settings: self.settings.taking(&new.settings),
+            settings,
             effective,
-            doubts: new.doubts.clone(),
+            doubts,
             left_out: new.left_out.clone(),
             written: new.written.clone(),
             secrets: self.secrets.clone(),

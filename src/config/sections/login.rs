@@ -75,11 +75,11 @@ fn read_factors(reader: &mut Reader, default: &Settings) -> (FactorSettings, Str
 /// What second factors need from other sections.
 pub(in super::super) fn check(reader: &mut Reader, settings: &crate::config::Settings) {
     let section = &mut reader.section("mfa");
-    let has = |method| settings.auth.mfa.methods.contains(&method);
-    if has(Method::Email) && settings.mail.is_none() {
+    let lacks = |method| settings.auth.mfa.methods.contains(&method) && !settings.has_way(method);
+    if lacks(Method::Email) {
         section.fault("methods", "names email, and there is no section [mail] by which codes could go");
     }
-    if has(Method::Sms) && settings.sms.providers.is_empty() {
+    if lacks(Method::Sms) {
         section
             .fault("methods", "names sms, and no provider is configured that could send codes: see [[sms.providers]]");
     }

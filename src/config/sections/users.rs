@@ -55,21 +55,31 @@ pub(in super::super) fn complete(reader: &mut Reader, all: &mut All) {
 
 /// Accounts that are disabled without a word to their owners are hardly what was meant.
 fn doubt_silence(reader: &mut Reader, settings: &Settings) {
-    let InactivityPolicy { threshold, sources, roles, .. } = &settings.inactivity;
+    if let Some(problem) = silence(settings) {
+        reader.section("inactivity").doubt("threshold", problem);
+    }
+}
+
+/// Why nobody is told before their quiet account is disabled, where any is.
+pub(in super::super) fn silence(settings: &Settings) -> Option<String> {
     let notices = &settings.notices;
     let missing = if !notices.can_leave {
-        "there is no [mail]: set mail.host"
+        "there is no [mail]: set mail.host, and start again"
     } else if !notices.are_on() {
         "notices.schedule is off: set a time"
     } else if notices.inactivity.first.is_none() {
         "notices.inactivity_first is off: set how long before"
     } else {
-        return;
+        return None;
     };
-    if threshold.iter().chain(sources.values().flatten()).chain(roles.values().flatten()).next().is_some() {
-        let problem = format!("quiet accounts are disabled, and nobody is told before: {missing}");
-        reader.section("inactivity").doubt("threshold", problem);
-    }
+    let problem = || format!("quiet accounts are disabled, and nobody is told before: {missing}");
+    disables(&settings.inactivity).then(problem)
+}
+
+/// Is anybody disabled for being quiet?
+pub(in super::super) fn disables(policy: &InactivityPolicy) -> bool {
+    let InactivityPolicy { threshold, sources, roles, .. } = policy;
+    threshold.iter().chain(sources.values().flatten()).chain(roles.values().flatten()).next().is_some()
 }
 
 fn read_users(reader: &mut Reader) -> UserDefaults {

@@ -92,6 +92,31 @@ fn a_file_is_read_again_as_it_is_now() {
 }
 
 #[test]
+fn what_goes_by_a_section_that_waits_for_a_restart_waits_with_it() {
+    let mail = "[mail]\nhost = \"x\"\nfrom = \"a@b.c\"\n";
+    let (without, quiet) = (good("", &[]), "[inactivity]\nthreshold = \"90d\"\n");
+    let untimely = |running: &Loaded, text: &str| {
+        let new = good(text, &[]);
+        policy::untimely(&running.taking(&new).settings, &running.settings, &new.settings)
+    };
+    let found = untimely(&without, &format!("{mail}{quiet}"));
+    assert!(matches!(&found[..], [one] if one.starts_with("inactivity would disable")), "{found:?}");
+    let found = untimely(&without, &format!("{mail}[mfa]\nmethods = [\"totp\", \"email\"]\n"));
+    assert!(matches!(&found[..], [one] if one.starts_with("mfa.methods names email")), "{found:?}");
+    for text in [mail, quiet, "[mfa]\nmethods = [\"totp\"]\n"] {
+        assert_eq!(untimely(&without, text), [""; 0], "{text}");
+    }
+    // What disables already goes on, and is doubted by the daemon as it runs, whatever the file has for the next.
+    let (silent, next) = (good(quiet, &[]), good(&format!("{mail}{quiet}"), &[]));
+    assert_eq!(untimely(&silent, &format!("{mail}{quiet}")), [""; 0]);
+    assert!(next.doubts.is_empty());
+    let doubts = silent.taking(&next).doubts;
+    assert!(doubts[0].to_string().contains("inactivity.threshold: quiet accounts are disabled"), "{doubts:?}");
+    let with_mail = good(mail, &[]);
+    assert_eq!(untimely(&with_mail, &format!("{mail}{quiet}[mfa]\nmethods = [\"email\"]\n")), [""; 0]);
+}
+
+#[test]
 fn a_secret_that_differs_is_told_and_not_shown() {
     let mail = |password: &str| {
         good(&format!("[mail]\nhost = \"x\"\nfrom = \"a@b.c\"\nusername = \"u\"\npassword = {password:?}\n"), &[])

@@ -276,6 +276,30 @@ fn a_file_that_is_read_again_takes_effect_whole_or_not_at_all() {
 }
 
 #[test]
+fn nobody_is_disabled_untold_because_mail_waits_for_a_restart() {
+    let daemon = TestDaemon::start("");
+    let admin = daemon.admin();
+    let reload = || admin.post(&format!("{SETTINGS}/reload"), &json!({}));
+    let path = daemon.folder().join("musterd.toml");
+    let good = std::fs::read_to_string(&path).unwrap();
+    let mail = "[mail]\nhost = \"127.0.0.1\"\nport = 1\ntls = \"none\"\nfrom = \"directory@example.org\"\n";
+    std::fs::write(&path, format!("{good}\n{mail}\n[inactivity]\nthreshold = \"90d\"\n")).unwrap();
+    let refused = reload();
+    assert_eq!((refused.status, refused.code()), (400, "invalid_settings"), "{refused:?}");
+    assert!(refused.json["detail"].as_str().unwrap().contains("restart first"), "{refused:?}");
+    assert_eq!(shown(&admin, "inactivity.threshold")["value"], "\"off\"");
+    // The same in two steps.
+    std::fs::write(&path, format!("{good}\n{mail}")).unwrap();
+    assert_eq!(reload().status, 200);
+    for patch in [json!({"inactivity.threshold": "90d"}), json!({"mfa.methods": ["email"]})] {
+        let refused = admin.patch(SETTINGS, &patch);
+        assert!(refused.json["detail"].as_str().unwrap().contains("restart first"), "{refused:?}");
+    }
+    let daemon = daemon.restart();
+    change(&daemon.admin(), json!({"inactivity.threshold": "90d", "mfa.methods": ["email"]}));
+}
+
+#[test]
 fn what_does_not_fit_a_new_file_keeps_no_daemon_from_starting() {
     let daemon = TestDaemon::start("");
     let admin = daemon.admin();
