@@ -81,6 +81,8 @@ impl Daemon {
         let seen = SeenCertificates::default();
         let built = sources::build(&store, settings, &seen)?;
         ways_in::note(&store, sources::ways_in(&built)).await.map_err(|error| error.to_string())?;
+        let shut_out = live::shut_out(&store, &built).map_err(|error| error.to_string())?;
+        shut_out.iter().for_each(|doubt| tracing::warn!("{doubt}"));
         let face = settings.face.as_ref().map(|face| Face::new(face, issuer.clone())).transpose()?;
         let ways = Ways { sms: texts::sms(&settings.sms, &product, &store)?, face };
         let auth = Arc::new(logins::authenticator(&store, settings, &built, &ways, None)?);
@@ -108,6 +110,7 @@ impl Daemon {
         let leaving = watching.webhooks();
         let (alarms, webhooks) = watching.shown(&driver);
         let watched = sources::watched(&settings.sources, &built);
+        loaded.doubts.extend(shut_out);
         let link = Arc::new(Link::default());
         let inside = Arc::new(Inside {
             settings: settings.http.clone(),

@@ -12,15 +12,15 @@ use tokio::sync::Mutex;
 
 use super::logins::{self, Ways};
 use super::{logging, shown, sources};
-use crate::config::{Faults, Loaded, Stored, differences, policy};
+use crate::config::{Fault, Faults, Loaded, Origin, Stored, differences, policy};
 use crate::directory::audit::Author;
 use crate::http::policies::{Outcome, Policies, PolicyError, Settling, Shown, Wish};
 use crate::http::routes;
 use crate::http::serve::Front;
-use crate::http::state::Inside;
+use crate::http::state::{Inside, SourceInfo};
 use crate::store::tx::Tx;
 use crate::store::users::WriteError;
-use crate::store::{Store, StoreError, settings, ways_in};
+use crate::store::{Store, StoreError, settings, users};
 use crate::tasks::Task;
 
 /// What runs, and how the next comes in its place.
@@ -109,10 +109,10 @@ impl Live {
         let (changes, waits) = (shown::audited(&keys, &now.loaded, &next.loaded), outcome.needs_restart.clone());
         let let_in = sources::ways_in(&next.inside.sources);
         let write = move |tx: &mut Tx<'_>| {
-            ways_in::put(tx, &let_in)?;
-            settings::reloaded(tx, &by, changes.clone(), &waits)
+            users::let_in(tx, &let_in)?;
+            Ok(settings::reloaded(tx, &by, changes.clone(), &waits)?)
         };
-        store.write::<_, StoreError>(write).await?;
+        store.write::<_, WriteError>(write).await?;
         self.take(&mut now, next);
         shown::tell(&outcome);
         Ok(outcome)
@@ -123,11 +123,13 @@ impl Live {
         let waits = differences(&now.loaded, &new).into_iter();
         let waits = waits.filter(|one| !policy::takes_effect(&one.key, &now.loaded, &new));
         let needs_restart = shown::shortened(waits);
-        let loaded = now.loaded.taking(&new);
+        let mut loaded = now.loaded.taking(&new);
         let untimely = policy::untimely(&loaded.settings, &now.loaded.settings, &new.settings);
         if !untimely.is_empty() {
             return Err(PolicyError::Unready(format!("{}: restart first", untimely.join("; "))));
         }
+        let built = sources::by(&loaded.settings, &now.inside.sources);
+        loaded.doubts.extend(shut_out(&now.inside.store, &built)?);
         let revision = if keys.is_empty() { seen } else { seen.saturating_add(1) };
         let shown = shown::shown(&loaded, stored, revision, needs_restart.clone());
         let outcome = Outcome {
@@ -137,7 +139,6 @@ impl Live {
             revision,
         };
         let (settings, before) = (&loaded.settings, &now.inside);
-        let built = sources::by(settings, &before.sources);
         let auth = logins::authenticator(&before.store, settings, &built, &self.ways, Some(&before.auth));
         let life = Arc::new(settings.lifecycle.clone());
         let sweep = Arc::new(before.sweep.by(life.clone()));
@@ -177,6 +178,18 @@ pub(super) fn with_stored(loaded: &Loaded, store: &Store) -> Result<Loaded, Stri
     let loaded = loaded.written.with_what_fits(stored, store.clock().now()).map_err(|faults| faults.to_string())?;
     loaded.left_out.iter().for_each(|fault| tracing::warn!("{fault}"));
     Ok(loaded)
+}
+
+/// What is wrong where no source lets an administrator in.
+pub(super) fn shut_out(store: &Store, built: &[SourceInfo]) -> Result<Option<Fault>, StoreError> {
+    let shut_out = users::shut_out(&store.view(), &sources::ways_in(built), store.clock().now())?;
+    Ok(shut_out.then(|| Fault {
+        key: "sources".to_owned(),
+        origin: Origin::Default,
+        problem: "no administrator can log in: set login = true for the source of one, or make another one by \
+                  \"musterd user\" on this machine"
+            .to_owned(),
+    }))
 }
 
 /// What is shown at the start.

@@ -19,12 +19,14 @@ use crate::store::{StoreError, groups, index, organizations, ways_in};
 
 mod due;
 mod lookup;
+mod way_in;
 
 pub use due::{expired, expiring, password_set, purgeable, quiet};
 pub use lookup::{
     Known, TimePlace, by_any_email, by_entries, by_modified, by_modified_latest, ids_in_state, known, modified_place,
     present, purge_place, purgeable_from,
 };
+pub use way_in::{let_in, shut_out};
 
 /// Why a user could not be written.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

@@ -158,6 +158,31 @@ async fn an_administrator_whose_source_lets_nobody_in_is_no_way_in() {
 }
 
 #[tokio::test]
+async fn settings_do_not_close_the_last_administrators_source() {
+    let store = store();
+    let ada = made(&store, "ada", "ada@example.org").await.unwrap();
+    let let_in = async |sources: &[&str]| {
+        let sources: BTreeSet<_> = sources.iter().map(|id| SourceId::parse(id).unwrap()).collect();
+        let shut_out = shut_out(&store.view(), &sources, store.clock().now()).unwrap();
+        (store.write(move |tx: &mut Tx<'_>| super::let_in(tx, &sources)).await, shut_out)
+    };
+    assert_eq!(let_in(&["corp"]).await, (Ok(()), false), "there is no administrator");
+    changed(&store, ada.id, |user, _| Ok(admin().apply(user))).await.unwrap();
+    assert_eq!(let_in(&["corp"]).await, (Ok(()), true), "none could come in before");
+    assert_eq!(let_in(&["local", "corp"]).await, (Ok(()), false));
+    assert_eq!(let_in(&["corp"]).await, (Err(RuleError::LastAdministrator.into()), true));
+    // Whoever is left must not be one whom an expiry takes away.
+    let bob = made(&store, "bob", "bob@example.org").await.unwrap();
+    let temporary = |user, _| {
+        let corp = SourceId::parse("corp").unwrap();
+        Ok(admin().apply(User { source: corp, expires_at: Some(Timestamp::MAX), ..user }))
+    };
+    changed(&store, bob.id, temporary).await.unwrap();
+    assert_eq!(let_in(&["corp"]).await, (Err(RuleError::LastAdministrator.into()), false));
+    assert_eq!(let_in(&["local"]).await, (Ok(()), false));
+}
+
+#[tokio::test]
 async fn the_due_are_found_by_their_time_alone() {
     let store = store();
     let now = store.clock().now();

@@ -300,6 +300,25 @@ fn nobody_is_disabled_untold_because_mail_waits_for_a_restart() {
 }
 
 #[test]
+fn a_file_that_shuts_every_administrator_out_is_not_taken_and_is_doubted_at_the_start() {
+    let daemon = TestDaemon::start("");
+    append(&daemon, "[[sources]]\nid = \"local\"\nkind = \"local\"\nlogin = false\n");
+    let refused = daemon.admin().post(&format!("{SETTINGS}/reload"), &json!({}));
+    assert_eq!((refused.status, refused.code()), (409, "last_administrator"), "{refused:?}");
+    assert_eq!(shown(&daemon.admin(), "sources.local.login")["value"], "true");
+    let daemon = daemon.restart();
+    let admin = daemon.admin();
+    let doubted =
+        |json: &Value| json["doubts"].as_array().unwrap().iter().any(|one| one.to_string().contains("can log in"));
+    assert!(doubted(&admin.get(SETTINGS).json));
+    assert!(doubted(&admin.post(&format!("{SETTINGS}/reload"), &json!({})).json), "until it is put right");
+    let path = daemon.folder().join("musterd.toml");
+    let text = std::fs::read_to_string(&path).unwrap().replace("login = false", "login = true");
+    std::fs::write(&path, text).unwrap();
+    assert!(!doubted(&admin.post(&format!("{SETTINGS}/reload"), &json!({})).json));
+}
+
+#[test]
 fn what_does_not_fit_a_new_file_keeps_no_daemon_from_starting() {
     let daemon = TestDaemon::start("");
     let admin = daemon.admin();
