@@ -49,10 +49,15 @@ pub(super) fn trust(
 }
 
 /// Does this device stand in for the second factor of that user?
-pub(super) fn stands_in(tx: &mut Tx<'_>, token: &Secret, user: UserId) -> Result<bool, StoreError> {
+pub(super) fn stands_in(
+    tx: &mut Tx<'_>,
+    settings: &FactorSettings,
+    token: &Secret,
+    user: UserId,
+) -> Result<bool, StoreError> {
     let Some(hash) = hash(token) else { return Ok(false) };
     let Some((device, user)) = devices::get(tx, hash)?.zip(users::get(tx, user)?) else { return Ok(false) };
-    if !device.is_trusted(&user, tx.now()) {
+    if !device.is_trusted(&user, tx.now(), settings.trusted_device) {
         return Ok(false);
     }
     devices::put(tx, hash, &Device { last_used_at: tx.now(), ..device })?;
@@ -71,7 +76,8 @@ impl Authenticator {
     pub fn devices_of(&self, user: &User) -> Result<Vec<Device>, StoreError> {
         let now = self.store.clock().now();
         let all = devices::list(&self.store.view(), user.id)?;
-        Ok(all.into_iter().map(|(_, device)| device).filter(|device| device.is_trusted(user, now)).collect())
+        let is_trusted = |device: &Device| device.is_trusted(user, now, self.settings.mfa.trusted_device);
+        Ok(all.into_iter().map(|(_, device)| device).filter(is_trusted).collect())
     }
 
     /// Trusts one of a user's devices no more, or none of them. Gives how many that were.

@@ -295,11 +295,11 @@ impl Authenticator {
         };
         let token = new_token(TokenKind::Transaction, self.store.rng());
         let plan = self.conclusion(origin);
-        let device = device.cloned().filter(|_| self.settings.mfa.trusted_device.is_some());
+        let device = device.cloned();
         let write = move |tx: &mut Tx<'_>| {
             let mut login = login.clone();
             if let Some(device) = &device
-                && device::stands_in(tx, device, login.user)?
+                && device::stands_in(tx, &plan.settings.mfa, device, login.user)?
             {
                 login = flow::after(login, Done::Proved(Method::Device));
             }

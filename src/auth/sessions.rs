@@ -51,11 +51,11 @@ impl Authenticator {
 
     /// Whose session it is, if they are still in.
     fn bearer(&self, hash: TokenHash) -> Result<Option<Arc<(User, Session)>>, StoreError> {
-        let (now, idle) = (self.store.clock().now(), self.settings.sessions.idle);
+        let now = self.store.clock().now();
         Ok(sessions::bearer(&self.store, hash)?.filter(|pair| {
             let (user, session) = &**pair;
             let allowed = self.backends.iter().any(|backend| backend.id == user.source && backend.login);
-            allowed && session.is_valid(user, now, idle)
+            allowed && session.is_valid(user, now, &self.settings.sessions)
         }))
     }
 
@@ -75,8 +75,8 @@ impl Authenticator {
     pub fn sessions_of(&self, user: &User) -> Result<Vec<Session>, StoreError> {
         let now = self.store.clock().now();
         let all = sessions::list(&self.store.view(), user.id)?;
-        let idle = self.settings.sessions.idle;
-        Ok(all.into_iter().map(|(_, session)| session).filter(|session| session.is_valid(user, now, idle)).collect())
+        let is_valid = |session: &Session| session.is_valid(user, now, &self.settings.sessions);
+        Ok(all.into_iter().map(|(_, session)| session).filter(is_valid).collect())
     }
 
     /// Ends one session of a user. `false`: there is none of this name.

@@ -1,10 +1,12 @@
 //! A device on which somebody proved a second factor, and which stands in for it for some days.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::base::clock::plus;
 use crate::base::id::{DeviceId, UserId};
 use crate::directory::user::User;
 
@@ -32,9 +34,13 @@ pub struct Device {
 }
 
 impl Device {
-    /// Does it still stand in for the second factor of this user?
+    /// Does it still stand in for the second factor of this user? No longer than devices are trusted by the policy of
+    /// now (`None`: not at all), nor than it was promised.
     #[must_use]
-    pub fn is_trusted(&self, user: &User, now: Timestamp) -> bool {
-        self.user == user.id && self.epoch == user.session_epoch && now < self.expires_at
+    pub fn is_trusted(&self, user: &User, now: Timestamp, life: Option<Duration>) -> bool {
+        self.user == user.id
+            && self.epoch == user.session_epoch
+            && now < self.expires_at
+            && life.is_some_and(|life| now < plus(self.created_at, life))
     }
 }

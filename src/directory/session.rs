@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::base::clock::plus;
 use crate::base::id::{SessionId, SourceId, TokenId, UserId};
 use crate::directory::factor::Method;
 use crate::directory::password::Tries;
+use crate::directory::policy::SessionPolicy;
 use crate::directory::user::User;
 
 /// Clocks are put right by seconds, now and then.
@@ -46,15 +48,17 @@ pub struct Session {
 }
 
 impl Session {
-    /// Is the bearer still in? Computed at every use: no sweep is needed for anybody to be out.
+    /// Is the bearer still in? Computed at every use: no sweep is needed for anybody to be out. A session lasts no
+    /// longer than the policy of now allows, nor than it was promised when it began.
     #[must_use]
-    pub fn is_valid(&self, user: &User, now: Timestamp, idle: std::time::Duration) -> bool {
-        let idle_end = crate::base::clock::plus(self.last_used_at, idle);
+    pub fn is_valid(&self, user: &User, now: Timestamp, policy: &SessionPolicy) -> bool {
+        let idle_end = plus(self.last_used_at, policy.idle);
         // Used in the future: the clock went back, and nothing can be said of how long it was idle.
-        let later = crate::base::clock::plus(now, CLOCK_SLACK);
+        let later = plus(now, CLOCK_SLACK);
         self.user == user.id
             && self.epoch == user.session_epoch
             && now < self.expires_at
+            && now < plus(self.created_at, policy.absolute)
             && now < idle_end
             && self.last_used_at <= later
             && user.is_valid(now)

@@ -178,3 +178,25 @@ async fn a_trusted_device_is_spared_the_factor_until_something_changes() {
     world.change(&ada, |user, _| user.end_sessions()).await;
     asked(with(device).await);
 }
+
+#[tokio::test]
+async fn a_shorter_trust_in_devices_holds_for_those_that_are_there() {
+    let mut world = world(|settings| {
+        all(settings);
+        settings.mfa.trusted_device = Some(Duration::from_secs(7 * 86_400));
+    });
+    let ada = world.with_password("ada", "local").await;
+    let (totp, _) = world.with_totp("ada").await;
+    world.auth.store.clock().advance(SignedDuration::from_secs(30));
+    let (transaction, _) = asked(world.login("ada", PASSWORD).await);
+    let given = Given { trust_device: true, ..code_given(&world.code(&totp)) };
+    let outcome = world.auth.verify_factor(&transaction, Chosen::default(), given, &Origin::default()).await;
+    let Ok(Outcome::Granted { device: Some((device, _)), .. }) = outcome else { panic!("no device") };
+    world.auth.store.clock().advance(SignedDuration::from_hours(48));
+    for (days, is_trusted) in [(Some(3), true), (Some(2), false), (None, false), (Some(7), true)] {
+        world.auth.settings.mfa.trusted_device = days.map(|days| Duration::from_secs(days * 86_400));
+        let outcome = world.auth.authenticate("ada", &Secret::new(PASSWORD), Some(&device), &Origin::default()).await;
+        assert_eq!(matches!(outcome, Ok(Outcome::Granted { .. })), is_trusted, "{days:?}");
+        assert_eq!(!world.auth.devices_of(&ada).unwrap().is_empty(), is_trusted, "{days:?}");
+    }
+}

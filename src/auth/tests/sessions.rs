@@ -48,3 +48,22 @@ async fn a_session_ends_when_idle_and_at_its_absolute_end() {
     clock.advance(SignedDuration::from_mins(61));
     assert!(world.auth.session(token.expose()).unwrap().is_none());
 }
+
+#[tokio::test]
+async fn a_shorter_life_of_sessions_holds_for_those_that_are_there() {
+    let mut world = world(|_| {});
+    let ada = world.with_password("ada", "local").await;
+    let token = granted(world.login("ada", PASSWORD).await);
+    world.auth.store.clock().advance(SignedDuration::from_mins(30));
+    world.auth.settings.sessions.absolute = Duration::from_secs(31 * 60);
+    assert!(world.auth.session(token.expose()).unwrap().is_some());
+    world.auth.settings.sessions.absolute = Duration::from_secs(30 * 60);
+    assert!(world.auth.session(token.expose()).unwrap().is_none());
+    assert!(world.auth.sessions_of(&ada).unwrap().is_empty());
+    // A longer one gives no session more than it was promised.
+    world.auth.settings.sessions.absolute = Duration::from_secs(48 * 3_600);
+    world.auth.settings.sessions.idle = Duration::from_secs(48 * 3_600);
+    assert!(world.auth.session(token.expose()).unwrap().is_some());
+    world.auth.store.clock().advance(SignedDuration::from_hours(24));
+    assert!(world.auth.session(token.expose()).unwrap().is_none());
+}
