@@ -66,26 +66,37 @@ impl Written {
                 Err(faults) if stored.is_empty() => return Err(faults),
                 Err(faults) => faults,
             };
-            for (key, why) in unfit(&stored, &faults) {
+            for (key, why) in self.unfit(&stored, &faults, now) {
                 stored.remove(&key);
                 left_out.push(Fault { key, origin: Origin::Stored, problem: format!("is left out: {why}") });
             }
         }
     }
-}
 
-/// Which of these are to blame, and why: those that the faults name; else those beside what they name; else all.
-fn unfit(stored: &Stored, faults: &Faults) -> Vec<(String, String)> {
-    let blamed = |blames: Blames| -> Vec<(String, String)> {
-        let why = |key: &String| faults.0.iter().find(|fault| blames(key, fault)).map(|fault| fault.problem.clone());
-        stored.keys().filter_map(|key| Some((key.clone(), why(key)?))).collect()
-    };
-    let choices: [Blames; 3] = [
-        |key, fault| fault.origin == Origin::Stored && fault.key == key,
-        |key, fault| section(&fault.key) == section(key),
-        |_, _| true,
-    ];
-    choices.into_iter().map(blamed).find(|blamed| !blamed.is_empty()).unwrap_or_default()
+    /// Which of these are to blame, and why: those that the faults name; else the first without which there are fewer
+    /// faults, of those beside what they name and then of all; else those together.
+    fn unfit(&self, stored: &Stored, faults: &Faults, now: Timestamp) -> Vec<(String, String)> {
+        let blamed = |blames: Blames| -> Vec<(String, String)> {
+            let why =
+                |key: &String| faults.0.iter().find(|fault| blames(key, fault)).map(|fault| fault.problem.clone());
+            stored.keys().filter_map(|key| Some((key.clone(), why(key)?))).collect()
+        };
+        let cures = |(key, _): &&(String, String)| {
+            let mut without = stored.clone();
+            without.remove(key);
+            self.with(&without, now).err().is_none_or(|left| left.0.len() < faults.0.len())
+        };
+        let named = blamed(|key, fault| fault.origin == Origin::Stored && fault.key == key);
+        if !named.is_empty() {
+            return named;
+        }
+        let (beside, all) = (blamed(|key, fault| section(&fault.key) == section(key)), blamed(|_, _| true));
+        match beside.iter().chain(&all).find(cures) {
+            Some(one) => vec![one.clone()],
+            None if beside.is_empty() => all,
+            None => beside,
+        }
+    }
 }
 
 /// Is this key to blame for that fault?
