@@ -80,8 +80,11 @@ impl Live {
         new.left_out = left_out;
         let keys: Vec<String> = wishes.keys().cloned().collect();
         let next = self.next(&now, new, &keys, &stored, seen)?;
-        let outcome = next.outcome.clone();
-        if !wish.dry_run && !wishes.is_empty() {
+        let mut outcome = next.outcome.clone();
+        if wish.dry_run {
+            // What would be is no revision that anybody can have seen.
+            outcome.revision = seen;
+        } else if !wishes.is_empty() {
             let changes = shown::audited(&keys, &now.loaded, &next.loaded);
             let write = move |tx: &mut Tx<'_>| settings::change(tx, &by, seen, &wishes, changes.clone());
             store.write(write).await?;

@@ -179,6 +179,7 @@ fn a_dry_run_tells_and_changes_nothing_and_what_is_so_already_is_no_change() {
     let admin = daemon.admin();
     let told = admin.patch(&format!("{SETTINGS}?dry_run=true"), &json!({"mfa.policy": "all"}));
     assert_eq!(told.json["changes"][0]["new"], "\"all\"", "{told:?}");
+    assert_eq!((told.header("etag"), &told.json["revision"]), ("W/\"0\"", &json!(0)));
     assert_eq!(shown(&admin, "mfa.policy")["value"], "\"off\"");
     assert_eq!(admin.patch(&format!("{SETTINGS}?dry_run=yes"), &json!({})).status, 400);
     change(&admin, json!({"mfa.policy": "all"}));
