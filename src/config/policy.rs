@@ -23,8 +23,14 @@ const POLICY: &[&str] = &[
 /// Their keys that are none: files of this machine, and a name that other rooms are built with.
 const WIRING: &[&str] = &["mfa.issuer", "passwords.breached_set"];
 /// What else takes effect when the file is read again.
-const LIVE: &[&str] =
-    &["log.level", "passwords.breached_set", "server.body_limit", "server.request_timeout", "server.trusted_proxies"];
+const LIVE: &[&str] = &[
+    "log.level",
+    "passwords.breached_set",
+    "server.body_limit",
+    "server.import_limit",
+    "server.request_timeout",
+    "server.trusted_proxies",
+];
 /// The same, of each source.
 const LIVE_OF_SOURCES: &[&str] = &[
     "absent_grace",

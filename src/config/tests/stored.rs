@@ -147,6 +147,14 @@ fn sources_take_what_is_policy_of_them_and_those_that_are_new_wait() {
 }
 
 #[test]
+fn what_takes_effect_is_what_is_said_to() {
+    let (one, two) = (good("", &[]), good("[server]\nbody_limit = \"2MiB\"\nimport_limit = \"2MiB\"\n", &[]));
+    let taken = one.taking(&two);
+    assert_eq!((taken.settings.http.body_limit, taken.settings.http.import_limit), (2 << 20, 2 << 20));
+    assert_eq!(differences(&taken, &two), []);
+}
+
+#[test]
 fn every_policy_has_a_description_and_no_secret_is_one() {
     let loaded = good("[mail]\nhost = \"x\"\nfrom = \"a@b.c\"\nusername = \"u\"\npassword = \"p\"\n", &[]);
     let changeable: Vec<_> = loaded.effective.iter().filter(|one| policy::is_policy(&one.key)).collect();
