@@ -54,6 +54,9 @@ const LIVE_OF_SOURCES: &[&str] = &[
     "unique_group_names",
 ];
 
+/// The key by which logins ask sources in another order than the file has them: that of the file alone, which no key
+/// tells, waits for a restart.
+const ORDER: &str = "login.order";
 /// The key that is doubted where nobody is told before being disabled.
 const SILENT: &str = "inactivity.threshold";
 
@@ -120,7 +123,12 @@ impl Loaded {
         let mut effective: Vec<Effective> = stays.chain(new.effective.iter().filter(takes)).cloned().collect();
         let place = |loaded: &Self, key: &str| loaded.effective.iter().position(|one| one.key == key);
         effective.sort_by_cached_key(|one| (place(self, &one.key).unwrap_or(usize::MAX), place(new, &one.key)));
-        let settings = self.settings.taking(&new.settings);
+        let mut settings = self.settings.taking(&new.settings);
+        let order = |loaded: &Self| loaded.effective.iter().find(|one| one.key == ORDER).map(|one| one.value.clone());
+        if order(self) != order(new) {
+            let place = |one: &SourceSettings| new.settings.sources.iter().position(|other| other.id == one.id);
+            settings.sources.sort_by_key(|one| place(one).unwrap_or(usize::MAX));
+        }
         let mut doubts = new.doubts.clone();
         // The other reading may have the [mail] that this daemon lacks until it starts again.
         let silence = sections::users::silence(&settings.lifecycle);
@@ -167,16 +175,13 @@ impl Settings {
     }
 }
 
-/// The sources that run, in the order of the new ones. One that is not among these stays as it is.
+/// The sources that run, in their order. One that is not among the new ones stays as it is.
 fn sources(running: &[SourceSettings], new: &[SourceSettings]) -> Vec<SourceSettings> {
-    let place = |one: &&SourceSettings| new.iter().position(|other| other.id == one.id).unwrap_or(usize::MAX);
-    let mut ordered: Vec<&SourceSettings> = running.iter().collect();
-    ordered.sort_by_key(place);
     let taking = |one: &SourceSettings| match new.iter().find(|other| other.id == one.id) {
         Some(other) => one.taking(other),
         None => one.clone(),
     };
-    ordered.into_iter().map(taking).collect()
+    running.iter().map(taking).collect()
 }
 
 impl SourceSettings {

@@ -147,6 +147,22 @@ fn sources_take_what_is_policy_of_them_and_those_that_are_new_wait() {
 }
 
 #[test]
+fn logins_ask_in_another_order_only_where_that_is_told() {
+    let okta = "[[sources]]\nid = \"okta\"\nkind = \"scim\"\n";
+    let (one, swapped) = (good(&format!("{CORP}{okta}"), &[]), good(&format!("{okta}{CORP}"), &[]));
+    let order = |loaded: &Loaded| -> Vec<String> {
+        loaded.settings.sources.iter().map(|source| source.id.as_str().to_owned()).collect()
+    };
+    assert_eq!(
+        (differences(&one, &swapped), order(&swapped)),
+        (vec![], ["local", "okta", "corp"].map(String::from).into())
+    );
+    assert_eq!(order(&one.taking(&swapped)), ["local", "corp", "okta"], "the file's order is no difference");
+    let told = good(&format!("{okta}{CORP}[login]\norder = [\"okta\"]\n"), &[]);
+    assert_eq!(order(&one.taking(&told)), ["okta", "local", "corp"]);
+}
+
+#[test]
 fn what_takes_effect_is_what_is_said_to() {
     let (one, two) = (good("", &[]), good("[server]\nbody_limit = \"2MiB\"\nimport_limit = \"2MiB\"\n", &[]));
     let taken = one.taking(&two);
