@@ -59,7 +59,7 @@ pub struct Status {
     pub schedule: String,
     /// Since when it runs, if it does.
     pub running_since: Option<Timestamp>,
-    /// When it began its last run.
+    /// When it began its last run, or since when it waits for its time.
     pub last_run: Option<Timestamp>,
     /// How long the last run that ended took.
     #[serde(skip)]
@@ -102,13 +102,16 @@ impl Driver {
     }
 
     /// Puts tasks in the place of those with the same names, which go on by what they know if they are under way. One
-    /// without a place is left alone.
+    /// without a place is left alone. Another cron line counts from now on: its times before were no times of the task.
     pub fn replace(&self, with: Vec<Arc<dyn Task>>) {
         let mut tasks = self.tasks.write().unwrap_or_else(PoisonError::into_inner);
         let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
         for new in with {
             let Some(task) = tasks.iter_mut().find(|task| task.name() == new.name()) else { continue };
             if let Some(state) = states.get_mut(new.name()) {
+                if new.schedule().names_times() && new.schedule() != task.schedule() {
+                    state.last_run = None;
+                }
                 new.schedule().as_str().clone_into(&mut state.schedule);
             }
             *task = new;
@@ -332,6 +335,34 @@ mod tests {
         clock.advance(SignedDuration::from_mins(1));
         assert_eq!(driver.run_due().await, 1);
         assert_eq!((first.runs.load(Ordering::SeqCst), second.runs.load(Ordering::SeqCst)), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn another_cron_line_counts_from_now() {
+        let clock = Clock::manual("2026-01-01T00:00:00Z".parse().unwrap());
+        let at = |line: &str, zone: &str| {
+            let schedule = Schedule::parse(line, zone, clock.now()).unwrap();
+            Arc::new(Count { runs: AtomicUsize::new(0), schedule, panics: false })
+        };
+        let journal = Arc::new(Memory::default());
+        let driver = Driver::new(vec![at("0 22 * * *", "UTC")], journal.clone(), clock.clone());
+        driver.run_due().await;
+        clock.advance(SignedDuration::from_hours(36));
+        assert_eq!(driver.run_due().await, 1);
+        // It is nine in the evening, and it ran at noon.
+        clock.advance(SignedDuration::from_hours(9));
+        for (line, zone) in [("0 20 * * *", "UTC"), ("0 20 * * *", "Europe/Berlin")] {
+            driver.replace(vec![at(line, zone)]);
+            assert_eq!(driver.run_due().await, 0, "{line} {zone}");
+        }
+        let restarted = Driver::new(vec![at("0 20 * * *", "Europe/Berlin")], journal, clock.clone());
+        assert_eq!(restarted.run_due().await, 0, "after a restart too");
+        clock.advance(SignedDuration::from_hours(22));
+        assert_eq!((restarted.run_due().await, driver.run_due().await), (1, 1));
+        // The same line again is no other one.
+        clock.advance(SignedDuration::from_hours(24));
+        driver.replace(vec![at("0 20 * * *", "Europe/Berlin")]);
+        assert_eq!(driver.run_due().await, 1);
     }
 
     #[tokio::test]

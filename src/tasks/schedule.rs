@@ -28,7 +28,7 @@ enum Kind {
 
 impl PartialEq for Schedule {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
+        self.text == other.text && self.zone() == other.zone()
     }
 }
 
@@ -124,6 +124,20 @@ impl Schedule {
                 cron.find_next_occurrence(&at.to_zoned(zone.clone()), true).ok().map(|next| next.timestamp())
             }
         }
+    }
+
+    /// The zone of its hours; `None` where it has none.
+    fn zone(&self) -> Option<&TimeZone> {
+        match &self.kind {
+            Kind::Cron(_, zone) => Some(zone),
+            Kind::Never | Kind::Every(_) => None,
+        }
+    }
+
+    /// Does it name times, as a cron line does, and not how much lies between runs?
+    #[must_use]
+    pub fn names_times(&self) -> bool {
+        self.zone().is_some()
     }
 
     /// Is it worth a commit to remember each run over a restart? Not for what runs every few seconds anyway.
