@@ -237,6 +237,8 @@ impl Driver {
         if task.schedule().is_remembered() {
             self.journal.begin(&name, self.clock.now()).await;
         }
+        // Another may have come in its place since it was found due.
+        let task = self.tasks().into_iter().find(|other| other.name() == name).unwrap_or(task);
         let watch = Stopwatch::start();
         // A task of its own, so that a panic in it stays there.
         let result = match tokio::spawn(async move { task.run().await }).await {
@@ -335,6 +337,20 @@ mod tests {
         clock.advance(SignedDuration::from_mins(1));
         assert_eq!(driver.run_due().await, 1);
         assert_eq!((first.runs.load(Ordering::SeqCst), second.runs.load(Ordering::SeqCst)), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn a_run_that_has_not_begun_is_that_of_the_task_in_its_place() {
+        let clock = Clock::manual(Timestamp::from_second(0).unwrap());
+        let (first, driver) = self::driver(false, Arc::new(Memory::default()), &clock);
+        let due = driver.due().due;
+        let schedule = Schedule::every(Duration::from_secs(60));
+        let second = Arc::new(Count { runs: AtomicUsize::new(0), schedule, panics: false });
+        driver.replace(vec![second.clone()]);
+        for task in due {
+            driver.run(task).await;
+        }
+        assert_eq!((first.runs.load(Ordering::SeqCst), second.runs.load(Ordering::SeqCst)), (0, 1));
     }
 
     #[tokio::test]
