@@ -43,6 +43,7 @@ pub(super) fn resolve(
     stored: &Stored,
 ) -> Result<BTreeMap<String, Option<Value>>, PolicyError> {
     let (mut wishes, mut pinned, mut unknown) = (BTreeMap::new(), Vec::new(), Vec::new());
+    let is_left_out = |key: &str| loaded.left_out.iter().any(|fault| fault.key == key);
     for (key, value) in wish {
         let is_within =
             |other: &str| other.strip_prefix(&key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
@@ -51,7 +52,10 @@ pub(super) fn resolve(
             (Some(_), Some(one)) if one.is_pinned() => {
                 pinned.push(FieldError::new(key, "pinned", format!("is set by {}: change it there", one.origin)));
             }
-            (Some(value), _) if stored.get(&key) != Some(&value) => _ = wishes.insert(key, Some(value)),
+            // What is left out is set anew, and read anew, by the same value too.
+            (Some(value), _) if stored.get(&key) != Some(&value) || is_left_out(&key) => {
+                _ = wishes.insert(key, Some(value))
+            }
             (Some(_), _) => {}
             (None, _) => {
                 let known = loaded.effective.iter().map(|one| &one.key).chain(stored.keys());

@@ -336,6 +336,14 @@ fn what_does_not_fit_a_new_file_keeps_no_daemon_from_starting() {
     // It stands in nobody's way, and goes when a person says so.
     change(&admin, json!({"mfa.policy": "off"}));
     assert_eq!(admin.post(&format!("{SETTINGS}/reload"), &json!({})).status, 200);
+    let again = admin.patch(SETTINGS, &json!({"sessions.idle": "12h"}));
+    assert_eq!((again.status, fields(&again)), (400, vec!["sessions.idle"]), "it fits no better: {again:?}");
+    let path = daemon.folder().join("musterd.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("absolute = \"6h\"", "absolute = \"18h\"")).unwrap();
+    assert_eq!(admin.post(&format!("{SETTINGS}/reload"), &json!({})).status, 200);
+    change(&admin, json!({"sessions.idle": "12h"}));
+    assert_eq!(shown(&admin, "sessions.idle")["value"], "\"12h\"");
     change(&admin, json!({"sessions.idle": null}));
     assert_eq!(admin.get(SETTINGS).json["doubts"], json!([]));
 }
