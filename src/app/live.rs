@@ -77,6 +77,7 @@ impl Live {
         let (written, at) = (now.loaded.written.clone(), store.clock().now());
         let read = tokio::task::spawn_blocking(move || written.with(&wanted, at)).await;
         let mut new = read.map_err(|_| StoreError::Stopped)?.map_err(shown::faults)?;
+        shown::only_policy(&wishes)?;
         new.left_out = left_out;
         let keys: Vec<String> = wishes.keys().cloned().collect();
         let next = self.next(&now, new, &keys, &stored, seen)?;

@@ -74,6 +74,18 @@ pub(super) fn resolve(
     }
 }
 
+/// Refuses values for what is no policy. Those that no reader saw, because the file has a section or something else of
+/// that name, have no fault of their own.
+///
+/// # Errors
+/// With each of them.
+pub(super) fn only_policy(wishes: &BTreeMap<String, Option<Value>>) -> Result<(), PolicyError> {
+    let strange = wishes.iter().filter(|(key, value)| value.is_some() && !policy::is_policy(key));
+    let told = |(key, _): (&String, _)| FieldError::new(key.clone(), "invalid", "is no setting that can be changed");
+    let errors: Vec<FieldError> = strange.map(told).collect();
+    if errors.is_empty() { Ok(()) } else { Err(PolicyError::Faults(errors)) }
+}
+
 /// Faults as the API tells them.
 pub(super) fn faults(faults: Faults) -> PolicyError {
     let told = |Fault { key, origin, problem }: Fault| match origin {

@@ -63,7 +63,8 @@ const SILENT: &str = "inactivity.threshold";
 /// Can this setting be changed at run time?
 #[must_use]
 pub fn is_policy(key: &str) -> bool {
-    key.rsplit_once('.').is_some_and(|(section, _)| POLICY.contains(&section)) && !WIRING.contains(&key)
+    let is_within = key.rsplit_once('.').is_some_and(|(section, _)| POLICY.contains(&section));
+    is_within && !POLICY.contains(&key) && !WIRING.contains(&key)
 }
 
 /// Does it take effect at once when the file is read again?

@@ -224,6 +224,13 @@ fn what_the_file_sets_is_pinned_there_and_shows_where() {
     assert_eq!((refused.status, refused.code(), fields(&refused)), (409, "pinned", vec!["login.deadline"]));
     assert!(refused.json["detail"].as_str().unwrap().contains("musterd.toml:"), "{refused:?}");
     assert_eq!(shown(&admin, "login.deadline")["pinned"], true);
+    // A section of the file hides what is no key.
+    append(&daemon, "[inactivity.roles]\nsystem-admin = \"off\"\n");
+    assert_eq!(admin.post(&format!("{SETTINGS}/reload"), &json!({})).status, 200);
+    for key in ["login", "inactivity.roles"] {
+        let refused = admin.patch(SETTINGS, &json!({key: 5}));
+        assert_eq!((refused.status, fields(&refused)), (400, vec![key]), "{refused:?}");
+    }
     // A file that sets later what was set at run time wins, and what is stored shows.
     append(&daemon, "[mfa]\npolicy = \"administrators\"\n");
     let reloaded = admin.post(&format!("{SETTINGS}/reload"), &json!({}));
