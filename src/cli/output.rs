@@ -100,11 +100,11 @@ pub(super) fn answer(answer: &Value, people: impl FnOnce(&Value)) {
     if style().quiet { ids(answer) } else { people(answer) }
 }
 
-/// The id of an answer, or of each of its items; where there is none, the name.
+/// The id of an answer, or of each of its items; where there is none, the name, or the key of a setting.
 fn ids(answer: &Value) {
     let own = std::slice::from_ref(answer);
     let things = answer.get("items").and_then(Value::as_array).map_or(own, Vec::as_slice);
-    let named = |thing: &Value| ["id", "name"].iter().find_map(|key| thing.get(key).map(text));
+    let named = |thing: &Value| ["id", "name", "key"].iter().find_map(|key| thing.get(key).map(text));
     things.iter().filter_map(named).for_each(|id| line(&id));
 }
 

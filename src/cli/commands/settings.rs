@@ -61,7 +61,7 @@ pub(super) async fn run(settings: Settings, client: &Client, json: bool) -> anyh
             if let Some(items) = answer.get_mut("items").and_then(Value::as_array_mut) {
                 items.retain(|item| (!changeable || is(item, "changeable")) && (!changed || !is_default(item)));
             }
-            show(&answer, json, listed)
+            told(&answer, json, listed)
         }
         Settings::Show { key } => {
             let answer = client.get(&format!("/api/v1/settings/{}", encode(&key))).await?;
@@ -74,7 +74,7 @@ pub(super) async fn run(settings: Settings, client: &Client, json: bool) -> anyh
         }
         Settings::Reload => {
             let answer = client.post("/api/v1/settings/reload", json!({})).await?;
-            show(&answer, json, |answer| changed(answer, "the settings were read again"))
+            told(&answer, json, |answer| changed(answer, "the settings were read again"))
         }
     }
 }
@@ -88,13 +88,12 @@ async fn change(client: &Client, values: Vec<(String, Value)>, dry_run: bool, js
     }
     let path = format!("/api/v1/settings?dry_run={dry_run}");
     let answer = client.call(Method::PATCH, &path, Some(Value::Object(patch))).await?;
-    show(&answer, json, |answer| changed(answer, if dry_run { "this would change" } else { "this changed" }))
+    told(&answer, json, |answer| changed(answer, if dry_run { "this would change" } else { "this changed" }))
 }
 
 fn listed(answer: &Value) {
     let columns = [("SETTING", "key"), ("VALUE", "value"), ("FROM", "origin"), ("CHANGEABLE", "changeable")];
     output::table(items(answer), &columns);
-    told(answer);
 }
 
 /// What changed, from what to what.
@@ -106,11 +105,15 @@ fn changed(answer: &Value, what: &str) {
         output::line(&format!("{what}:"));
         output::table(&changes, &[("SETTING", "key"), ("BEFORE", "old"), ("NOW", "new")]);
     }
-    told(answer);
 }
 
-/// What is left for a person to do.
-fn told(answer: &Value) {
+/// Shows an answer, and what it leaves for a person to do, which goes to standard error for the quietest too. Programs
+/// find it in the answer.
+fn told(answer: &Value, json: bool, people: impl FnOnce(&Value)) -> anyhow::Result<ExitCode> {
+    let code = show(answer, json, people)?;
+    if json {
+        return Ok(code);
+    }
     let texts = |name: &str| answer.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
     let waiting: Vec<Value> = texts("needs_restart");
     let keys: Vec<&str> = waiting.iter().filter_map(Value::as_str).collect();
@@ -118,6 +121,7 @@ fn told(answer: &Value) {
         output::complain(&format!("these wait for a restart: {}", keys.join(", ")));
     }
     texts("doubts").iter().filter_map(Value::as_str).for_each(output::complain);
+    Ok(code)
 }
 
 #[cfg(test)]

@@ -57,6 +57,9 @@ fn the_command_shows_sets_and_takes_back() {
     }
     assert!(!listed.contains("passwords.history"), "{listed}");
     assert!(!done(&place, &["list", "--changeable"]).contains("server.listen"));
+    assert!(done(&place, &["list", "-q"]).lines().any(|line| line == "login.deadline"));
+    let quiet = place.run(&["settings", "set", "inactivity.threshold=90d", "-q"]);
+    assert!(text(&quiet.stderr).contains("nobody is told before") && quiet.stdout.is_empty(), "{quiet:?}");
     let shown = done(&place, &["show", "login.deadline"]);
     assert!(shown.contains("whatever the sources do") && shown.contains("default"), "{shown}");
     let pinned = refused(&place, &["set", "sessions.idle=5m"]);
