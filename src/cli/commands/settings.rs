@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{items, show};
 use crate::cli::client::{Client, encode};
+use crate::cli::exit::{Exit, Failure};
 use crate::cli::output;
 
 #[derive(Subcommand)]
@@ -48,8 +49,11 @@ pub(in crate::cli) enum Settings {
 /// `KEY=VALUE`. What is no JSON is a text.
 fn assignment(text: &str) -> Result<(String, Value), String> {
     let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, such as login.deadline=5s")?;
-    let value = value.trim();
-    Ok((key.trim().to_owned(), serde_json::from_str(value).unwrap_or_else(|_| value.into())))
+    let (key, value) = (key.trim(), value.trim());
+    match serde_json::from_str(value).unwrap_or_else(|_| value.into()) {
+        Value::Null => Err(format!("null takes a value back: write unset {key}")),
+        value => Ok((key.to_owned(), value)),
+    }
 }
 
 pub(super) async fn run(settings: Settings, client: &Client, json: bool) -> anyhow::Result<ExitCode> {
@@ -83,7 +87,7 @@ async fn change(client: &Client, values: Vec<(String, Value)>, dry_run: bool, js
     let mut patch = Map::new();
     for (key, value) in values {
         if patch.insert(key.clone(), value).is_some() {
-            anyhow::bail!("{key} is given twice");
+            return Err(Failure::new(Exit::Usage, format!("{key} is given twice")).into());
         }
     }
     let path = format!("/api/v1/settings?dry_run={dry_run}");
@@ -135,5 +139,6 @@ mod tests {
         assert_eq!((value("a.b=[\"x\"]"), value("a.b=\"5\""), value("a.b=")), (json!(["x"]), json!("5"), json!("")));
         assert_eq!(assignment("a.b=x=y").unwrap(), ("a.b".to_owned(), json!("x=y")));
         assert!(assignment("login.deadline").is_err());
+        assert!(assignment("login.deadline=null").unwrap_err().contains("unset login.deadline"));
     }
 }

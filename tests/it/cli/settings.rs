@@ -68,7 +68,9 @@ fn the_command_shows_sets_and_takes_back() {
     assert!(bad.contains("did you mean login.deadline?") && bad.contains("mfa.policy must be one of"), "{bad}");
     let unknown = place.run(&["settings", "show", "login.nothing"]);
     assert_eq!(unknown.status.code(), Some(3), "{unknown:?}");
-    assert_eq!(place.run(&["settings", "set", "login.deadline"]).status.code(), Some(2));
+    for bad in [&["login.deadline"][..], &["login.deadline=null"], &["login.deadline=5s", "login.deadline=6s"]] {
+        assert_eq!(place.run(&[&["settings", "set"], bad].concat()).status.code(), Some(2), "{bad:?}");
+    }
     let back = done(&place, &["unset", "login", "mfa.groups"]);
     assert!(back.contains("\"5s\"") && back.contains("\"10s\""), "{back}");
     assert!(done(&place, &["unset", "login"]).contains("nothing differs"));
