@@ -164,7 +164,9 @@ const NEW: [(&str, Path); 5] = [
         scene.command(&command, password)
     }),
     ("pushed", |scene, name, password| scene.scim("POST", "/Users", &person(name, "", password))),
-    ("bulkmade", |scene, name, password| scene.scim("POST", "/Bulk", &bulk("POST", "/Users", &person(name, "", password)))),
+    ("bulkmade", |scene, name, password| {
+        scene.scim("POST", "/Bulk", &bulk("POST", "/Users", &person(name, "", password)))
+    }),
 ];
 
 const CHANGED: [(&str, Path); 8] = [
@@ -208,7 +210,8 @@ const CHANGED: [(&str, Path); 8] = [
 
 /// What a path is told by itself, before any rule: the command and SCIM have words of their own for no password.
 fn is_told_otherwise(path: &str, codes: &[&str]) -> bool {
-    codes == ["empty"] && ["commanded", "typed", "pushed", "bulk", "replaced", "patched", "bulkpatch"].contains(&path)
+    codes == ["empty"]
+        && ["commanded", "typed", "pushed", "bulkmade", "replaced", "patched", "bulkpatch"].contains(&path)
 }
 
 /// Every code, as the first path words it.
