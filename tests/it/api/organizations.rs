@@ -111,7 +111,11 @@ fn who_is_invited_is_a_guest_whose_account_stays_out_of_reach() {
     let invite = boss.post(&members, &json!({"add": [{"user": "ADA@example.org"}, {"user": "kim"}]}));
     assert_eq!(invite.status, 200, "{invite:?}");
     assert_eq!(names(&invite.json, "outcome"), ["added", "added"]);
-    assert_eq!(names(&boss.get("/api/v1/users").json, "username"), ["ada", "boss", "kim", "mel"]);
+    assert_eq!(names(&boss.get(&members).json, "username"), ["ada", "boss", "kim", "mel"]);
+    assert_eq!(names(&boss.get("/api/v1/users").json, "username"), ["boss", "mel"], "whose records are open");
+    for path in ["", "/mfa", "/explain", "/sessions"] {
+        assert_eq!(boss.get(&format!("/api/v1/users/ada{path}")).status, 403, "{path}");
+    }
     let password = json!({"password": "another long password"});
     assert_eq!(boss.post("/api/v1/users/ada/password", &password).status, 403);
     assert_eq!(boss.post("/api/v1/users/ada/password-link", &json!({})).status, 403);

@@ -10,7 +10,7 @@ use crate::base::id::GroupId;
 use crate::directory::field::FieldError;
 use crate::directory::group::Member;
 use crate::directory::permission::Permission;
-use crate::http::api::users::{find, find_to_see};
+use crate::http::api::users::{find, knows};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, IfMatch, Parameters, Segment};
@@ -115,10 +115,10 @@ fn users_of(app: &App, caller: &Caller, field: &str, names: &[String], faults: &
     // Whoever manages groups everywhere may name anybody; others whom they see.
     let anybody = caller.must(Permission::GroupsManage).is_ok();
     for name in names {
-        let user = if anybody { find(app, name) } else { find_to_see(app, caller, name) };
+        let user = find(app, name).and_then(|user| Ok((anybody || knows(app, caller, &user)?).then_some(user)));
         match user {
-            Ok(user) => found.push(Member::User(user.id)),
-            Err(_) => faults.push(FieldError::new(field, "unknown_user", format!("{name:?} is no user"))),
+            Ok(Some(user)) => found.push(Member::User(user.id)),
+            Ok(None) | Err(_) => faults.push(FieldError::new(field, "unknown_user", format!("{name:?} is no user"))),
         }
     }
     found

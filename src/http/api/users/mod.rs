@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::super::extract::{Segment, etag};
 use crate::base::id::UserId;
+use crate::directory::authority::Reach;
 use crate::directory::permission::Permission;
 use crate::directory::user::User;
 use crate::http::caller::Caller;
@@ -43,26 +44,48 @@ pub fn find(app: &App, name: &str) -> Result<User, Problem> {
     found.ok_or_else(|| Problem::not_found("user"))
 }
 
-/// The user, if this caller may see them. For anybody else there is none.
+/// The user, if this caller may see them. For who does not know of them there is none.
 ///
 /// # Errors
-/// 404.
+/// 404; 403 for a guest of the caller's organisation.
 pub fn find_to_see(app: &App, caller: &Caller, name: &str) -> Result<User, Problem> {
     let user = find(app, name)?;
-    if sees(app, caller, &user)? { Ok(user) } else { Err(Problem::not_found("user")) }
+    if sees(app, caller, &user)? { Ok(user) } else { Err(out_of_reach(caller, &user, Permission::UsersView)) }
 }
 
-/// May the caller see this user: anywhere, or as a member of an organisation, by hand or by groups?
+/// May the caller see this user's record: anywhere, or as an account that an organisation manages, or that groups of its
+/// source put into one? Whoever was merely invited shows no more than what a list of members says: else an invitation
+/// would open anybody's record.
 ///
 /// # Errors
 /// When the store cannot read.
 pub fn sees(app: &App, caller: &Caller, user: &User) -> Result<bool, StoreError> {
     let reach = caller.authority.reach(Permission::UsersView);
-    if reach.has_any(user.organizations.keys()) {
+    if reach == Reach::Everywhere || user.managed_by.is_some_and(|home| reach.has(home)) {
         return Ok(true);
     }
     let granted = grants::of(&app.store.view(), &app.auth.grants, user)?;
     Ok(reach.has_any(granted.organizations.keys()))
+}
+
+/// Does the caller know of this user: as somebody whom they see, or as a guest of their organisation?
+///
+/// # Errors
+/// When the store cannot read.
+pub fn knows(app: &App, caller: &Caller, user: &User) -> Result<bool, StoreError> {
+    Ok(is_guest(caller, user) || sees(app, caller, user)?)
+}
+
+fn is_guest(caller: &Caller, user: &User) -> bool {
+    caller.authority.reach(Permission::UsersView).has_any(user.organizations.keys())
+}
+
+/// What is answered where a permission does not reach an account.
+fn out_of_reach(caller: &Caller, user: &User, permission: Permission) -> Problem {
+    match is_guest(caller, user) {
+        true => managed_elsewhere(permission),
+        false => Problem::not_found("user"),
+    }
 }
 
 /// The user, if a permission of this caller reaches the account.
@@ -78,12 +101,16 @@ pub fn find_account(app: &App, caller: &Caller, name: &str, permission: Permissi
 fn reaches(app: &App, caller: &Caller, user: &User, permission: Permission) -> Result<(), Problem> {
     match () {
         () if caller.authority.reaches_account(permission, user) => Ok(()),
-        () if sees(app, caller, user)? => Err(Problem::forbidden(format!(
-            "the permission {} that you hold does not reach this account: your organisation does not manage it",
-            permission.name()
-        ))),
-        () => Err(Problem::not_found("user")),
+        () if sees(app, caller, user)? => Err(managed_elsewhere(permission)),
+        () => Err(out_of_reach(caller, user, permission)),
     }
+}
+
+fn managed_elsewhere(permission: Permission) -> Problem {
+    Problem::forbidden(format!(
+        "the permission {} that you hold does not reach this account: your organisation does not manage it",
+        permission.name()
+    ))
 }
 
 /// The user, for a change by this caller: nobody changes who holds more than they do.
