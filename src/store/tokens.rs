@@ -18,6 +18,10 @@ use crate::store::tx::{Reads, Tx, get_record, get_records};
 use crate::store::users::WriteError;
 use crate::store::{Store, StoreError, codec, index};
 
+mod right;
+
+pub use right::Right;
+
 /// Most tokens of a store; whoever makes them looks first. What follows from one to others is looked for among all.
 pub const MOST: usize = 10_000;
 /// So far back it is looked who made a token.
@@ -238,20 +242,20 @@ pub struct NewText {
     pub prefix: String,
 }
 
-/// Gives a token a new text; the one that it had works until `until`. `shown` is the text of who asks by the token itself.
+/// Gives a token a new text; the one that it had works until `until`.
 ///
 /// # Errors
-/// When there is no such token, or it has another text by now than the one that was shown.
+/// When there is no such token, or it is not at the expected revision: it may have another text, or open more.
 pub fn rotate(
     tx: &mut Tx<'_>,
     author: &Author,
-    (id, shown): (TokenId, Option<TokenHash>),
+    (id, expected): (TokenId, u64),
     text: NewText,
     until: Timestamp,
 ) -> Result<ApiToken, WriteError> {
     let (old_key, old) = to_change(tx, id)?;
     let hash = TokenHash(old_key.get(1..).and_then(|hash| hash.try_into().ok()).ok_or(WriteError::NotFound("token"))?);
-    if shown.is_some_and(|shown| shown != hash) {
+    if expected != old.revision {
         return Err(WriteError::Stale { found: old.revision });
     }
     let now = tx.now();

@@ -5,18 +5,18 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use self::asker::{Asker, must_be_in};
 use super::users;
 use crate::base::id::{SourceId, TokenId};
 use crate::base::network::Network;
 use crate::base::secret::{Secret, TokenKind, hash_token, new_token};
 use crate::base::text;
-use crate::directory::audit::Actor;
 use crate::directory::field::FieldError;
 use crate::directory::permission::{Permission, Permissions};
 use crate::directory::token::{ApiToken, Grant, Kind, Profile};
@@ -28,9 +28,9 @@ use crate::http::scim::guide;
 use crate::http::state::{App, SourceKind};
 use crate::store::tokens::NewText;
 use crate::store::tx::Tx;
-use crate::store::users::WriteError;
 use crate::store::{StoreError, tokens};
 
+mod asker;
 pub mod change;
 pub mod rotate;
 mod view;
@@ -125,15 +125,21 @@ pub async fn show(State(app): State<App>, Segment(name): Segment<String>) -> Res
 }
 
 /// Makes a token; the answer is the only place where its text ever stands.
-pub async fn create(State(app): State<App>, caller: Caller, Body(wish): Body<Wish>) -> Result<Response, Problem> {
+pub async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    Body(wish): Body<Wish>,
+) -> Result<Response, Problem> {
+    let asker = Asker::managing(&app, &caller, &headers)?;
+    let (caller, maker) = (&asker.caller, asker.token.as_ref());
     let now = app.store.clock().now();
     if tokens::is_full(&app.store.view())? {
         let detail = format!("there are {} tokens: revoke some that nobody uses", tokens::MOST);
         return Err(Problem::new(StatusCode::CONFLICT, "too_many_tokens", detail));
     }
-    let maker = maker(&app, &caller)?;
     let name = name(&wish.name)?;
-    let grant = grant(&app, &caller, &wish)?;
+    let grant = grant(&app, caller, &wish)?;
     let (text, kept) = new_text(&app)?;
     // A provider's token belongs to its source, whoever made it; every other one dies with its maker's right.
     let owner = caller.owner.filter(|_| matches!(grant, Grant::Scopes(_)));
@@ -141,9 +147,9 @@ pub async fn create(State(app): State<App>, caller: Caller, Body(wish): Body<Wis
         profile: profile(&wish)?,
         owner: owner.map(|(id, _)| id),
         owner_epoch: owner.map(|(_, epoch)| epoch).unwrap_or_default(),
-        expires_at: end(maker.as_ref(), wish.expires_at, now)?,
-        made_by: maker.as_ref().map(|maker| maker.id),
-        networks: networks(maker.as_ref(), &wish.networks)?,
+        expires_at: end(maker, wish.expires_at, now)?,
+        made_by: maker.map(|maker| maker.id),
+        networks: networks(maker, &wish.networks)?,
         ..ApiToken::new(TokenId::new(now, app.store.rng()), name, kept.prefix, grant, now)
     };
     let mut shown = view::token(&app, &token)?;
@@ -151,9 +157,12 @@ pub async fn create(State(app): State<App>, caller: Caller, Body(wish): Body<Wis
     if wish.source.is_some() {
         view::add_setup(&mut shown, guide::fields(token.profile, &base_url(&app)), base_url(&app));
     }
-    let (place, author) = (format!("/api/v1/tokens/{}", token.id), caller.author());
-    let keep = move |tx: &mut Tx<'_>| tokens::create(tx, &author, kept.hash, &token);
-    app.store.write::<_, WriteError>(keep).await?;
+    let (place, author, right) = (format!("/api/v1/tokens/{}", token.id), caller.author(), asker.right());
+    let keep = move |tx: &mut Tx<'_>| {
+        must_be_in(tx, &right)?;
+        Ok::<_, Problem>(tokens::create(tx, &author, kept.hash, &token)?)
+    };
+    app.store.write(keep).await?;
     Ok(Created(place, Tagged(0, shown)).into())
 }
 
@@ -167,12 +176,6 @@ fn new_text(app: &App) -> Result<(Secret, NewText), StoreError> {
     let hash = hash_token(TokenKind::Api, text.expose()).ok_or(StoreError::Stopped)?;
     let prefix = text.expose().chars().take(PREFIX).collect();
     Ok((text, NewText { hash, prefix }))
-}
-
-/// The token that the caller carries, where it is one.
-fn maker(app: &App, caller: &Caller) -> Result<Option<ApiToken>, StoreError> {
-    let Actor::Token { id } = &caller.actor else { return Ok(None) };
-    tokens::by_id(&app.store.view(), *id)
 }
 
 /// Refuses a caller who does not hold all that a token opens.

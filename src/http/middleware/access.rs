@@ -146,7 +146,24 @@ fn identify(app: &App, access: Access, request: &Request, origin: Origin) -> Res
         let named = caller.filter(|caller| matches!(&caller.actor, Actor::Token { id: own } if own.to_string() == id));
         return Ok(named.unwrap_or_else(|| Caller::anonymous(origin)));
     }
-    let Some(token) = bearer(request.headers()) else { return Ok(Caller::anonymous(origin)) };
+    carrier(app, request.headers(), origin)
+}
+
+/// The caller as they are by now: a body may come long after its request was let in.
+///
+/// # Errors
+/// 401 when they are out by now, or when the store cannot read.
+pub(in crate::http) fn still(app: &App, caller: &Caller, headers: &HeaderMap) -> Result<Caller, Problem> {
+    if matches!(caller.actor, Actor::Socket { .. }) {
+        return Ok(caller.clone());
+    }
+    let now = carrier(app, headers, caller.origin.clone())?;
+    if now.actor == caller.actor { Ok(now) } else { Err(Problem::unauthenticated()) }
+}
+
+/// Who carries the token of the header.
+fn carrier(app: &App, headers: &HeaderMap, origin: Origin) -> Result<Caller, Problem> {
+    let Some(token) = bearer(headers) else { return Ok(Caller::anonymous(origin)) };
     if let Some(session) = app.auth.session(token)? {
         let user = &session.0;
         let authority = app.auth.authority_of(user)?;

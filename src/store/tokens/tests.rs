@@ -50,9 +50,10 @@ impl Desk {
     }
 
     async fn rotates(&self, id: TokenId, number: u8) {
+        let revision = self.token(id).unwrap().revision;
         let rotate = move |tx: &mut Tx<'_>| {
             let text = NewText { hash: hash(number), prefix: "mst_a_new".to_owned() };
-            rotate(tx, &author(), (id, None), text, at("2027-01-02T00:00:00Z"))
+            rotate(tx, &author(), (id, revision), text, at("2027-01-02T00:00:00Z"))
         };
         self.does(rotate).await.unwrap();
     }
@@ -120,7 +121,7 @@ async fn a_text_that_was_replaced_meanwhile_rotates_nothing() {
     desk.rotates(id, 2).await;
     let late = desk.does(move |tx| {
         let text = NewText { hash: hash(3), prefix: "mst_a_new".to_owned() };
-        rotate(tx, &author(), (id, Some(hash(1))), text, at("2027-01-02T00:00:00Z")).map(drop)
+        rotate(tx, &author(), (id, 0), text, at("2027-01-02T00:00:00Z")).map(drop)
     });
     assert!(matches!(late.await, Err(WriteError::Stale { .. })));
     assert_eq!(desk.text(3), None);

@@ -1,5 +1,8 @@
 //! API tokens over the API.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use jiff::SignedDuration;
 use musterd::http::routes;
 use serde_json::{Value, json};
@@ -14,6 +17,71 @@ fn from(daemon: &TestDaemon, token: &str, address: &str) -> Answer {
 /// Asks until an answer is as it should be: some notes are written beside the request.
 fn soon(look: impl Fn() -> Value, wanted: impl Fn(&Value) -> bool) -> Value {
     (0..1_000).map(|_| look()).find(|found| wanted(found)).unwrap_or_else(|| panic!("{}", look()))
+}
+
+/// A request that was let in, and whose body is yet to come.
+struct Held {
+    stream: TcpStream,
+    body: String,
+}
+
+impl Held {
+    fn new(daemon: &TestDaemon, token: &str, (method, path): (&str, &str), body: &Value) -> Self {
+        let mut stream = TcpStream::connect(daemon.inside.settings.listen).unwrap();
+        let body = body.to_string();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\nexpect: 100-continue\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        // The server asks for the body when the guard is behind it.
+        let mut answer = [0; 25];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 100 Continue\r\n\r\n");
+        Self { stream, body }
+    }
+
+    /// Sends the body; gives the status.
+    fn finish(mut self) -> u16 {
+        self.stream.write_all(self.body.as_bytes()).unwrap();
+        let mut answer = String::new();
+        self.stream.read_to_string(&mut answer).unwrap();
+        answer.split(' ').nth(1).unwrap().parse().unwrap()
+    }
+}
+
+#[test]
+fn a_body_that_comes_late_makes_nothing_for_whoever_is_out_by_then() {
+    let daemon = TestDaemon::start("");
+    let admin = daemon.admin();
+    daemon.local_user("ada", "correct horse battery");
+    admin.patch("/api/v1/users/ada", &json!({"roles": ["system-admin"]}));
+    let ada = daemon.session("ada", "correct horse battery");
+    let wish = json!({"name": "p", "scopes": ["tokens.manage", "users.view"]});
+    let (revoked, narrowed, replaced) =
+        (admin.post("/api/v1/tokens", &wish), admin.post("/api/v1/tokens", &wish), admin.post("/api/v1/tokens", &wish));
+    let other = admin.post("/api/v1/tokens", &json!({"name": "o", "scopes": ["users.view"]}));
+    let path = |token: &Answer| format!("/api/v1/tokens/{}", token.text("/id"));
+    let (rename, rotation) = (path(&other), format!("{}/rotate", path(&other)));
+    let child = json!({"name": "c", "scopes": ["users.view"]});
+    let requests = [
+        (("POST", "/api/v1/tokens"), &child),
+        (("PATCH", rename.as_str()), &json!({"name": "c"})),
+        (("POST", rotation.as_str()), &json!({})),
+    ];
+    let hold = |token: &str| requests.map(|(line, body)| Held::new(&daemon, token, line, body));
+    let held = [ada.as_str(), &revoked.text("/token"), &replaced.text("/token")].map(hold);
+    let own = Held::new(&daemon, &revoked.text("/token"), ("POST", "/api/v1/token/rotate"), &json!({}));
+    let wide = Held::new(&daemon, &narrowed.text("/token"), ("POST", "/api/v1/tokens"), &child);
+    let before = admin.get("/api/v1/tokens").json["items"].as_array().unwrap().len();
+    assert_eq!(admin.post("/api/v1/users/ada/disable", &json!({})).status, 200);
+    assert_eq!(admin.delete(&path(&revoked)).status, 204);
+    assert_eq!(admin.patch(&path(&narrowed), &json!({"scopes": ["tokens.manage"]})).status, 200);
+    assert_eq!(admin.post(&format!("{}/rotate", path(&replaced)), &json!({"overlap": "0s"})).status, 200);
+    assert_eq!(held.map(|held| held.map(Held::finish)), [[401; 3]; 3]);
+    assert_eq!((own.finish(), wide.finish()), (401, 400));
+    assert_eq!(admin.get("/api/v1/tokens").json["items"].as_array().unwrap().len(), before - 1);
 }
 
 #[test]

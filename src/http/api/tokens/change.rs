@@ -1,11 +1,13 @@
 //! Changing a token: a merge patch (RFC 7396) of what is written.
 
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::Response;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{end, find, maker, must_hold, name, networks, scopes, view};
+use super::asker::{Asker, must_be_in};
+use super::{end, name, networks, scopes, view};
 use crate::base::network::Network;
 use crate::directory::token::{ApiToken, Grant};
 use crate::directory::user::double_option;
@@ -40,21 +42,26 @@ pub async fn change(
     caller: Caller,
     Segment(name): Segment<String>,
     IfMatch(revision): IfMatch,
+    headers: HeaderMap,
     Body(wish): Body<Change>,
 ) -> Result<Response, Problem> {
-    let token = find(&app, &name)?;
-    must_hold(&caller, &token.grant)?;
-    let wanted = parse(&app, &caller, &token, wish)?;
-    let author = caller.author();
+    let asker = Asker::managing(&app, &caller, &headers)?;
+    let token = asker.find(&app, &name)?;
+    let wanted = parse(&app, &asker, &token, wish)?;
+    // What was looked at is what is changed: else it might open more by then.
+    let expected = revision.or(Some(token.revision));
+    let (author, right) = (asker.caller.author(), asker.right());
     let write = move |tx: &mut Tx<'_>| {
+        must_be_in(tx, &right)?;
         let wanted = wanted.clone();
-        tokens::change(tx, &author, token.id, revision, |token| ApiToken {
+        let changed = tokens::change(tx, &author, token.id, expected, |token| ApiToken {
             name: wanted.name.unwrap_or(token.name),
             grant: wanted.grant.unwrap_or(token.grant),
             networks: wanted.networks.unwrap_or(token.networks),
             expires_at: wanted.expires_at.unwrap_or(token.expires_at),
             ..token
-        })
+        });
+        changed.map_err(Problem::from)
     };
     view::answer(&app, &app.store.write(write).await?)
 }
@@ -68,19 +75,19 @@ struct Wanted {
     expires_at: Option<Option<Timestamp>>,
 }
 
-fn parse(app: &App, caller: &Caller, token: &ApiToken, wish: Change) -> Result<Wanted, Problem> {
-    let maker = maker(app, caller)?;
+fn parse(app: &App, asker: &Asker, token: &ApiToken, wish: Change) -> Result<Wanted, Problem> {
+    let (caller, own) = (&asker.caller, asker.token.as_ref());
     let now = app.store.clock().now();
     let grant = wish.scopes.map(|names| match &token.grant {
         Grant::Scim(_) => Err(Problem::field("scopes", "not_of_scopes", "the token is a provider's, and has none")),
         Grant::Scopes(_) if names.is_empty() => Err(Problem::field("scopes", "required", "must hold a permission")),
         Grant::Scopes(_) => scopes(caller, &names).map(Grant::Scopes),
     });
-    let of_networks = |texts: Option<Vec<String>>| networks(maker.as_ref(), &texts.unwrap_or_default());
+    let of_networks = |texts: Option<Vec<String>>| networks(own, &texts.unwrap_or_default());
     Ok(Wanted {
         name: wish.name.as_deref().map(name).transpose()?,
         grant: grant.transpose()?,
         networks: wish.networks.map(of_networks).transpose()?,
-        expires_at: wish.expires_at.map(|wish| end(maker.as_ref(), wish, now)).transpose()?,
+        expires_at: wish.expires_at.map(|wish| end(own, wish, now)).transpose()?,
     })
 }

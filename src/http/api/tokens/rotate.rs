@@ -10,9 +10,10 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::{find, maker, must_hold, new_text, view};
+use super::asker::{Asker, must_be_in};
+use super::{new_text, view};
 use crate::base::clock::plus;
-use crate::base::secret::{TokenHash, TokenKind, hash_token};
+use crate::base::secret::{TokenKind, hash_token};
 use crate::directory::token::{ApiToken, Text};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
@@ -46,24 +47,24 @@ pub async fn rotate(
     headers: HeaderMap,
     Body(wish): Body<Wish>,
 ) -> Result<Response, Problem> {
-    let token = find(&app, &name)?;
-    must_hold(&caller, &token.grant)?;
-    if let Some(own) = maker(&app, &caller)? {
+    let asker = Asker::managing(&app, &caller, &headers)?;
+    let token = asker.find(&app, &name)?;
+    if let Some(own) = &asker.token {
         if own.id == token.id {
-            return renew_own(&app, &caller, &headers, &wish).await;
+            return renew_own(&app, &asker, &headers, &wish).await;
         }
-        if !token.lies_within(&own) || !tokens::is_made_by(&app.store.view(), &token, own.id)? {
+        if !token.lies_within(own) || !tokens::is_made_by(&app.store.view(), &token, own.id)? {
             let detail =
                 "a token rotates itself and what it made, where that lasts no longer and works from nowhere else";
             return Err(Problem::forbidden(detail));
         }
     }
-    renew(&app, &caller, token, None, &wish).await
+    renew(&app, &asker, token, &wish).await
 }
 
 /// The token that is carried, without its text.
 pub async fn own(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
-    let (token, ..) = carried(&app, &headers)?;
+    let (token, _) = carried(&app, &headers)?;
     view::answer(&app, &token)
 }
 
@@ -74,33 +75,27 @@ pub async fn rotate_own(
     headers: HeaderMap,
     Body(wish): Body<Wish>,
 ) -> Result<Response, Problem> {
-    renew_own(&app, &caller, &headers, &wish).await
+    renew_own(&app, &Asker::now(&app, &caller, &headers)?, &headers, &wish).await
 }
 
-async fn renew_own(app: &App, caller: &Caller, headers: &HeaderMap, wish: &Wish) -> Result<Response, Problem> {
-    let (token, text, hash) = carried(app, headers)?;
+async fn renew_own(app: &App, asker: &Asker, headers: &HeaderMap, wish: &Wish) -> Result<Response, Problem> {
+    let (token, text) = carried(app, headers)?;
     if text == Text::Previous {
         let detail = "the token has a newer text than yours, and only that one rotates it: ask an administrator";
         return Err(Problem::new(StatusCode::CONFLICT, "already_rotated", detail));
     }
-    renew(app, caller, token, Some(hash), wish).await
+    renew(app, asker, token, wish).await
 }
 
 /// What the header shows, as the guard of the route saw it.
-fn carried(app: &App, headers: &HeaderMap) -> Result<(ApiToken, Text, TokenHash), Problem> {
+fn carried(app: &App, headers: &HeaderMap) -> Result<(ApiToken, Text), Problem> {
     let hash = bearer(headers).and_then(|text| hash_token(TokenKind::Api, text));
     let hash = hash.ok_or_else(Problem::unauthenticated)?;
     let (token, text) = tokens::carried(&app.store, hash)?.ok_or_else(Problem::unauthenticated)?;
-    Ok((ApiToken::clone(&token), text, hash))
+    Ok((ApiToken::clone(&token), text))
 }
 
-async fn renew(
-    app: &App,
-    caller: &Caller,
-    token: ApiToken,
-    shown: Option<TokenHash>,
-    wish: &Wish,
-) -> Result<Response, Problem> {
+async fn renew(app: &App, asker: &Asker, token: ApiToken, wish: &Wish) -> Result<Response, Problem> {
     let now = app.store.clock().now();
     if !token.is_live(now) {
         let detail = "the token has ended: give it another end first";
@@ -108,8 +103,13 @@ async fn renew(
     }
     let until = plus(now, overlap(wish)?);
     let (text, kept) = new_text(app)?;
-    let author = caller.author();
-    let write = move |tx: &mut Tx<'_>| tokens::rotate(tx, &author, (token.id, shown), kept.clone(), until);
+    let (author, right) = (asker.caller.author(), asker.right());
+    // What was looked at is what is rotated: else it might open more by then.
+    let expected = (token.id, token.revision);
+    let write = move |tx: &mut Tx<'_>| {
+        must_be_in(tx, &right)?;
+        tokens::rotate(tx, &author, expected, kept.clone(), until).map_err(Problem::from)
+    };
     let rotated = app.store.write(write).await?;
     let mut answer = view::token(app, &rotated)?;
     view::add_text(&mut answer, &text);
