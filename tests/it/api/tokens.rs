@@ -258,6 +258,24 @@ fn nobody_changes_or_rotates_a_token_that_opens_more_than_they_hold() {
 }
 
 #[test]
+fn nobody_gets_the_text_of_a_token_that_would_outlast_them() {
+    let daemon = TestDaemon::start("[[sources]]\nid = \"okta\"\nkind = \"scim\"\n");
+    let admin = daemon.admin();
+    for name in ["ada", "bob"] {
+        daemon.local_user(name, "correct horse battery");
+        admin.patch(&format!("/api/v1/users/{name}"), &json!({"roles": ["system-admin"]}));
+    }
+    let [ada, bob] = ["ada", "bob"].map(|name| daemon.with_token(&daemon.session(name, "correct horse battery")));
+    let wish = json!({"name": "x", "scopes": ["users.view"]});
+    let provider = json!({"name": "x", "source": "okta"});
+    let rotates = |made: &Answer| ada.post(&format!("/api/v1/tokens/{}/rotate", made.text("/id")), &json!({})).status;
+    assert_eq!(rotates(&bob.post("/api/v1/tokens", &wish)), 403, "somebody else's");
+    assert_eq!(rotates(&admin.post("/api/v1/tokens", &wish)), 403, "nobody's");
+    assert_eq!(rotates(&ada.post("/api/v1/tokens", &wish)), 200, "her own");
+    assert_eq!(rotates(&bob.post("/api/v1/tokens", &provider)), 200, "a provider's");
+}
+
+#[test]
 fn what_a_token_makes_or_rotates_lies_within_it_and_ends_with_it() {
     let daemon = TestDaemon::start_with_server("trusted_proxies = [\"127.0.0.1\"]\n", "");
     let admin = daemon.admin();

@@ -1,7 +1,8 @@
 //! A new text for a token that stays what it is; the text before works on for a while.
 //!
 //! Whoever carries a token sees it and rotates it themselves, by the text that it has now: one from before gives nobody
-//! a newer one. Of others it rotates what it made, so that whatever it comes to know ends with it.
+//! a newer one. Of others it rotates what it made, and a user their own, so that whatever anybody comes to know ends with
+//! them. A provider's token is rotated by who may make one.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::asker::{Asker, must_be_in};
 use super::{new_text, view};
 use crate::base::clock::plus;
 use crate::base::secret::{TokenKind, hash_token};
-use crate::directory::token::{ApiToken, Text};
+use crate::directory::token::{ApiToken, Grant, Text};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, Segment};
@@ -58,6 +59,12 @@ pub async fn rotate(
                 "a token rotates itself and what it made, where that lasts no longer and works from nowhere else";
             return Err(Problem::forbidden(detail));
         }
+    }
+    let is_own = |(user, _)| token.owner == Some(user);
+    if matches!(token.grant, Grant::Scopes(_)) && !asker.caller.owner.is_none_or(is_own) {
+        let detail = "the token is not yours, and its text would outlast you: who carries it rotates it, \
+                      or it is done on the server itself";
+        return Err(Problem::forbidden(detail));
     }
     renew(&app, &asker, token, &wish).await
 }
