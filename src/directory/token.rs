@@ -10,6 +10,17 @@ use crate::base::network::Network;
 use crate::base::secret::TokenHash;
 use crate::directory::permission::{Permission, Permissions};
 
+/// Most networks of a token.
+pub const NETWORKS: usize = 32;
+/// What an identity provider does by its token.
+const PROVIDER: [Permission; 6] = [
+    Permission::UsersCreate,
+    Permission::UsersUpdate,
+    Permission::UsersState,
+    Permission::UsersDelete,
+    Permission::UsersPassword,
+    Permission::GroupsManage,
+];
 /// Refusals of other networks that a token remembers; as long as all are of this hour, no further one is told.
 const REFUSALS: usize = 8;
 /// A network is told of once in this time.
@@ -52,6 +63,15 @@ impl Grant {
             Self::Scim(_) => Kind::Scim,
             Self::Scopes(scopes) if scopes.is_subset(logins) => Kind::Application,
             Self::Scopes(_) => Kind::Administration,
+        }
+    }
+
+    /// What its bearer can do by it: nobody gives what they do not hold.
+    #[must_use]
+    pub fn permissions(&self) -> Permissions {
+        match self {
+            Self::Scim(_) => PROVIDER.into_iter().collect(),
+            Self::Scopes(scopes) => *scopes,
         }
     }
 
@@ -249,10 +269,31 @@ impl ApiToken {
     #[must_use]
     pub fn lies_within(&self, other: &Self) -> bool {
         let lasts_no_longer = other.expires_at.is_none_or(|limit| self.expires_at.is_some_and(|end| end <= limit));
+        lasts_no_longer && self.works_only_where(other)
+    }
+
+    /// Does it work from nowhere else than the other one?
+    #[must_use]
+    pub fn works_only_where(&self, other: &Self) -> bool {
         let is_covered = |network: &Network| other.networks.iter().any(|wide| wide.covers(network));
-        let is_elsewhere =
-            !other.networks.is_empty() && (self.networks.is_empty() || !self.networks.iter().all(is_covered));
-        lasts_no_longer && !is_elsewhere
+        other.networks.is_empty() || (!self.networks.is_empty() && self.networks.iter().all(is_covered))
+    }
+
+    /// What is left of it within the token that made it: it opens no more, lasts no longer, and works from nowhere else.
+    /// Where nothing is left, it ends.
+    #[must_use]
+    pub fn within(self, maker: &Self, now: Timestamp) -> Self {
+        let held = maker.grant.permissions();
+        let networks = common(&self.networks, &maker.networks);
+        let is_left =
+            networks.is_some() && (self.grant.kind() != Kind::Scim || self.grant.permissions().is_subset(held));
+        let end = if is_left { maker.expires_at } else { Some(now) };
+        let grant = match self.grant {
+            Grant::Scopes(scopes) => Grant::Scopes(scopes.and(held)),
+            provider @ Grant::Scim(_) => provider,
+        };
+        let networks = networks.unwrap_or(self.networks);
+        Self { grant, networks, expires_at: self.expires_at.into_iter().chain(end).min(), ..self }
     }
 
     /// When this text was last used.
@@ -297,50 +338,18 @@ impl ApiToken {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_second(seconds).unwrap()
+/// Where both are: no more networks than a token has. `None`: nowhere.
+fn common(some: &[Network], others: &[Network]) -> Option<Vec<Network>> {
+    if some.is_empty() || others.is_empty() {
+        return Some([some, others].concat());
     }
-
-    fn token() -> ApiToken {
-        let id = TokenId::new(at(0), &crate::base::rng::Rng::seeded(1));
-        ApiToken::new(id, "t".to_owned(), "mst_a_1".to_owned(), Grant::Scopes(Permissions::default()), at(0))
-    }
-
-    #[test]
-    fn the_text_before_the_last_works_until_its_time_and_no_longer_than_the_token() {
-        let rotated = token().rotated(TokenHash([1; 32]), "mst_a_2".to_owned(), at(100), at(10));
-        assert!(rotated.opens_by(Text::Previous, at(99)) && !rotated.opens_by(Text::Previous, at(100)));
-        assert!(rotated.opens_by(Text::Current, at(100)));
-        assert_eq!(rotated.prefix, "mst_a_2");
-        let used = rotated.used(Text::Previous, at(50));
-        assert_eq!((used.last_use_of(Text::Previous), used.last_use_of(Text::Current)), (Some(at(50)), Some(at(50))));
-        let short = ApiToken { expires_at: Some(at(20)), ..token() };
-        let short = short.rotated(TokenHash([1; 32]), "mst_a_2".to_owned(), at(100), at(10));
-        assert_eq!(short.previous.map(|previous| previous.until), Some(at(20)));
-        let at_once = token().rotated(TokenHash([1; 32]), "mst_a_2".to_owned(), at(10), at(10));
-        assert_eq!(at_once.previous, None);
-    }
-
-    #[test]
-    fn a_network_is_told_of_once_an_hour_and_few_of_them() {
-        let network = |number: u8| format!("10.0.{number}.0/24").parse::<Network>().unwrap();
-        let mut token = token().refused_at(network(0), at(0)).unwrap();
-        assert_eq!(token.refused_at(network(0), at(3_599)), None);
-        assert_eq!(token.refused_at(network(0), at(3_600)).unwrap().refused.len(), 1);
-        for number in 1..8 {
-            token = token.refused_at(network(number), at(1)).unwrap();
-        }
-        assert_eq!(token.refused_at(network(8), at(2)), None);
-    }
-
-    #[test]
-    fn a_token_for_networks_is_for_nobody_without_an_address() {
-        let token = ApiToken { networks: vec!["10.0.0.0/8".parse().unwrap()], ..token() };
-        assert!(token.is_for(Some("10.1.2.3".parse().unwrap())) && !token.is_for(Some("192.0.2.1".parse().unwrap())));
-        assert!(!token.is_for(None));
-    }
+    let lies_in = |all: &[Network], network: &Network| all.iter().any(|wide| wide.covers(network));
+    let narrower = others.iter().filter(|network| lies_in(some, network) && !some.contains(network));
+    let both = some.iter().filter(|network| lies_in(others, network)).chain(narrower);
+    let both: Vec<Network> = both.take(NETWORKS).copied().collect();
+    (!both.is_empty()).then_some(both)
 }
+
+#[cfg(test)]
+#[path = "token/tests.rs"]
+mod tests;

@@ -1,6 +1,6 @@
 //! API tokens, under the hashes of their texts. One that was rotated is found by the text before that too.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -11,6 +11,7 @@ use crate::base::network::Network;
 use crate::base::secret::TokenHash;
 use crate::directory::audit::{Author, Change, Target};
 use crate::directory::token::{ApiToken, Text};
+use crate::directory::user::RuleError;
 use crate::store::audit::{self, Entry};
 use crate::store::engine::{Bytes, KeyRange, Order};
 use crate::store::keys::Space;
@@ -174,10 +175,10 @@ pub fn note_refusal(tx: &mut Tx<'_>, author: &Author, id: TokenId, network: Netw
     audit::append(tx, author, entry)
 }
 
-/// Changes a token; where it ends earlier, so does what it made.
+/// Changes a token. What it made is kept within it, and it itself within what made it.
 ///
 /// # Errors
-/// When there is no such token, or it is not at the expected revision.
+/// When there is no such token, it is not at the expected revision, or it would go beyond the token that made it.
 pub fn change(
     tx: &mut Tx<'_>,
     author: &Author,
@@ -189,16 +190,38 @@ pub fn change(
     if expected.is_some_and(|expected| expected != old.revision) {
         return Err(WriteError::Stale { found: old.revision });
     }
-    let new = rule(old.clone());
+    let new = within_maker(tx, &old, rule(old.clone()))?;
     let new = put_changed(tx, author, key, &old, new)?;
-    if let Some(end) = new.expires_at.filter(|end| old.expires_at.is_none_or(|before| *end < before)) {
-        for (key, made) in made_by(tx, id)? {
-            if made.expires_at.is_none_or(|later| end < later) {
-                put_changed(tx, author, key, &made, ApiToken { expires_at: Some(end), ..made.clone() })?;
-            }
-        }
+    if (&new.grant, &new.networks, new.expires_at) != (&old.grant, &old.networks, old.expires_at) {
+        hand_down(tx, author, &new)?;
     }
     Ok(new)
+}
+
+/// What a token may become: what is asked for must lie within the token that made it, and the rest is kept there.
+fn within_maker(tx: &Tx<'_>, old: &ApiToken, wanted: ApiToken) -> Result<ApiToken, WriteError> {
+    let Some(maker) = wanted.made_by else { return Ok(wanted) };
+    let (_, maker) = to_change(tx, maker)?;
+    let beyond = |field| RuleError::field(field, "beyond_maker", "must lie within the token that made it");
+    if wanted.grant != old.grant && !wanted.grant.permissions().is_subset(maker.grant.permissions()) {
+        return Err(beyond("scopes").into());
+    }
+    let names_networks = wanted.networks != old.networks && !wanted.networks.is_empty();
+    if names_networks && !wanted.works_only_where(&maker) {
+        return Err(beyond("networks").into());
+    }
+    Ok(wanted.within(&maker, tx.now()))
+}
+
+/// Keeps what a token made within it, generation by generation.
+fn hand_down(tx: &mut Tx<'_>, author: &Author, token: &ApiToken) -> Result<(), StoreError> {
+    let mut family = BTreeMap::from([(token.id, token.clone())]);
+    for (key, made) in made_by(tx, token.id)? {
+        let Some(maker) = made.made_by.and_then(|maker| family.get(&maker)) else { continue };
+        let new = put_changed(tx, author, key, &made, made.clone().within(maker, tx.now()))?;
+        family.insert(new.id, new);
+    }
+    Ok(())
 }
 
 fn put_changed(
@@ -310,21 +333,19 @@ pub fn drop_ended(tx: &mut Tx<'_>, author: &Author, id: TokenId, before: Timesta
     audit::append(tx, author, Entry::new("token.revoked", target(&token)))
 }
 
-/// What a token made, and what that made, with the keys.
+/// What a token made, and what that made, with the keys: makers before what they made.
 fn made_by(reads: &dyn Reads, id: TokenId) -> Result<Vec<(Bytes, ApiToken)>, StoreError> {
-    let made = list(reads, None, MOST, |token| token.made_by.is_some())?;
-    let mut family = BTreeSet::from([id]);
-    loop {
-        let before = family.len();
-        let is_in = |token: &&ApiToken| token.made_by.is_some_and(|maker| family.contains(&maker));
-        let children: Vec<TokenId> = made.iter().filter(is_in).map(|token| token.id).collect();
-        family.extend(children);
-        if family.len() == before {
-            break;
-        }
+    let made = list(reads, None, MOST, |token| token.made_by.is_some() && token.id != id)?;
+    let mut rest: Vec<(TokenId, Option<TokenId>)> = made.iter().map(|token| (token.id, token.made_by)).collect();
+    let (mut family, mut generation) = (Vec::new(), BTreeSet::from([id]));
+    while !generation.is_empty() {
+        let is_child = |(_, maker): &(_, Option<TokenId>)| maker.is_some_and(|maker| generation.contains(&maker));
+        let (children, others): (Vec<_>, Vec<_>) = rest.into_iter().partition(is_child);
+        rest = others;
+        generation = children.into_iter().map(|(child, _)| child).collect();
+        family.extend(&generation);
     }
-    let found = made.into_iter().filter(|token| token.id != id && family.contains(&token.id));
-    found.filter_map(|token| stored(reads, token.id).transpose()).collect()
+    family.into_iter().filter_map(|id| stored(reads, id).transpose()).collect()
 }
 
 fn target(token: &ApiToken) -> Target {

@@ -19,7 +19,7 @@ use crate::base::secret::{Secret, TokenKind, hash_token, new_token};
 use crate::base::text;
 use crate::directory::field::FieldError;
 use crate::directory::permission::{Permission, Permissions};
-use crate::directory::token::{ApiToken, Grant, Kind, Profile};
+use crate::directory::token::{ApiToken, Grant, Kind, NETWORKS, Profile};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, Parameters, Segment};
@@ -37,18 +37,6 @@ mod view;
 
 /// Characters of a token that are kept to recognise it by.
 const PREFIX: usize = 12;
-/// Most networks of a token.
-const NETWORKS: usize = 32;
-
-/// What an identity provider does by its token: nobody gives what they do not hold.
-const PROVIDER: &[Permission] = &[
-    Permission::UsersCreate,
-    Permission::UsersUpdate,
-    Permission::UsersState,
-    Permission::UsersDelete,
-    Permission::UsersPassword,
-    Permission::GroupsManage,
-];
 
 /// A token to make.
 #[derive(Deserialize)]
@@ -180,10 +168,7 @@ fn new_text(app: &App) -> Result<(Secret, NewText), StoreError> {
 
 /// Refuses a caller who does not hold all that a token opens.
 fn must_hold(caller: &Caller, grant: &Grant) -> Result<(), Problem> {
-    match grant {
-        Grant::Scim(_) => PROVIDER.iter().try_for_each(|permission| caller.must(*permission)),
-        Grant::Scopes(scopes) => scopes.iter().try_for_each(|permission| caller.must(permission)),
-    }
+    grant.permissions().iter().try_for_each(|permission| caller.must(permission))
 }
 
 fn name(text: &str) -> Result<String, Problem> {

@@ -2,8 +2,13 @@
 
 use super::*;
 use crate::base::clock::Clock;
+use crate::base::id::{SessionId, SourceId, UserId};
 use crate::base::rng::Rng;
+use crate::directory::field::{DisplayName, Username};
+use crate::directory::permission::{Permission, Permissions};
 use crate::directory::token::Grant;
+use crate::directory::user::{NewUser, UserChange};
+use crate::store::users;
 
 fn author() -> Author {
     Author::system("test")
@@ -125,4 +130,62 @@ async fn a_text_that_was_replaced_meanwhile_rotates_nothing() {
     });
     assert!(matches!(late.await, Err(WriteError::Stale { .. })));
     assert_eq!(desk.text(3), None);
+}
+
+#[tokio::test]
+async fn what_a_token_made_stays_within_it_when_either_is_changed() {
+    let desk = Desk::new();
+    let all: Permissions = [Permission::UsersView, Permission::UsersCreate].into_iter().collect();
+    let few: Permissions = [Permission::UsersView].into_iter().collect();
+    let grants = |id, scopes| {
+        let grant = move |token: ApiToken| ApiToken { grant: Grant::Scopes(scopes), ..token };
+        desk.does(move |tx| change(tx, &author(), id, None, grant))
+    };
+    let parent = desk.makes(1, None).await;
+    let child = desk.makes(2, Some(parent)).await;
+    let grandchild = desk.makes(3, Some(child)).await;
+    for id in [parent, child, grandchild] {
+        grants(id, all).await.unwrap();
+    }
+    let network: Network = "10.0.0.0/8".parse().unwrap();
+    let narrow = move |token: ApiToken| ApiToken { grant: Grant::Scopes(few), networks: vec![network], ..token };
+    desk.does(move |tx| change(tx, &author(), parent, None, narrow)).await.unwrap();
+    for id in [child, grandchild] {
+        let token = desk.token(id).unwrap();
+        assert_eq!((token.grant, token.networks), (Grant::Scopes(few), vec![network]));
+    }
+    assert!(matches!(grants(child, all).await, Err(WriteError::Rule(_))));
+    let elsewhere = |token: ApiToken| ApiToken { networks: vec!["192.0.2.0/24".parse().unwrap()], ..token };
+    let moved = desk.does(move |tx| change(tx, &author(), child, None, elsewhere)).await;
+    assert!(matches!(moved, Err(WriteError::Rule(_))));
+    let anywhere = |token: ApiToken| ApiToken { networks: Vec::new(), ..token };
+    let cleared = desk.does(move |tx| change(tx, &author(), child, None, anywhere)).await;
+    assert_eq!(cleared.unwrap().networks, [network]);
+}
+
+#[tokio::test]
+async fn a_right_holds_while_the_token_is_what_it_was_and_its_user_is_in() {
+    let desk = Desk::new();
+    let id = desk.makes(1, None).await;
+    let holds = |right: Right| desk.does(move |tx| right.holds(tx));
+    let right = Right { token: Some((id, 0)), ..Right::default() };
+    assert_eq!((holds(right.clone()).await, holds(Right::default()).await), (Ok(true), Ok(true)));
+    desk.rotates(id, 2).await;
+    assert_eq!(holds(right.clone()).await, Err(WriteError::Stale { found: 1 }));
+    desk.does(move |tx| revoke(tx, &author(), id)).await.unwrap();
+    assert_eq!(holds(right).await, Ok(false));
+    let new = NewUser {
+        id: UserId::new(at("2027-01-01T00:00:00Z"), &Rng::seeded(1)),
+        username: Username::parse("ada").unwrap(),
+        name: DisplayName::parse("ada").unwrap(),
+        source: SourceId::local(),
+        rest: UserChange::default(),
+        disabled: None,
+    };
+    let ada = desk.does(move |tx| users::create(tx, &author(), new.clone(), None)).await.unwrap();
+    let right = |epoch| Right { owner: Some((ada.id, epoch)), ..Right::default() };
+    assert_eq!(holds(right(ada.session_epoch)).await, Ok(true));
+    assert_eq!(holds(right(ada.session_epoch + 1)).await, Ok(false));
+    let session = Some(SessionId::new(at("2027-01-01T00:00:00Z"), &Rng::seeded(1)));
+    assert_eq!(holds(Right { session, ..right(ada.session_epoch) }).await, Ok(false), "a session that ended");
 }
