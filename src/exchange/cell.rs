@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use jiff::fmt::strtime;
 
+use super::Limits;
 use super::column::{Column, Kind};
 use super::list::{self, Membership};
 use crate::base::secret::Secret;
@@ -33,6 +34,14 @@ pub enum Cell {
 
 /// A cell as it stands in the file, or why it cannot be read (code and words, which complete "the cell …").
 pub(super) type Raw = Result<String, (&'static str, &'static str)>;
+
+/// What is said of a cell that is longer than the limit.
+pub(super) const TOO_LONG: (&str, &str) = ("too_long", "is longer than a cell may be");
+
+/// A text that is no longer than a cell may be.
+pub(super) fn bounded(text: String, limits: &Limits) -> Raw {
+    if text.len() > limits.cell { Err(TOO_LONG) } else { Ok(text) }
+}
 
 impl Cell {
     /// Bytes that it takes beside its place.

@@ -1,6 +1,6 @@
 //! The first line of a table: which column stands where, and what becomes of each cell below.
 
-use super::cell::{Cell, Raw};
+use super::cell::{Cell, Raw, bounded};
 use super::column::{Column, Kind};
 use super::jumpserver;
 use super::{FileError, Limits, Row, RowError};
@@ -101,11 +101,8 @@ impl Header {
             }
             (Place::Passed, _) => return Ok(None),
         };
-        let text = raw.map_err(|(code, words)| FieldError::new(column.name(), code, words))?;
-        if text.len() > limits.cell {
-            let message = format!("is longer than {} bytes", limits.cell);
-            return Err(FieldError::new(column.name(), "too_long", message));
-        }
+        let text = raw.and_then(|text| bounded(text, limits));
+        let text = text.map_err(|(code, words)| FieldError::new(column.name(), code, words))?;
         let text = match self.dialect {
             Dialect::JumpServer if column.kind() != Kind::Secret => jumpserver::translated(column, text),
             _ => text,

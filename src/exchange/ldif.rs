@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use data_encoding::BASE64;
 use jiff::Timestamp;
 
+use super::cell::bounded;
 use super::text::decode;
 use super::{Cell, Column, FileError, Gathering, Limits, Row, RowError, Table};
 use crate::base::secret::Secret;
@@ -241,10 +242,6 @@ impl Entry<'_> {
         }
         Timestamp::from_second(ticks / 10_000_000 - WINDOWS_EPOCH).ok().map(Cell::Time)
     }
-}
-
-fn bounded(text: String, limits: &Limits) -> Result<String, (&'static str, &'static str)> {
-    if text.len() > limits.cell { Err(("too_long", "is too long")) } else { Ok(text) }
 }
 
 /// A password as directories keep it: behind a scheme there is a hash.

@@ -25,6 +25,8 @@ pub(super) use write::Sheet;
 /// Where a workbook has its list of sheets, and what belongs to it.
 const WORKBOOK: &str = "xl/workbook.xml";
 const RELATIONS: &str = "xl/_rels/workbook.xml.rels";
+/// Most bytes of what belongs to a workbook.
+const RELATIONS_MAX: usize = 1 << 20;
 /// How the files of old Excel begin, and those with a password.
 const COMPOUND: &[u8] = &[0xd0, 0xcf, 0x11, 0xe0];
 
@@ -48,7 +50,7 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Table, FileError> {
     let Some(part) = at.map(|at| parts.part(&at.target)).transpose()?.flatten() else {
         return Err(malformed("no sheet in it"));
     };
-    let mut rows = sheet::Rows::new(xml::Xml::new(part), &strings, &dates, book.from_1904);
+    let mut rows = sheet::Rows::new(xml::Xml::new(part), &strings, &dates, book.from_1904, limits);
     let titles = loop {
         let Some((_, raw)) = rows.next().transpose()? else { return Err(FileError::Empty) };
         let titles: Vec<String> = raw.into_iter().map(Result::unwrap_or_default).collect();
@@ -103,7 +105,7 @@ struct Relation {
 }
 
 fn relations<R: io::BufRead>(mut xml: xml::Xml<R>) -> Result<Vec<Relation>, FileError> {
-    let mut found = Vec::new();
+    let (mut found, mut held) = (Vec::new(), 0_usize);
     while let Some(token) = xml.next()? {
         let xml::Token::Open(tag) = token else { continue };
         if tag.name() != "Relationship" {
@@ -113,7 +115,13 @@ fn relations<R: io::BufRead>(mut xml: xml::Xml<R>) -> Result<Vec<Relation>, File
         let target = get("Target");
         // From the root of the archive, or beside the workbook.
         let target = target.strip_prefix('/').map_or_else(|| format!("xl/{target}"), str::to_owned);
-        found.push(Relation { id: get("Id"), kind: get("Type"), target });
+        let relation = Relation { id: get("Id"), kind: get("Type"), target };
+        let parts = [size_of::<Relation>(), relation.id.len(), relation.kind.len(), relation.target.len()];
+        held = parts.into_iter().fold(held, usize::saturating_add);
+        if held > RELATIONS_MAX {
+            return Err(malformed("more belongs to it than to a spreadsheet"));
+        }
+        found.push(relation);
     }
     Ok(found)
 }

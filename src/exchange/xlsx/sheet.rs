@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::malformed;
 use super::strings::Text;
 use super::xml::{Tag, Token, Xml};
-use crate::exchange::FileError;
 use crate::exchange::cell::Raw;
+use crate::exchange::{FileError, Limits};
 
 /// Most places of a row: what lies further to the right is no table of users.
 const WIDTH_MAX: usize = 256;
@@ -19,15 +19,16 @@ const DAYS_1904: f64 = 24_107.0;
 /// Gives the rows that are there, each with its number.
 pub(super) struct Rows<'a, R> {
     xml: Xml<R>,
-    strings: &'a [String],
+    strings: &'a [Raw],
     dates: &'a [bool],
     from_1904: bool,
+    limits: &'a Limits,
     line: u64,
 }
 
 impl<'a, R: BufRead> Rows<'a, R> {
-    pub(super) fn new(xml: Xml<R>, strings: &'a [String], dates: &'a [bool], from_1904: bool) -> Self {
-        Self { xml, strings, dates, from_1904, line: 0 }
+    pub(super) fn new(xml: Xml<R>, strings: &'a [Raw], dates: &'a [bool], from_1904: bool, limits: &'a Limits) -> Self {
+        Self { xml, strings, dates, from_1904, limits, line: 0 }
     }
 
     fn row(&mut self) -> Result<Option<(u64, Vec<Raw>)>, FileError> {
@@ -76,23 +77,29 @@ impl<'a, R: BufRead> Rows<'a, R> {
     fn cell(&mut self, tag: &Tag) -> Result<Raw, FileError> {
         let kind = tag.attribute("t").unwrap_or_default();
         let style = tag.attribute("s").and_then(|style| style.parse::<usize>().ok());
-        let (mut value, mut text, mut in_value, mut formula) = (String::new(), Text::default(), false, false);
+        let (mut value, mut text) = (Text::within("v", self.limits), Text::within("t", self.limits));
+        let mut formula = false;
         while let Some(token) = self.xml.next()? {
             match &token {
                 Token::Open(tag) if tag.name() == "f" => formula = true,
-                Token::Open(tag) if tag.name() == "v" => in_value = true,
-                Token::Close(name) if name == "v" => in_value = false,
                 Token::Close(name) if name == "c" => break,
-                Token::Text(piece) if in_value => value.push_str(piece),
-                other => text.see(other),
+                _ => {}
             }
+            value.see(&token);
+            text.see(&token);
         }
         if formula {
             return Ok(Err(("formula", "is a formula: put what it comes to in its place, as text")));
         }
+        if kind == "inlineStr" {
+            return Ok(text.take());
+        }
+        let value = match value.take_plain() {
+            Ok(value) => value,
+            Err(fault) => return Ok(Err(fault)),
+        };
         Ok(match kind.as_str() {
             "s" => self.shared(&value)?,
-            "inlineStr" => Ok(text.take()),
             "b" => Ok(if value == "1" { "true" } else { "false" }.to_owned()),
             "e" => Err(("error_value", "is an error of the spreadsheet")),
             "str" | "d" => Ok(value),
@@ -103,7 +110,7 @@ impl<'a, R: BufRead> Rows<'a, R> {
 
     fn shared(&self, value: &str) -> Result<Raw, FileError> {
         let text = value.trim().parse::<usize>().ok().and_then(|at| self.strings.get(at));
-        text.map(|text| Ok(text.clone())).ok_or_else(|| malformed("a cell names a shared text that is not there"))
+        text.cloned().ok_or_else(|| malformed("a cell names a shared text that is not there"))
     }
 
     /// A count of days as a time.

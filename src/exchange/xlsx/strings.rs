@@ -3,20 +3,19 @@
 use std::io::BufRead;
 
 use super::xml::{Token, Xml};
+use crate::exchange::cell::{Raw, TOO_LONG, bounded};
 use crate::exchange::{FileError, Limits};
 
-/// What a text takes beside its bytes.
-const OVERHEAD: usize = 32;
-
-/// Reads the shared texts in their order.
-pub(super) fn read<R: BufRead>(mut xml: Xml<R>, limits: &Limits) -> Result<Vec<String>, FileError> {
+/// Reads the shared texts in their order; one that no cell may hold is a fault of each that names it.
+pub(super) fn read<R: BufRead>(mut xml: Xml<R>, limits: &Limits) -> Result<Vec<Raw>, FileError> {
     let (mut strings, mut held) = (Vec::new(), 0_usize);
-    let mut text = Text::default();
+    let mut text = Text::within("t", limits);
     while let Some(token) = xml.next()? {
         match token {
             Token::Close(name) if name == "si" => {
                 let whole = text.take();
-                held = held.saturating_add(whole.len()).saturating_add(OVERHEAD);
+                let length = whole.as_ref().map_or(0, String::len);
+                held = held.saturating_add(length).saturating_add(size_of::<Raw>());
                 if held > limits.memory {
                     return Err(FileError::TooMuchText(limits.memory));
                 }
@@ -28,34 +27,58 @@ pub(super) fn read<R: BufRead>(mut xml: Xml<R>, limits: &Limits) -> Result<Vec<S
     Ok(strings)
 }
 
-/// Gathers the text of a cell: all its runs, and not how it is spoken (`rPh`).
-#[derive(Default)]
-pub(super) struct Text {
+/// Gathers the text of a cell: all its runs, and not how it is spoken (`rPh`). It grows no further than a cell may be.
+pub(super) struct Text<'a> {
+    /// The element that the text stands in.
+    element: &'static str,
+    limits: &'a Limits,
     text: String,
     inside: bool,
     spoken: bool,
+    too_long: bool,
 }
 
-impl Text {
+impl<'a> Text<'a> {
+    pub(super) fn within(element: &'static str, limits: &'a Limits) -> Self {
+        Self { element, limits, text: String::new(), inside: false, spoken: false, too_long: false }
+    }
+
     pub(super) fn see(&mut self, token: &Token) {
         match token {
             Token::Open(tag) => match tag.name() {
-                "t" => self.inside = true,
+                name if name == self.element => self.inside = true,
                 "rPh" => self.spoken = true,
                 _ => {}
             },
             Token::Close(name) => match name.as_str() {
-                "t" => self.inside = false,
+                name if name == self.element => self.inside = false,
                 "rPh" => self.spoken = false,
                 _ => {}
             },
-            Token::Text(text) if self.inside && !self.spoken => self.text.push_str(text),
+            Token::Text(text) if self.inside && !self.spoken => self.push(text),
             Token::Text(_) => {}
         }
     }
 
-    pub(super) fn take(&mut self) -> String {
-        unescaped(std::mem::take(&mut self.text))
+    fn push(&mut self, text: &str) {
+        // Each of its characters may stand as an escape.
+        let most = self.limits.cell.saturating_mul(ESCAPE);
+        self.too_long |= self.text.len().saturating_add(text.len()) > most;
+        if !self.too_long {
+            self.text.push_str(text);
+        }
+    }
+
+    /// The text as it stands; what comes next is another.
+    pub(super) fn take_plain(&mut self) -> Raw {
+        let text = std::mem::take(&mut self.text);
+        if std::mem::take(&mut self.too_long) { Err(TOO_LONG) } else { bounded(text, self.limits) }
+    }
+
+    /// The text with what its escapes stand for; what comes next is another.
+    pub(super) fn take(&mut self) -> Raw {
+        let text = std::mem::take(&mut self.text);
+        if std::mem::take(&mut self.too_long) { Err(TOO_LONG) } else { bounded(unescaped(text), self.limits) }
     }
 }
 

@@ -100,6 +100,37 @@ fn an_archive_that_becomes_too_large_is_refused() {
 }
 
 #[test]
+fn a_shared_text_that_is_too_long_is_a_fault_of_the_cells_that_name_it() {
+    let limits = Limits { cell: 1_000, ..Limits::default() };
+    let runs = "<r><t>aaaaaaaaaa</t></r>".repeat(5_000);
+    let strings = format!("<sst><si><t>username</t></si><si>{runs}</si></sst>");
+    let read_strings = strings::read(xml::Xml::new(strings.as_bytes()), &limits);
+    assert_eq!(read_strings, Ok(vec![Ok("username".to_owned()), Err(crate::exchange::cell::TOO_LONG)]));
+    let rows =
+        r#"<row><c t="s"><v>0</v></c></row><row><c t="s"><v>1</v></c></row><row><c t="str"><v>ada</v></c></row>"#;
+    let text = |rows: &str| format!("<worksheet><sheetData>{rows}</sheetData></worksheet>");
+    let table = read(&workbook(&strings, &text(rows)), &limits).unwrap_or_else(|error| panic!("{error}"));
+    let [Err(error), Ok(_)] = &table.rows[..] else { panic!("two rows") };
+    assert_eq!((error.line, error.faults[0].code), (2, "too_long"));
+    let long = format!(r#"<row><c t="s"><v>0</v></c></row><row><c t="str"><v>{}</v></c></row>"#, "a".repeat(1_001));
+    let table = read(&workbook(&strings, &text(&long)), &limits).unwrap_or_else(|error| panic!("{error}"));
+    assert!(matches!(&table.rows[..], [Err(error)] if error.faults[0].code == "too_long"));
+}
+
+#[test]
+fn a_text_a_tag_or_a_list_of_parts_without_end_is_refused_before_it_is_held() {
+    let limits = Limits::default();
+    let long = "a".repeat(1 << 20);
+    for part in [format!("<sst><si><t>{long}</t></si></sst>"), format!("<sst {long}=\"\"/>"), format!("<!--{long}-->")]
+    {
+        let refused = strings::read(xml::Xml::new(part.as_bytes()), &limits).err();
+        assert!(refused.is_some_and(|error| error.to_string().contains("too long")));
+    }
+    let many = format!("<Relationships>{}</Relationships>", r#"<Relationship Id="r" Target="t"/>"#.repeat(20_000));
+    assert!(relations(xml::Xml::new(many.as_bytes())).is_err());
+}
+
+#[test]
 fn a_file_that_is_no_workbook_is_refused_in_words() {
     let limits = Limits::default();
     let said = |bytes: &[u8]| refused(bytes, &limits).to_string();

@@ -2,7 +2,7 @@
 //! elements in one another to a small depth.
 
 use std::borrow::Cow;
-use std::io::BufRead;
+use std::io::{self, BufRead, Read};
 
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::{BytesRef, BytesStart, Event};
@@ -12,10 +12,12 @@ use crate::exchange::FileError;
 
 /// How deep elements may lie in one another. Spreadsheets need eight.
 const DEPTH_MAX: usize = 64;
+/// Most bytes of one tag or one text, with all characters of the longest cell in the form that takes eight bytes.
+const TOKEN_MAX: usize = 512 << 10;
 
 /// A part of a workbook.
 pub(super) struct Xml<R> {
-    reader: Reader<R>,
+    reader: Reader<Measured<R>>,
     buffer: Vec<u8>,
     depth: usize,
 }
@@ -41,7 +43,9 @@ impl Tag {
 
     /// An attribute by its name without prefix.
     pub(super) fn attribute(&self, name: &str) -> Option<String> {
-        let found = self.0.attributes().filter_map(Result::ok).find(|attribute| local(attribute.key.0) == name)?;
+        // Whether one is there twice is not asked: with thousands of them that takes long.
+        let mut attributes = self.0.attributes();
+        let found = attributes.with_checks(false).filter_map(Result::ok).find(|found| local(found.key.0) == name)?;
         found.normalized_value(XmlVersion::Implicit1_0).ok().map(Cow::into_owned)
     }
 }
@@ -52,7 +56,7 @@ fn local(name: &str) -> &str {
 
 impl<R: BufRead> Xml<R> {
     pub(super) fn new(part: R) -> Self {
-        let mut reader = Reader::from_reader(part);
+        let mut reader = Reader::from_reader(Measured { part, left: 0 });
         reader.config_mut().expand_empty_elements = true;
         Self { reader, buffer: Vec::new(), depth: 0 }
     }
@@ -61,6 +65,7 @@ impl<R: BufRead> Xml<R> {
     pub(super) fn next(&mut self) -> Result<Option<Token>, FileError> {
         loop {
             self.buffer.clear();
+            self.reader.get_mut().left = TOKEN_MAX;
             return Ok(Some(match self.reader.read_event_into(&mut self.buffer).map_err(refused)? {
                 Event::Start(_) if self.depth >= DEPTH_MAX => return Err(broken("elements too deep in one another")),
                 Event::Start(tag) => {
@@ -81,6 +86,35 @@ impl<R: BufRead> Xml<R> {
                 _ => continue,
             }));
         }
+    }
+}
+
+/// A part that ends with an error within a token that is too long, before it is held.
+struct Measured<R> {
+    part: R,
+    /// Bytes that the token may still take.
+    left: usize,
+}
+
+impl<R: BufRead> Read for Measured<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.fill_buf()?.read(buffer)?;
+        self.consume(read);
+        Ok(read)
+    }
+}
+
+impl<R: BufRead> BufRead for Measured<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        match self.left {
+            0 => Err(io::Error::other(broken("a tag or a text that is too long"))),
+            _ => self.part.fill_buf(),
+        }
+    }
+
+    fn consume(&mut self, taken: usize) {
+        self.left = self.left.saturating_sub(taken);
+        self.part.consume(taken);
     }
 }
 
