@@ -7,8 +7,8 @@
 
 use std::io::{self, Write};
 
-use super::cell::Raw;
-use super::header::Header;
+use super::cell::{Raw, TOO_LONG};
+use super::header::{COLUMNS_MAX, Header};
 use super::text::{decode, lines};
 use super::{FileError, Gathering, Limits, RowError, Table};
 
@@ -18,33 +18,40 @@ const FORMULA: &[char] = &['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u
 /// Reads a file.
 pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Table, FileError> {
     let text = decode(bytes)?;
-    let mut records = Records { rest: text, separator: separator(text), line: 1 };
+    let mut records = Records::new(text, separator(text), limits);
     let titles = loop {
         match records.next().transpose()? {
             None => return Err(FileError::Empty),
-            Some(Record { cells: Ok(cells), .. }) if cells.iter().all(|cell| cell.trim().is_empty()) => {}
+            Some(Record { cells: Ok(cells), .. }) if cells.iter().all(is_blank) => {}
             Some(Record { cells: Ok(cells), .. }) => break cells,
-            Some(Record { line, cells: Err(_) }) => return Err(FileError::OpenQuote(line)),
+            Some(Record { line, cells: Err(Broken::StrayQuote) }) => return Err(FileError::OpenQuote(line)),
+            Some(Record { cells: Err(Broken::TooMany), .. }) => return Err(FileError::TooManyColumns(COLUMNS_MAX)),
         }
     };
+    let titles: Vec<String> = titles
+        .into_iter()
+        .collect::<Result<_, _>>()
+        .map_err(|(_, words)| FileError::Malformed(format!("has a heading that {words}")))?;
     let header = Header::read(&titles)?;
     let is_secret = header.secrets();
     let mut table = Gathering::new(limits);
     while let Some(Record { line, cells }) = records.next().transpose()? {
         match cells {
             Ok(cells) => {
-                let raw = cells.into_iter().enumerate().map(|(at, cell)| {
-                    Raw::Ok(if is_secret.get(at) == Some(&true) { cell } else { without_apostrophe(cell) })
+                let raw = cells.into_iter().enumerate().map(|(at, cell)| match is_secret.get(at) {
+                    Some(true) => cell,
+                    _ => cell.map(without_apostrophe),
                 });
                 table.take(&header, line, raw.collect())?;
             }
-            Err(StrayQuote) => {
-                let message = "has text behind a quotation: quotes inside one are written twice";
-                table.push(Err(RowError::of_row(line, "malformed_quotation", message)))?;
-            }
+            Err(broken) => table.push(Err(broken.of_row(line)))?,
         }
     }
     Ok(Table { columns: header.columns(), rows: table.rows })
+}
+
+fn is_blank(cell: &Raw) -> bool {
+    cell.as_ref().is_ok_and(|text| text.trim().is_empty())
 }
 
 /// What separates the headings: the one of the three that is most often in the first line, quotations aside.
@@ -61,20 +68,39 @@ fn separator(text: &str) -> char {
     counts.into_iter().rev().max_by_key(|(_, count)| *count).map_or(',', |(separator, _)| separator)
 }
 
-/// Text behind a quotation in the same cell.
-struct StrayQuote;
+/// Why a record has no cells.
+enum Broken {
+    /// Text behind a quotation in the same cell.
+    StrayQuote,
+    /// More cells than a file may have columns.
+    TooMany,
+}
+
+impl Broken {
+    fn of_row(&self, line: u64) -> RowError {
+        match self {
+            Self::StrayQuote => {
+                let message = "has text behind a quotation: quotes inside one are written twice";
+                RowError::of_row(line, "malformed_quotation", message)
+            }
+            Self::TooMany => RowError::of_row(line, "wrong_length", format!("has more than {COLUMNS_MAX} values")),
+        }
+    }
+}
 
 /// One record: its cells, or why there are none.
 struct Record {
     line: u64,
-    cells: Result<Vec<String>, StrayQuote>,
+    cells: Result<Vec<Raw>, Broken>,
 }
 
-/// Takes a text apart.
+/// Takes a text apart. Of a record no more is held than its columns may hold, however long it is.
 struct Records<'a> {
     rest: &'a str,
     separator: char,
     line: u64,
+    /// Most bytes of a cell, with the apostrophe that it may lose.
+    cell: usize,
 }
 
 impl Iterator for Records<'_> {
@@ -85,58 +111,62 @@ impl Iterator for Records<'_> {
             return None;
         }
         let line = self.line;
-        let mut cells = Vec::new();
+        let mut cells = Ok(Vec::new());
         loop {
             let cell = if self.rest.starts_with('"') { self.quotation() } else { Some(self.plain()) };
             let Some(cell) = cell else {
                 self.rest = "";
                 return Some(Err(FileError::OpenQuote(line)));
             };
-            cells.push(cell);
+            match &mut cells {
+                Ok(held) if held.len() < COLUMNS_MAX => held.push(cell),
+                _ => cells = Err(Broken::TooMany),
+            }
             if let Some(rest) = self.rest.strip_prefix(self.separator) {
                 self.rest = rest;
             } else if self.end_of_line() {
-                return Some(Ok(Record { line, cells: Ok(cells) }));
+                return Some(Ok(Record { line, cells }));
             } else {
-                self.plain();
-                while !self.end_of_line() {
-                    self.rest = self.rest.strip_prefix(self.separator).unwrap_or(self.rest);
-                    self.plain();
-                }
-                return Some(Ok(Record { line, cells: Err(StrayQuote) }));
+                let end = self.rest.find(['\r', '\n']).unwrap_or(self.rest.len());
+                self.rest = self.rest.get(end..).unwrap_or_default();
+                self.end_of_line();
+                return Some(Ok(Record { line, cells: Err(Broken::StrayQuote) }));
             }
         }
     }
 }
 
-impl Records<'_> {
+impl<'a> Records<'a> {
+    fn new(text: &'a str, separator: char, limits: &Limits) -> Self {
+        Self { rest: text, separator, line: 1, cell: limits.cell.saturating_add(1) }
+    }
+
     /// Takes what stands before the next separator or the end of the line.
-    fn plain(&mut self) -> String {
+    fn plain(&mut self) -> Raw {
         let separator = self.separator;
         let end = self.rest.find([separator, '\r', '\n']);
         let (cell, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
         self.rest = rest;
-        cell.to_owned()
+        if cell.len() > self.cell { Err(TOO_LONG) } else { Ok(cell.to_owned()) }
     }
 
     /// Takes a quotation; none where it has no end.
-    fn quotation(&mut self) -> Option<String> {
-        let mut cell = String::new();
+    fn quotation(&mut self) -> Option<Raw> {
+        let mut cell = Ok(String::new());
         self.rest = self.rest.strip_prefix('"')?;
         loop {
             let (part, rest) = self.rest.split_once('"')?;
-            cell.push_str(part);
-            self.rest = rest;
-            match rest.strip_prefix('"') {
-                Some(rest) => {
-                    cell.push('"');
-                    self.rest = rest;
-                }
-                None => {
-                    self.line = self.line.saturating_add(lines(&cell));
-                    return Some(cell);
-                }
+            self.line = self.line.saturating_add(lines(part));
+            match &mut cell {
+                Ok(held) if held.len().saturating_add(part.len()) <= self.cell => held.push_str(part),
+                _ => cell = Err(TOO_LONG),
             }
+            self.rest = rest;
+            let Some(rest) = rest.strip_prefix('"') else { return Some(cell) };
+            if let Ok(held) = &mut cell {
+                held.push('"');
+            }
+            self.rest = rest;
         }
     }
 

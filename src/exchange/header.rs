@@ -8,7 +8,7 @@ use crate::base::suggest::nearest;
 use crate::directory::field::FieldError;
 
 /// Most columns of a file.
-const COLUMNS_MAX: usize = 100;
+pub(super) const COLUMNS_MAX: usize = 100;
 /// How the id of a line begins that is a note: a template's words, and its example.
 pub(super) const NOTE: char = '#';
 

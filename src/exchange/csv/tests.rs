@@ -134,6 +134,34 @@ fn what_jumpserver_exports_is_understood() {
     assert!(matches!(row.get(Column::Roles), Some(Cell::List(roles)) if roles == &["user"]));
 }
 
+#[test]
+fn a_line_of_commas_is_refused_before_it_is_held() {
+    let commas = ",".repeat(1_000_000);
+    assert_eq!(refused(commas.as_bytes()), FileError::TooManyColumns(100));
+    let table = taken(format!("username\n{commas}\nada\n").as_bytes());
+    assert_eq!(faults(&table), [(2, "row".to_owned(), "wrong_length")]);
+    let limits = Limits::default();
+    let mut records = Records::new(&commas, ',', &limits);
+    assert!(matches!(records.next(), Some(Ok(Record { cells: Err(Broken::TooMany), .. }))));
+}
+
+#[test]
+fn a_cell_that_is_too_long_is_a_fault_of_its_row_and_is_not_held() {
+    let limits = Limits { cell: 8, ..Limits::default() };
+    for long in ["a".repeat(10_000), format!("\"{}\n\"", "a\"\"".repeat(10_000))] {
+        let Some(Ok(Record { cells: Ok(cells), .. })) = Records::new(&long, ',', &limits).next() else {
+            panic!("cells")
+        };
+        assert_eq!(cells, [Err(TOO_LONG)]);
+        let text = format!("username\n{long}\n'=3456789\n");
+        let table = read(text.as_bytes(), &limits).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(faults(&table), [(2, "username".to_owned(), "too_long")]);
+        assert!(table.rows.last().unwrap().is_ok(), "the apostrophe does not count");
+    }
+    let heading = read(format!("{}\n", "a".repeat(10_000)).as_bytes(), &limits).err();
+    assert!(matches!(heading, Some(FileError::Malformed(_))));
+}
+
 proptest! {
     #[test]
     fn every_text_comes_back_as_it_was(cells in prop::collection::vec("[^\0]{0,8}|['=+@\\-\t\r\n\",; a]{0,6}", 1..4)) {
@@ -146,9 +174,9 @@ proptest! {
         }
         line.extend_from_slice(b"\r\n");
         let text = String::from_utf8(line).unwrap();
-        let mut records = Records { rest: &text, separator: ',', line: 1 };
+        let mut records = Records::new(&text, ',', &Limits::default());
         let Some(Ok(Record { cells: Ok(read), .. })) = records.next() else { panic!("{text:?}") };
-        let read: Vec<String> = read.into_iter().map(without_apostrophe).collect();
+        let read: Vec<String> = read.into_iter().map(|cell| without_apostrophe(cell.unwrap())).collect();
         prop_assert_eq!(read, cells);
         prop_assert!(records.next().is_none());
     }
@@ -159,9 +187,9 @@ proptest! {
         push_cell(&mut line, &cell);
         line.push(b'\n');
         let text = String::from_utf8(line).unwrap();
-        let shown = Records { rest: &text, separator: ',', line: 1 }.next();
+        let shown = Records::new(&text, ',', &Limits::default()).next();
         let Some(Ok(Record { cells: Ok(shown), .. })) = shown else { panic!("{text:?}") };
-        prop_assert!(!shown.concat().starts_with(FORMULA));
+        prop_assert!(!shown.into_iter().map(Result::unwrap).collect::<String>().starts_with(FORMULA));
     }
 
     #[test]
