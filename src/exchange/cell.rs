@@ -46,10 +46,15 @@ pub(super) fn bounded(text: String, limits: &Limits) -> Raw {
 impl Cell {
     /// Bytes that it takes beside its place.
     pub(super) fn bytes(&self) -> usize {
+        let names = |names: &[String]| names.iter().map(|name| size_of::<String>() + name.len()).sum::<usize>();
         match self {
             Self::Text(text) => text.len(),
             Self::Secret(secret) => secret.expose().len(),
-            _ => 0,
+            Self::List(list) => names(list),
+            Self::Memberships(held) => {
+                held.iter().map(|one| size_of::<Membership>() + one.organization.len() + names(&one.roles)).sum()
+            }
+            Self::Empty | Self::Flag(_) | Self::Time(_) | Self::Active(_) | Self::Mfa(_) => 0,
         }
     }
 

@@ -74,7 +74,10 @@ impl FileError {
     }
 }
 
-/// Why a line cannot be read: every fault of every cell.
+/// Most faults of a line that are told.
+const FAULTS_MAX: usize = 20;
+
+/// Why a line cannot be read: the first faults of its cells, and how many more there are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowError {
     /// Where the row begins.
@@ -84,6 +87,21 @@ pub struct RowError {
 }
 
 impl RowError {
+    /// The first faults of a row.
+    #[must_use]
+    pub fn new(line: u64, mut faults: Vec<FieldError>) -> Self {
+        let more = faults.len().saturating_sub(FAULTS_MAX);
+        faults.truncate(FAULTS_MAX);
+        faults.extend((more > 0).then(|| FieldError::new("row", "more_faults", format!("has {more} more faults"))));
+        Self { line, faults }
+    }
+
+    /// Bytes that it takes beside its place.
+    pub(super) fn bytes(&self) -> usize {
+        let bytes = |fault: &FieldError| size_of::<FieldError>() + fault.field.len() + fault.message.len();
+        self.faults.iter().map(bytes).sum()
+    }
+
     /// One fault of the row itself.
     #[must_use]
     pub fn of_row(line: u64, code: &'static str, message: impl Into<String>) -> Self {

@@ -89,7 +89,7 @@ impl Header {
                 Err(fault) => faults.push(fault),
             }
         }
-        Some(if faults.is_empty() { Ok(Row { line, cells }) } else { Err(RowError { line, faults }) })
+        Some(if faults.is_empty() { Ok(Row { line, cells }) } else { Err(RowError::new(line, faults)) })
     }
 
     fn cell(&self, place: Place, raw: Raw, limits: &Limits) -> Result<Option<(Column, Cell)>, FieldError> {

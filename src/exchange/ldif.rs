@@ -48,7 +48,6 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Table, FileError> {
         };
         if let Ok(row) = &row {
             columns.extend(row.cells.iter().map(|(column, _)| *column));
-            table.hold(row.cells.len(), row.cells.iter().map(|(_, cell)| cell.bytes()))?;
         }
         table.push(row)?;
     }
@@ -223,7 +222,7 @@ impl Entry<'_> {
                 "is in none of uid, sAMAccountName and userPrincipalName",
             ));
         }
-        if faults.is_empty() { Ok(Row { line: self.line, cells }) } else { Err(RowError { line: self.line, faults }) }
+        if faults.is_empty() { Ok(Row { line: self.line, cells }) } else { Err(RowError::new(self.line, faults)) }
     }
 
     /// Whether the directory lets the person in, where it says so.

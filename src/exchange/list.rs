@@ -8,6 +8,9 @@ const NAMES: &[char] = &[';'];
 /// What has a meaning among organisations.
 const PLACES: &[char] = &[';', ':', ','];
 
+/// Most names of one cell, those of roles among them.
+const NAMES_MAX: usize = 200;
+
 /// An organisation of a user, by name or id, with the roles held inside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Membership {
@@ -29,6 +32,9 @@ pub enum ListFault {
     /// A colon or comma where none belongs.
     #[error("is no list such as \"Acme: organization-admin, organization-auditor; Initech\"")]
     Form,
+    /// More names than are taken.
+    #[error("has more than {} names", NAMES_MAX)]
+    TooMany,
 }
 
 /// Writes names into one cell.
@@ -132,6 +138,9 @@ fn split(text: &str, separators: &[char]) -> Result<Vec<Part>, ListFault> {
         if c == '\\' {
             current.push((chars.next().ok_or(ListFault::Backslash)?, true));
         } else if separators.contains(&c) {
+            if parts.len() + 1 >= NAMES_MAX {
+                return Err(ListFault::TooMany);
+            }
             parts.push(Part { chars: std::mem::take(&mut current), ended_by: Some(c) });
         } else {
             current.push((c, false));
@@ -161,6 +170,9 @@ mod tests {
         assert_eq!(read("Sales;;Research"), Err(ListFault::Empty));
         assert_eq!(read("Sales;"), Err(ListFault::Empty));
         assert_eq!(read("Sales\\"), Err(ListFault::Backslash));
+        assert_eq!(read(&["a"; NAMES_MAX].join(";")).unwrap().len(), NAMES_MAX);
+        assert_eq!(read(&["a"; NAMES_MAX + 1].join(";")), Err(ListFault::TooMany));
+        assert_eq!(read_memberships(&format!("Acme: {}", ["a"; NAMES_MAX].join(","))), Err(ListFault::TooMany));
         let read = read_memberships("Acme: organization-admin, organization-auditor; Initech").unwrap();
         assert_eq!(
             read,

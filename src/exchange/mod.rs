@@ -155,7 +155,7 @@ pub fn read(format: Format, bytes: &[u8], limits: &Limits) -> Result<Table, File
 /// Gathers the rows of a table within the limits.
 struct Gathering<'a> {
     limits: &'a Limits,
-    /// Bytes that the cells take.
+    /// Bytes that the cells and faults take.
     held: usize,
     rows: Vec<Result<Row, RowError>>,
 }
@@ -167,18 +167,20 @@ impl<'a> Gathering<'a> {
 
     /// Takes the cells of a line as they stand in the file, or why one cannot be read.
     fn take(&mut self, header: &Header, line: u64, raw: Vec<cell::Raw>) -> Result<(), FileError> {
-        self.hold(raw.len(), raw.iter().map(|cell| cell.as_ref().map_or(0, String::len)))?;
         header.row(line, raw, self.limits).map_or(Ok(()), |row| self.push(row))
     }
 
-    /// Counts what the cells of a row take.
-    fn hold(&mut self, places: usize, bytes: impl Iterator<Item = usize>) -> Result<(), FileError> {
-        let places = places.saturating_mul(size_of::<(Column, Cell)>());
-        self.held = bytes.fold(self.held.saturating_add(places), usize::saturating_add);
-        if self.held > self.limits.memory { Err(FileError::TooMuchText(self.limits.memory)) } else { Ok(()) }
-    }
-
+    /// Takes a row as it was parsed, and counts what it and its faults take.
     fn push(&mut self, row: Result<Row, RowError>) -> Result<(), FileError> {
+        let cell = |(_, cell): &(Column, Cell)| size_of::<(Column, Cell)>().saturating_add(cell.bytes());
+        let bytes = match &row {
+            Ok(row) => row.cells.iter().map(cell).sum(),
+            Err(error) => error.bytes(),
+        };
+        self.held = self.held.saturating_add(bytes);
+        if self.held > self.limits.memory {
+            return Err(FileError::TooMuchText(self.limits.memory));
+        }
         if self.rows.len() >= self.limits.rows {
             return Err(FileError::TooManyRows(self.limits.rows));
         }

@@ -162,6 +162,23 @@ fn a_cell_that_is_too_long_is_a_fault_of_its_row_and_is_not_held() {
     assert!(matches!(heading, Some(FileError::Malformed(_))));
 }
 
+#[test]
+fn faults_and_names_of_a_row_are_few_and_counted() {
+    let titles = ["username"].into_iter().chain([""; 99]).collect::<Vec<_>>().join(",");
+    let row = ["x"; 100].join(",");
+    let text = format!("{titles}\n{row}\n");
+    let table = taken(text.as_bytes());
+    let [Err(error)] = &table.rows[..] else { panic!("one row") };
+    assert_eq!(error.faults.len(), 21);
+    assert_eq!(error.faults[20].message, "has 79 more faults");
+    let limits = Limits { memory: 100_000, ..Limits::default() };
+    let many = format!("{titles}\n{}", format!("{row}\n").repeat(200));
+    assert_eq!(read(many.as_bytes(), &limits).err(), Some(FileError::TooMuchText(100_000)));
+    let names = ["a"; 200].join(";");
+    let lists = format!("username,groups\n{}", format!("a,{names}\n").repeat(100));
+    assert_eq!(read(lists.as_bytes(), &limits).err(), Some(FileError::TooMuchText(100_000)), "by its names");
+}
+
 proptest! {
     #[test]
     fn every_text_comes_back_as_it_was(cells in prop::collection::vec("[^\0]{0,8}|['=+@\\-\t\r\n\",; a]{0,6}", 1..4)) {
