@@ -9,7 +9,7 @@ use axum::response::Response;
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
-use super::{sees, view};
+use super::{sees_in, view};
 use crate::base::id::OrganizationId;
 use crate::base::suggest::nearest;
 use crate::directory::audit::Target;
@@ -46,8 +46,8 @@ pub async fn export(State(app): State<App>, caller: Caller, parameters: Paramete
     let name = format!("users-{}.{}", now.strftime("%Y-%m-%d"), format.name());
     let made = stream(media_type(format), "an export of users", move |output| {
         let organizations = names(&caller, &snapshot)?;
-        let keep = |user: &User| wish.takes(user) && sees(&app, &caller, user).unwrap_or(false);
-        wish.write(&snapshot, &organizations, keep, output)
+        let sees = |user: &User| sees_in(&snapshot, &app, &caller, user);
+        wish.write(&snapshot, &organizations, sees, output)
     });
     Ok(attached(made, &name))
 }
@@ -84,12 +84,13 @@ impl Wish {
         self.matcher.as_ref().is_none_or(|matcher| matcher.matches(&view::attributes(user, self.now)))
     }
 
-    /// Writes the users whom `keep` takes; gives how many there were.
+    /// Writes the users whom it takes and `sees` lets through; gives how many there were. What cannot be read ends it,
+    /// so that nobody is left out in silence.
     fn write(
         &self,
         reads: &dyn Reads,
         organizations: &BTreeMap<OrganizationId, String>,
-        keep: impl Fn(&User) -> bool,
+        sees: impl Fn(&User) -> Result<bool, StoreError>,
         output: impl Write,
     ) -> Result<u64, BackupError> {
         let with_groups = self.columns.iter().any(|column| matches!(column, Column::Groups | Column::AllGroups));
@@ -97,10 +98,13 @@ impl Wish {
         let mut file = Writer::new(self.format, &self.columns, output)?;
         let (mut after, mut number) = (None, 0_u64);
         loop {
-            let page = list::by_username(reads, None, after.as_deref(), PAGE, &keep)?;
+            let page = list::by_username(reads, None, after.as_deref(), PAGE, |user| self.takes(user))?;
             let Some(last) = page.last() else { break };
             after = Some(last.username.folded());
             for user in &page {
+                if !sees(user)? {
+                    continue;
+                }
                 let groups = if with_groups { memberships.of(user.id)? } else { Vec::new() };
                 let person = Person { user, groups: &groups, organizations };
                 file.row(self.columns.iter().map(|column| text(*column, &person)))?;
@@ -166,4 +170,39 @@ fn attached(mut response: Response, name: &str) -> Response {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.extend(disposition.ok().map(|disposition| (header::CONTENT_DISPOSITION, disposition)));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::Clock;
+    use crate::base::rng::Rng;
+    use crate::directory::audit::Author;
+    use crate::directory::user::tests::user;
+    use crate::directory::user::{NewUser, UserChange};
+    use crate::store::Store;
+    use crate::store::users::{self, WriteError};
+
+    #[tokio::test]
+    async fn an_export_ends_where_it_cannot_tell_who_is_seen() {
+        let store = Store::in_memory(Clock::manual(Timestamp::UNIX_EPOCH), Rng::seeded(7)).unwrap();
+        let make = |tx: &mut Tx<'_>| -> Result<User, WriteError> {
+            let ada = user("ada", Timestamp::UNIX_EPOCH);
+            let rest = UserChange { email: Some(ada.email), ..UserChange::default() };
+            let (id, username, name, source) = (ada.id, ada.username, ada.name, ada.source);
+            let new = NewUser { id, username, name, source, rest, disabled: None };
+            users::create(tx, &Author::system("test"), new, None)
+        };
+        store.write(make).await.unwrap();
+        let wish =
+            Wish { format: Format::Csv, columns: vec![Column::Username], matcher: None, now: Timestamp::UNIX_EPOCH };
+        let export = |sees: fn(&User) -> Result<bool, StoreError>| {
+            let mut file = Vec::new();
+            let number = wish.write(&store.view(), &BTreeMap::new(), sees, &mut file);
+            (number.ok(), String::from_utf8(file).unwrap())
+        };
+        assert_eq!(export(|_| Ok(true)), (Some(1), "username\r\nada\r\n".to_owned()));
+        assert_eq!(export(|_| Ok(false)), (Some(0), "username\r\n".to_owned()));
+        assert_eq!(export(|_| Err(StoreError::Stopped)).0, None);
+    }
 }

@@ -13,6 +13,7 @@ use crate::directory::user::User;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::state::App;
+use crate::store::tx::Reads;
 use crate::store::{StoreError, grants, users};
 
 pub mod access;
@@ -60,11 +61,19 @@ pub fn find_to_see(app: &App, caller: &Caller, name: &str) -> Result<User, Probl
 /// # Errors
 /// When the store cannot read.
 pub fn sees(app: &App, caller: &Caller, user: &User) -> Result<bool, StoreError> {
+    sees_in(&app.store.view(), app, caller, user)
+}
+
+/// The same, by the groups of a moment: those that a snapshot holds.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn sees_in(reads: &dyn Reads, app: &App, caller: &Caller, user: &User) -> Result<bool, StoreError> {
     let reach = caller.authority.reach(Permission::UsersView);
     if reach == Reach::Everywhere || user.managed_by.is_some_and(|home| reach.has(home)) {
         return Ok(true);
     }
-    let granted = grants::of(&app.store.view(), &app.auth.grants, user)?;
+    let granted = grants::of(reads, &app.auth.grants, user)?;
     Ok(reach.has_any(granted.organizations.keys()))
 }
 
