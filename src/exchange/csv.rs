@@ -3,8 +3,9 @@
 //! Written with commas and CRLF. Read with commas, semicolons or tabs, whichever the first line has, with any line
 //! ends, and with or without a byte order mark. What a spreadsheet would run as a formula gets an apostrophe in front
 //! when it is written, and loses it when it is read; so does what begins with an apostrophe itself, so that every
-//! value comes back as it was. Secrets are never written, and are read to the letter.
+//! value comes back as it was. Within a cell the same is done behind what separates cells elsewhere. Secrets are never written, and are read to the letter.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use super::cell::{Raw, TOO_LONG};
@@ -12,6 +13,8 @@ use super::header::{COLUMNS_MAX, Header};
 use super::text::{decode, lines};
 use super::{FileError, Gathering, Limits, RowError, Table};
 
+/// What ends a cell, where a spreadsheet separates them by something else than commas.
+const ENDS: &[char] = &[';', '\t', '\r', '\n'];
 /// What makes a spreadsheet take a text for a formula, or what follows for another cell.
 const FORMULA: &[char] = &['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
 
@@ -40,7 +43,7 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Table, FileError> {
             Ok(cells) => {
                 let raw = cells.into_iter().enumerate().map(|(at, cell)| match is_secret.get(at) {
                     Some(true) => cell,
-                    _ => cell.map(without_apostrophe),
+                    _ => cell.map(without_apostrophes),
                 });
                 table.take(&header, line, raw.collect())?;
             }
@@ -184,16 +187,37 @@ impl<'a> Records<'a> {
     }
 }
 
-/// Would a spreadsheet run it, or would it be taken for a text with our apostrophe?
+/// Would a spreadsheet run what begins here, or would it be taken for a text with our apostrophe?
 fn wants_apostrophe(text: &str) -> bool {
+    let text = text.trim_start_matches('"');
     text.starts_with('\'') || text.starts_with(FORMULA)
 }
 
-fn without_apostrophe(text: String) -> String {
-    match text.strip_prefix('\'') {
-        Some(rest) if wants_apostrophe(rest) => rest.to_owned(),
-        _ => text,
+/// The pieces of a cell that are cells where something else separates them.
+fn pieces(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let whole = rest?;
+        let (piece, behind) = whole.split_at(whole.find(ENDS).map_or(whole.len(), |at| at + 1));
+        rest = Some(behind).filter(|behind| !behind.is_empty());
+        Some((piece, whole))
+    })
+}
+
+fn with_apostrophes(text: &str) -> Cow<'_, str> {
+    if !pieces(text).any(|(_, from)| wants_apostrophe(from)) {
+        return Cow::Borrowed(text);
     }
+    let guarded = pieces(text).map(|(piece, from)| (if wants_apostrophe(from) { "'" } else { "" }, piece));
+    guarded.flat_map(|(guard, piece)| [guard, piece]).collect()
+}
+
+fn without_apostrophes(text: String) -> String {
+    let is_ours = |from: &str| from.strip_prefix('\'').is_some_and(wants_apostrophe);
+    if !pieces(&text).any(|(_, from)| is_ours(from)) {
+        return text;
+    }
+    pieces(&text).map(|(piece, from)| piece.get(usize::from(is_ours(from))..).unwrap_or_default()).collect()
 }
 
 /// Writes a file.
@@ -227,18 +251,16 @@ impl<W: Write> Sheet<W> {
 
 /// Appends one cell.
 fn push_cell(line: &mut Vec<u8>, text: &str) {
-    let apostrophe = if wants_apostrophe(text) { "'" } else { "" };
+    let text = &*with_apostrophes(text);
     let blank = |c: Option<char>| c.is_some_and(char::is_whitespace);
     let is_plain = !text.contains(['"', ',', ';', '\t', '\r', '\n'])
         && !blank(text.chars().next())
         && !blank(text.chars().next_back());
     if is_plain {
-        line.extend_from_slice(apostrophe.as_bytes());
         line.extend_from_slice(text.as_bytes());
         return;
     }
     line.push(b'"');
-    line.extend_from_slice(apostrophe.as_bytes());
     for (at, part) in text.split('"').enumerate() {
         if at > 0 {
             line.extend_from_slice(b"\"\"");

@@ -193,7 +193,7 @@ proptest! {
         let text = String::from_utf8(line).unwrap();
         let mut records = Records::new(&text, ',', &Limits::default());
         let Some(Ok(Record { cells: Ok(read), .. })) = records.next() else { panic!("{text:?}") };
-        let read: Vec<String> = read.into_iter().map(|cell| without_apostrophe(cell.unwrap())).collect();
+        let read: Vec<String> = read.into_iter().map(|cell| without_apostrophes(cell.unwrap())).collect();
         prop_assert_eq!(read, cells);
         prop_assert!(records.next().is_none());
     }
@@ -207,6 +207,9 @@ proptest! {
         let shown = Records::new(&text, ',', &Limits::default()).next();
         let Some(Ok(Record { cells: Ok(shown), .. })) = shown else { panic!("{text:?}") };
         prop_assert!(!shown.into_iter().map(Result::unwrap).collect::<String>().starts_with(FORMULA));
+        // Nor where something else separates the cells, and quotes within a cell mean nothing.
+        let mut others = text.trim_end_matches('\n').split(ENDS).map(|piece| piece.trim_start_matches('"'));
+        prop_assert!(others.all(|piece| !piece.starts_with(FORMULA)), "{:?}", text);
     }
 
     #[test]
