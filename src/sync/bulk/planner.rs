@@ -105,15 +105,20 @@ impl<'a> Planner<'a> {
     ///
     /// # Errors
     /// When the store cannot read.
+    /// Notes that a line is about a user, of whom no other line of the file may be.
+    ///
+    /// # Errors
+    /// Which line is about them already.
+    pub fn meet(&mut self, user: UserId, line: u64) -> Result<(), Fault> {
+        match self.met.insert(user, line) {
+            None => Ok(()),
+            Some(first) => Err(Fault::new("twice_in_file", format!("the user stands in line {first} already"))),
+        }
+    }
+
     pub fn change(&mut self, line: Option<u64>, user: &User, wish: Wish) -> Result<(), StoreError> {
         let unchanged =
             Entry { line, label: user.username.as_str().to_owned(), user: Some(user.id), fate: Fate::Unchanged };
-        if let Some(line) = line
-            && let Some(first) = self.met.insert(user.id, line)
-        {
-            let message = format!("the user stands in line {first} already");
-            return self.push(unchanged.refused(vec![Fault::new("twice_in_file", message)]), None);
-        }
         let Wish { change, to, groups: wanted, password } = wish;
         if to == Some(To::Removed) && user.is_removed() {
             return self.push(unchanged, None);

@@ -393,3 +393,29 @@ fn who_lacks_rights_is_refused_row_by_row() {
     let viewer = daemon.with_token(&daemon.token(&["--scope", "users.view"]));
     assert_eq!(import(&viewer, "", file).status, 403);
 }
+
+#[test]
+fn no_file_tries_passwords_on_a_user() {
+    let daemon = TestDaemon::start("");
+    let admin = daemon.admin();
+    daemon.local_user("root", PASSWORD);
+    admin.patch("/api/v1/users/root", &json!({"roles": ["system-admin"]}));
+    daemon.local_user("bob", PASSWORD);
+    let file = format!("username,password\nroot,{PASSWORD}\nbob,{PASSWORD}\n");
+    let scopes = ["--scope", "users.view", "--scope", "users.create", "--scope", "users.update"];
+    for (more, bob) in [("users.delete", "- forbidden"), ("users.password", "password used_before")] {
+        let desk = daemon.with_token(&daemon.token(&[&scopes[..], &["--scope", more]].concat()));
+        let answer = import(&desk, "dry_run=true", &file);
+        let expected = [line(2, "refused", &["- forbidden"]), line(3, "refused", &[bob])];
+        assert_eq!(lines(&answer.json), expected, "{more}: {answer:?}");
+    }
+    let root = daemon.with_token(&daemon.session("root", PASSWORD));
+    let answer = import(&root, "dry_run=true", &format!("username,password\nroot,{PASSWORD}\n"));
+    assert_eq!(lines(&answer.json), [line(2, "refused", &["- forbidden"])], "not even one's own: {answer:?}");
+    // A row that is refused counts: the next about the same user is not looked at.
+    let file = format!("username,password\nbob,short\nbob,{PASSWORD}\nBOB,{PASSWORD} two\n");
+    let answer = import(&admin, "dry_run=true", &file);
+    let twice = |number| line(number, "refused", &["- twice_in_file"]);
+    let expected = [line(2, "refused", &["password too_short"]), twice(3), twice(4)];
+    assert_eq!(lines(&answer.json), expected, "{answer:?}");
+}

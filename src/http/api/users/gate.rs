@@ -31,6 +31,15 @@ impl Gate for CallersRights {
 }
 
 impl CallersRights {
+    /// Refuses a password for a user whose it is not the caller's to set.
+    ///
+    /// # Errors
+    /// 404, or 403.
+    pub fn may_set_password(&self, user: &User) -> Result<(), Problem> {
+        not_oneself(&self.caller, user)?;
+        may_change(&self.app, &self.caller, user, Permission::UsersPassword)
+    }
+
     fn look(&self, user: Option<&User>, item: &PlanItem) -> Result<(), Problem> {
         let Some(user) = user else { return self.may_make(item) };
         not_oneself(&self.caller, user)?;

@@ -10,6 +10,7 @@ use super::password::Passwords;
 use crate::auth::accounts::AccountChange;
 use crate::base::id::{OrganizationId, SourceId, UserId};
 use crate::directory::audit::Actor;
+use crate::directory::permission::Permission;
 use crate::directory::plan::Fault;
 use crate::directory::user::{DisabledReason, NewUser, User};
 use crate::exchange::list::Membership as Place;
@@ -55,6 +56,12 @@ impl<'a> Rows<'a> {
             Err(Faults::Of(faults)) => return planner.refuse(line, &label, None, faults),
             Err(Faults::Store(error)) => return Err(error),
         };
+        // Before anything is made of the row: no file tries one password after the other on a user.
+        if let Some(user) = &user
+            && let Err(fault) = planner.meet(user.id, row.line)
+        {
+            return planner.refuse(line, &label, Some(user.id), vec![fault]);
+        }
         let wanted = match &user {
             Some(user) => self.change(&row, user).map(|wish| (None, wish)),
             None => self.create(&row).map(|(new, wish)| (Some(new), wish)),
@@ -132,6 +139,8 @@ impl<'a> Rows<'a> {
         let lifetime = app.users.lifetime;
         let password = match has_password(row) {
             true => {
+                let home = new.rest.managed_by.flatten();
+                self.rights.caller.must_in(Permission::UsersPassword, home).map_err(faults_of)?;
                 let provisional = new.clone().build(Actor::Anonymous, now, lifetime);
                 self.passwords.of(row, &provisional, new.rest.must_change_password)?
             }
@@ -150,6 +159,8 @@ impl<'a> Rows<'a> {
         };
         let password = match has_password(row) {
             true => {
+                // What a rule says of a password tells about those that the user has had: rights come first.
+                self.rights.may_set_password(user).map_err(faults_of)?;
                 let after = change.clone().apply(user.clone());
                 self.passwords.of(row, &after, change.must_change_password)?
             }
