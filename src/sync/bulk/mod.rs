@@ -244,12 +244,13 @@ impl Bulk {
         self.store.write(note).await
     }
 
-    /// Holds a plan until a person approves it. The same wish again, while it waits, is the same plan.
+    /// Holds a plan until a person approves it. The same wish again, while it waits, is the same plan; one that sets
+    /// passwords never is, since others may have been given.
     async fn hold(&self, begun: Begun, draft: Draft, why: String) -> Result<Report, StoreError> {
-        let Draft { pages, counts, digest, listed, .. } = draft;
-        let waiting = runs::list_plans(&self.store.view())?
-            .into_iter()
-            .find(|plan| plan.status == PlanStatus::Held && plan.cause == begun.run.cause && plan.digest == digest);
+        let Draft { pages, counts, digest, sets_passwords, listed, .. } = draft;
+        let is_same =
+            |plan: &Plan| plan.status == PlanStatus::Held && plan.cause == begun.run.cause && plan.digest == digest;
+        let waiting = runs::list_plans(&self.store.view())?.into_iter().find(|plan| !sets_passwords && is_same(plan));
         let ended_at = self.store.clock().now();
         let held = |plan: PlanId| {
             let outcome = Outcome::Held { plan, why: why.clone() };

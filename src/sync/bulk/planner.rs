@@ -27,8 +27,10 @@ pub struct Draft {
     pub pages: Vec<Packed>,
     /// How many of what.
     pub counts: Counts,
-    /// SHA-256 of everything that is wanted, in hexadecimal.
+    /// SHA-256 of everything that is wanted but for passwords, in hexadecimal.
     pub digest: String,
+    /// Does it set passwords? Those of two plans of one digest may differ.
+    pub sets_passwords: bool,
     /// Active users of the directory before.
     pub active: usize,
     /// The first of the users or rows.
@@ -53,6 +55,7 @@ pub struct Planner<'a> {
     page: Page,
     counts: Counts,
     digest: Sha256,
+    sets_passwords: bool,
     listed: Listed,
 }
 
@@ -82,6 +85,7 @@ impl<'a> Planner<'a> {
             page: Page::default(),
             counts: Counts::default(),
             digest: Sha256::new(),
+            sets_passwords: false,
             listed: Listed::default(),
         })
     }
@@ -101,10 +105,6 @@ impl<'a> Planner<'a> {
         self.push(entry, None)
     }
 
-    /// What is wanted of a user who is there.
-    ///
-    /// # Errors
-    /// When the store cannot read.
     /// Notes that a line is about a user, of whom no other line of the file may be.
     ///
     /// # Errors
@@ -116,6 +116,10 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// What is wanted of a user who is there.
+    ///
+    /// # Errors
+    /// When the store cannot read.
     pub fn change(&mut self, line: Option<u64>, user: &User, wish: Wish) -> Result<(), StoreError> {
         let unchanged =
             Entry { line, label: user.username.as_str().to_owned(), user: Some(user.id), fate: Fate::Unchanged };
@@ -227,6 +231,7 @@ impl<'a> Planner<'a> {
         self.digest.update(wish);
         self.listed.note(&entry);
         if let Some(password) = password {
+            self.sets_passwords = true;
             self.page.passwords.insert(self.page.entries.len(), password);
         }
         self.page.entries.push(entry);
@@ -310,9 +315,9 @@ impl<'a> Planner<'a> {
         if !self.page.entries.is_empty() {
             self.pages.push(Packed::of(&self.page)?);
         }
-        let Self { pages, counts, digest, listed, .. } = self;
+        let Self { pages, counts, digest, sets_passwords, listed, .. } = self;
         let active = usize::try_from(tally::total(self.reads)?.active).unwrap_or(usize::MAX);
-        Ok(Draft { pages, counts, digest: HEXLOWER.encode(&digest.finalize()), active, listed })
+        Ok(Draft { pages, counts, digest: HEXLOWER.encode(&digest.finalize()), sets_passwords, active, listed })
     }
 }
 

@@ -6,13 +6,14 @@ use jiff::Timestamp;
 
 use super::{Begun, Bulk, Draft, Gate, Planner, To, Wish};
 use crate::base::clock::Clock;
-use crate::base::id::UserId;
+use crate::base::id::{PlanId, UserId};
 use crate::base::rng::Rng;
 use crate::directory::audit::Author;
 use crate::directory::plan::{Cause, Fate, Fault, Outcome, PlanItem, PlanStatus, Run};
 use crate::directory::policy::UserDefaults;
 use crate::directory::user::tests::user;
 use crate::directory::user::{NewUser, User, UserChange};
+use crate::store::passwords::NewPassword;
 use crate::store::tx::Tx;
 use crate::store::users::{self, WriteError};
 use crate::store::{Store, StoreError, audit, pages, runs};
@@ -164,4 +165,31 @@ async fn whoever_moves_on_between_plan_and_writing_is_left_alone_and_told() {
         .collect();
     assert_eq!(codes, ["changed", "forbidden", "changed", "stale", "changed"]);
     assert_eq!((world.run(&run).counts.disable, world.run(&run).counts.skipped, world.active()), (3, 2, 2));
+}
+
+/// Disables everybody by a plan that is held, and gives the first of them a password; gives the plan.
+async fn held_with_password(world: &World, hash: Option<&str>) -> PlanId {
+    let (view, defaults) = (world.store.view(), UserDefaults::default());
+    let mut planner = Planner::new(&view, &AllBut(None), &defaults, String::new(), world.store.clock().now()).unwrap();
+    for (place, user) in world.users.iter().enumerate() {
+        let hash = hash.filter(|_| place == 0);
+        let password = hash.map(|hash| (NewPassword { hash: hash.to_owned(), history: 0, known: false }, false));
+        planner.change(None, user, Wish { to: Some(To::Disabled), password, ..Wish::default() }).unwrap();
+    }
+    let draft = planner.finish().unwrap();
+    let report = world.bulk.settle(world.begin().await, draft).await.unwrap();
+    let Outcome::Held { plan, .. } = report.run.outcome else { panic!("{:?}", report.run) };
+    plan
+}
+
+#[tokio::test]
+async fn the_same_wish_is_the_plan_that_waits_but_not_with_other_passwords() {
+    let world = World::of(20).await;
+    let plan = held_with_password(&world, None).await;
+    assert_eq!(held_with_password(&world, None).await, plan);
+    let first = held_with_password(&world, Some("first")).await;
+    let second = held_with_password(&world, Some("second")).await;
+    assert!(first != second, "the plan that waits has the passwords of before");
+    let (_, page) = pages::next(&world.store.view(), second, 0).unwrap().unwrap();
+    assert_eq!(page.passwords[&0].hash, "second");
 }
