@@ -46,6 +46,8 @@ pub use wish::{BulkChange, Gate, GroupWish, To, Wish};
 
 /// Pages that one commit lays down.
 const PAGES: usize = 20;
+/// Bulk changes of which the plans are made at a time: each reads all users.
+const PLANNED_AT_ONCE: usize = 4;
 
 /// Runs bulk changes and imports.
 pub struct Bulk {
@@ -55,6 +57,7 @@ pub struct Bulk {
     guard: Arc<tokio::sync::Mutex<()>>,
     /// One file is read at a time: it may be large.
     reading: Arc<tokio::sync::Mutex<()>>,
+    planning: Arc<tokio::sync::Semaphore>,
     under_way: Arc<Mutex<BTreeMap<RunId, Arc<Progress>>>>,
 }
 
@@ -84,7 +87,14 @@ impl Bulk {
     /// Runs over a store, by these rules.
     #[must_use]
     pub fn new(store: Arc<Store>, rules: Rules) -> Self {
-        Self { store, rules, guard: Arc::default(), reading: Arc::default(), under_way: Arc::default() }
+        Self {
+            store,
+            rules,
+            guard: Arc::default(),
+            reading: Arc::default(),
+            planning: Arc::new(tokio::sync::Semaphore::new(PLANNED_AT_ONCE)),
+            under_way: Arc::default(),
+        }
     }
 
     /// The same by other rules: what is under way is so for both.
@@ -95,6 +105,7 @@ impl Bulk {
             rules,
             guard: self.guard.clone(),
             reading: self.reading.clone(),
+            planning: self.planning.clone(),
             under_way: self.under_way.clone(),
         }
     }
@@ -103,6 +114,12 @@ impl Bulk {
     #[must_use]
     pub fn turn(&self) -> Option<tokio::sync::OwnedMutexGuard<()>> {
         self.reading.clone().try_lock_owned().ok()
+    }
+
+    /// A turn to make the plan of a bulk change; `None`: as many others are under way as may be.
+    #[must_use]
+    pub fn planning_turn(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
+        self.planning.clone().try_acquire_owned().ok()
     }
 
     /// How far a run is; `None`: it is not under way.

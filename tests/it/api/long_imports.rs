@@ -108,3 +108,17 @@ fn a_kill_in_the_middle_leaves_no_row_half_done_and_the_rest_goes_on() {
     let verified = place.run(&["verify"]);
     assert!(verified.status.success(), "{verified:?}");
 }
+
+#[test]
+fn who_would_plan_beyond_the_bound_waits() {
+    let daemon = TestDaemon::start("");
+    let admin = daemon.admin();
+    let wish = json!({"everybody": true, "action": "enable", "dry_run": true});
+    let turns: Vec<_> = std::iter::from_fn(|| daemon.inside.bulk.planning_turn()).collect();
+    let busy = admin.post("/api/v1/users/bulk", &wish);
+    assert_eq!((turns.len(), busy.status, busy.code()), (4, 429, "busy"), "{busy:?}");
+    drop(turns);
+    for _ in 0..5 {
+        assert_eq!(admin.post("/api/v1/users/bulk", &wish).status, 200, "a plan that is made gives its turn back");
+    }
+}

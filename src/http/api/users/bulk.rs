@@ -6,10 +6,11 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::fields::{Fields, Membership};
 use super::gate::CallersRights;
-use super::many::{self, Seen};
+use super::many::{self, Seen, Watched};
 use super::{sees, view};
 use crate::auth::accounts::AccountChange;
 use crate::base::id::UserId;
@@ -130,25 +131,27 @@ pub async fn bulk(State(app): State<App>, caller: Caller, Body(asked): Body<Aske
     let dry_run = asked.dry_run;
     let order = Arc::new(Order::parse(&app, &caller, asked)?);
     let author = caller.author().because(order.reason.clone());
+    let turn = app.bulk.planning_turn().ok_or_else(|| many::busy("other bulk changes are planned: try again"))?;
     let rights = Arc::new(CallersRights { app: app.clone(), caller });
     if dry_run {
-        let draft = plan(&rights, &order, Arc::default()).await?;
+        let draft = plan(&rights, &order, turn, Arc::default()).await?;
         seen.check(&draft)?;
         return Ok(many::preview(app.bulk.preview(Cause::Bulk, draft)?));
     }
     let begun = app.bulk.begin(Cause::Bulk, &author).await?;
     let run = begun.id;
-    many::answer(&app, run, true, async move { carry_out(&rights, &order, begun, &seen).await }).await
+    many::answer(&app, run, true, async move { carry_out(&rights, &order, turn, begun, &seen).await }).await
 }
 
 async fn carry_out(
     rights: &Arc<CallersRights>,
     order: &Arc<Order>,
+    turn: OwnedSemaphorePermit,
     begun: Begun,
     seen: &Seen,
 ) -> Result<Response, Problem> {
     let bulk = rights.app.bulk.clone();
-    let planned = plan(rights, order, begun.progress.clone()).await;
+    let planned = plan(rights, order, turn, begun.progress.clone()).await;
     let planned = planned.and_then(|draft| seen.check(&draft).map(|()| draft));
     match planned {
         Ok(draft) => Ok(many::report(bulk.settle(begun, draft).await?)),
@@ -159,10 +162,14 @@ async fn carry_out(
     }
 }
 
-async fn plan(rights: &Arc<CallersRights>, order: &Arc<Order>, progress: Arc<Progress>) -> Result<Draft, Problem> {
+async fn plan(
+    rights: &Arc<CallersRights>,
+    order: &Arc<Order>,
+    turn: OwnedSemaphorePermit,
+    progress: Arc<Progress>,
+) -> Result<Draft, Problem> {
     let (rights, order) = (rights.clone(), order.clone());
-    let planning = tokio::task::spawn_blocking(move || order.plan(&rights, &progress));
-    Ok(planning.await.map_err(|_| StoreError::Stopped)??)
+    Ok(many::plan(turn, progress, move |watched| order.plan(&rights, watched)).await?)
 }
 
 impl Order {
@@ -197,18 +204,18 @@ impl Order {
         }
     }
 
-    fn plan(&self, rights: &CallersRights, progress: &Progress) -> Result<Draft, StoreError> {
+    fn plan(&self, rights: &CallersRights, watched: &Watched) -> Result<Draft, StoreError> {
         let app = &rights.app;
         let (reads, now) = (app.store.snapshot()?, app.store.clock().now());
         let mut planner = Planner::new(&reads, rights, &app.users, self.reason.clone(), now)?;
         let is_seen = |user: &User| sees(app, &rights.caller, user);
         let mut take = |user: &User| {
-            progress.validated();
+            watched.progress()?.validated();
             planner.change(None, user, self.wish(user))
         };
         match &self.selection {
-            Selection::Everybody => each(&reads, |user| if is_seen(&user)? { take(&user) } else { Ok(()) })?,
-            Selection::Matching(matcher) => each(&reads, |user| {
+            Selection::Everybody => each(&reads, watched, |user| if is_seen(&user)? { take(&user) } else { Ok(()) })?,
+            Selection::Matching(matcher) => each(&reads, watched, |user| {
                 let is_meant = matcher.matches(&view::attributes(&user, now)) && is_seen(&user)?;
                 if is_meant { take(&user) } else { Ok(()) }
             })?,
@@ -270,10 +277,15 @@ fn unknown(filter: &Filter) -> Option<&str> {
     }
 }
 
-/// Shows everybody who is not removed.
-fn each(reads: &dyn Reads, mut visit: impl FnMut(User) -> Result<(), StoreError>) -> Result<(), StoreError> {
+/// Shows everybody who is not removed, as long as somebody waits for it.
+fn each(
+    reads: &dyn Reads,
+    watched: &Watched,
+    mut visit: impl FnMut(User) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
     let mut after: Option<String> = None;
     loop {
+        watched.progress()?;
         let named = users::ids_by_username(reads, after.as_deref(), CHUNK)?;
         let Some((last, _)) = named.last() else { return Ok(()) };
         after = Some(last.clone());

@@ -1,7 +1,6 @@
 //! A file of users: read, looked at row by row, and only then written; to its end though its caller hangs up.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{Request, State};
@@ -13,7 +12,7 @@ use tokio::sync::OwnedMutexGuard;
 use self::options::{Mode, Options};
 use self::row::Rows;
 use super::gate::CallersRights;
-use super::many;
+use super::many::{self, Watched};
 use crate::directory::field::FieldError;
 use crate::directory::plan::{Cause, Fault};
 use crate::exchange::{self, FileError, Format, Limits};
@@ -28,9 +27,6 @@ mod options;
 mod password;
 mod row;
 
-/// Who finds another import under way tries again after this.
-const WAIT: Duration = Duration::from_secs(5);
-
 /// Creates and changes users as a file says.
 pub async fn import(
     State(app): State<App>,
@@ -40,11 +36,11 @@ pub async fn import(
 ) -> Result<Response, Problem> {
     let options = Options::parse(&parameters)?;
     let format = format_of(&parameters, &request)?;
-    let turn = app.bulk.turn().ok_or_else(busy)?;
+    let turn = app.bulk.turn().ok_or_else(|| many::busy("another file is being read: try again when it is done"))?;
     let file = read_within(request, app.settings.import_limit).await?;
     let author = caller.author().because(options.reason.clone());
     let rights = Arc::new(CallersRights { app: app.clone(), caller });
-    let import = Import { rights, options: Arc::new(options), format, file, turn };
+    let import = Import { rights, options: Arc::new(options), format, file, turn: Arc::new(turn) };
     if import.options.dry_run {
         let planned = import.plan(Arc::default()).await?;
         return preview(&app, &import.options, planned);
@@ -52,11 +48,6 @@ pub async fn import(
     let begun = app.bulk.begin(Cause::Import, &author).await?;
     let (run, wait) = (begun.id, import.options.wait);
     many::answer(&app, run, wait, async move { import.carry_out(begun).await }).await
-}
-
-fn busy() -> Problem {
-    let detail = "another file is being read: try again when it is done";
-    Problem { retry_after: Some(WAIT), ..Problem::new(StatusCode::TOO_MANY_REQUESTS, "busy", detail) }
 }
 
 /// The format that is named, or that of the body's type.
@@ -88,8 +79,8 @@ struct Import {
     options: Arc<Options>,
     format: Format,
     file: Bytes,
-    /// Held until the end: no other file is read meanwhile.
-    turn: OwnedMutexGuard<()>,
+    /// Held until the end, also by the thread that reads: no other file is read meanwhile.
+    turn: Arc<OwnedMutexGuard<()>>,
 }
 
 impl Import {
@@ -124,8 +115,8 @@ impl Import {
         let (rights, options) = (self.rights.clone(), self.options.clone());
         let (format, file) = (self.format, self.file.clone());
         let runtime = tokio::runtime::Handle::current();
-        let look = move || plan(&rights, &options, (format, &file), &progress, &runtime);
-        tokio::task::spawn_blocking(look).await.map_err(|_| StoreError::Stopped)?
+        let look = move |watched: &Watched| plan(&rights, &options, (format, &file), watched, &runtime);
+        many::plan(self.turn.clone(), progress, look).await
     }
 }
 
@@ -141,21 +132,21 @@ fn plan(
     rights: &CallersRights,
     options: &Options,
     (format, file): (Format, &[u8]),
-    progress: &Progress,
+    watched: &Watched,
     runtime: &tokio::runtime::Handle,
 ) -> Result<Result<Draft, FileError>, StoreError> {
     let table = match exchange::read(format, file, &Limits::default()) {
         Ok(table) => table,
         Err(error) => return Ok(Err(error)),
     };
-    progress.expects(table.rows.len());
+    watched.progress()?.expects(table.rows.len());
     let app = &rights.app;
     let reads = app.store.snapshot()?;
     let reason = options.reason.clone();
     let mut planner = Planner::new(&reads, rights, &app.users, reason, app.store.clock().now())?;
     let mut rows = Rows::new(rights, options, &reads, runtime);
     for row in table.rows {
-        progress.validated();
+        watched.progress()?.validated();
         match row {
             Ok(row) => rows.plan(row, &mut planner)?,
             Err(error) => {

@@ -1,5 +1,8 @@
 //! What is answered to a wish about many users: what would become of each, or what did; and the wait for it.
 
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -11,7 +14,10 @@ use crate::directory::plan::{Entry, Outcome, Outline, Run};
 use crate::http::error::Problem;
 use crate::http::state::App;
 use crate::store::StoreError;
-use crate::sync::bulk::{Draft, Report};
+use crate::sync::bulk::{Draft, Progress, Report};
+
+/// Who finds others under way tries again after this.
+const WAIT: Duration = Duration::from_secs(5);
 
 /// What the caller has seen of a preview, and wants to be so still.
 #[derive(Clone, Default)]
@@ -39,6 +45,46 @@ impl Seen {
         }
         Ok(())
     }
+}
+
+/// The refusal where as many others are under way as may be.
+pub fn busy(detail: &str) -> Problem {
+    Problem { retry_after: Some(WAIT), ..Problem::new(StatusCode::TOO_MANY_REQUESTS, "busy", detail) }
+}
+
+/// How far a plan is that somebody waits for.
+pub struct Watched(Weak<Progress>);
+
+impl Watched {
+    /// The counters.
+    ///
+    /// # Errors
+    /// Where nobody waits any more.
+    pub fn progress(&self) -> Result<Arc<Progress>, StoreError> {
+        self.0.upgrade().ok_or(StoreError::Stopped)
+    }
+}
+
+/// Makes a plan on a thread of its own, which has the turn until it is done; once nobody waits for it any more, that is
+/// when it next looks at its progress.
+///
+/// # Errors
+/// Those of the work.
+pub async fn plan<T: Send + 'static>(
+    turn: impl Send + 'static,
+    progress: Arc<Progress>,
+    work: impl FnOnce(&Watched) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let watched = Watched(Arc::downgrade(&progress));
+    let planning = tokio::task::spawn_blocking(move || {
+        let planned = work(&watched);
+        drop(turn);
+        planned
+    });
+    let planned = planning.await.map_err(|_| StoreError::Stopped)?;
+    // Held until here: where this waiting is given up, it goes with it.
+    drop(progress);
+    planned
 }
 
 /// What would be done.
@@ -112,7 +158,7 @@ pub async fn answer(
             tracing::warn!(run.id = %run, error.code = problem.code, "a run came to nothing: {}", problem.detail);
         }
     });
-    let limit = if wait { app.settings.request_timeout / 2 } else { std::time::Duration::ZERO };
+    let limit = if wait { app.settings.request_timeout / 2 } else { Duration::ZERO };
     match tokio::time::timeout(limit, told).await {
         Ok(done) => done.map_err(|_| StoreError::Stopped)?,
         Err(_) => {
@@ -121,5 +167,37 @@ pub async fn answer(
             let body = json!({"run": run, "status": "running", "progress": progress, "next": at});
             Ok((StatusCode::ACCEPTED, Json(body)).into_response())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use tokio::sync::Mutex;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_plan_that_nobody_waits_for_comes_to_its_end_and_only_then_gives_its_turn_back() {
+        let one_at_a_time = Arc::new(Mutex::new(()));
+        let turn = one_at_a_time.clone().try_lock_owned().unwrap();
+        let (began, has_begun) = oneshot::channel();
+        let (go_on, may_go_on) = mpsc::channel();
+        let (tell, told) = oneshot::channel();
+        let work = plan(turn, Arc::default(), move |watched| {
+            began.send(watched.progress().is_ok()).unwrap();
+            may_go_on.recv().unwrap();
+            tell.send(watched.progress().is_err()).unwrap();
+            Ok(())
+        });
+        let is_watched = tokio::select! {
+            _ = work => panic!("it cannot be done"),
+            is_watched = has_begun => is_watched.unwrap(),
+        };
+        assert!(is_watched && one_at_a_time.try_lock().is_err(), "it goes on, though nobody waits");
+        go_on.send(()).unwrap();
+        assert!(told.await.unwrap(), "it sees that nobody waits");
+        drop(one_at_a_time.lock().await);
     }
 }
