@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::base::id::{GroupId, OrganizationId, RoleId};
 use crate::directory::plan::{Fault, PlanItem};
+use crate::directory::role;
 use crate::directory::user::{MfaPolicy, User, UserChange};
 use crate::store::StoreError;
 use crate::store::passwords::NewPassword;
@@ -70,7 +71,7 @@ pub struct BulkChange {
     pub add_roles: BTreeSet<RoleId>,
     /// System roles to take.
     pub remove_roles: BTreeSet<RoleId>,
-    /// Organisations to join, each with the roles inside.
+    /// Organisations to join, each with roles to give inside; none: the plain one, for who holds none there.
     pub add_organizations: BTreeMap<OrganizationId, BTreeSet<RoleId>>,
     /// Organisations to leave.
     pub remove_organizations: BTreeSet<OrganizationId>,
@@ -108,7 +109,13 @@ impl BulkChange {
         }
         let mut organizations = user.organizations.clone();
         organizations.retain(|id, _| !self.remove_organizations.contains(id));
-        organizations.extend(self.add_organizations.iter().map(|(id, roles)| (*id, roles.clone())));
+        for (id, roles) in &self.add_organizations {
+            let held = organizations.entry(*id).or_default();
+            held.extend(roles.iter().cloned());
+            if held.is_empty() {
+                held.extend(RoleId::parse(role::ORGANIZATION_USER));
+            }
+        }
         Some(organizations)
     }
 }
@@ -131,5 +138,21 @@ mod tests {
         let set = BulkChange { set_roles: Some(roles(&["user"])), ..BulkChange::default() };
         assert_eq!(set.of(&ada).change.roles, Some(roles(&["user"])));
         assert!(BulkChange::default().of(&ada).change.is_nothing(), "nothing is wished, nothing is written");
+    }
+    #[test]
+    fn who_is_in_an_organisation_keeps_the_roles_there_and_only_who_is_new_gets_the_plain_one() {
+        let roles = |names: &[&str]| names.iter().map(|name| RoleId::parse(name).unwrap()).collect::<BTreeSet<_>>();
+        let rng = crate::base::rng::Rng::seeded(7);
+        let place = OrganizationId::new(Timestamp::UNIX_EPOCH, &rng);
+        let eve = user("eve", Timestamp::UNIX_EPOCH);
+        let ada = User { organizations: [(place, roles(&["organization-admin"]))].into(), ..eve.clone() };
+        let after = |given: &[&str], user: &User| {
+            let change = BulkChange { add_organizations: [(place, roles(given))].into(), ..BulkChange::default() };
+            change.of(user).change.organizations.unwrap().remove(&place).unwrap()
+        };
+        assert_eq!(after(&[], &ada), roles(&["organization-admin"]));
+        assert_eq!(after(&["guide"], &ada), roles(&["guide", "organization-admin"]));
+        assert_eq!(after(&[], &eve), roles(&["organization-user"]));
+        assert_eq!(after(&["guide"], &eve), roles(&["guide"]));
     }
 }

@@ -343,3 +343,22 @@ fn an_administrator_of_an_organisation_reaches_its_accounts_and_hears_of_nobody_
     let all = boss.post(BULK, &json!({"everybody": true, "action": "enable", "dry_run": true}));
     assert!(outcomes(&all).iter().all(|(name, _)| name != "stranger") && outcomes(&all).len() == 3, "{all:?}");
 }
+
+#[test]
+fn who_is_in_an_organisation_and_joins_it_again_keeps_the_roles_there() {
+    let daemon = TestDaemon::start("");
+    let admin = daemon.admin();
+    users(&admin, 2);
+    let place = admin.post("/api/v1/organizations", &json!({"name": "Example Ltd"})).text("/id");
+    let role = json!({"organizations": [{"id": place, "roles": ["organization-admin"]}]});
+    assert_eq!(admin.patch("/api/v1/users/u00", &role).status, 200);
+    let args = ["user", "bulk", "--user", "u00", "--user", "u01", "set", "--add-organization", "Example Ltd"];
+    let output = daemon.musterd(&args);
+    assert!(output.status.success(), "{output:?}");
+    let roles = |name: &str| user(&admin, name)["organizations"][0]["roles"].clone();
+    assert_eq!((roles("u00"), roles("u01")), (json!(["organization-admin"]), json!(["organization-user"])));
+    let change = json!({"organizations": {"add": [{"id": place, "roles": ["organization-user"]}]}});
+    let answer = admin.post(BULK, &json!({"users": ["u00", "u01"], "action": "change", "change": change}));
+    assert_eq!(answer.json["counts"]["update"], 1, "{answer:?}");
+    assert_eq!(roles("u00"), json!(["organization-admin", "organization-user"]));
+}

@@ -324,7 +324,11 @@ impl ChangeWish {
         let join = read(of_groups(groups.add))?.groups.unwrap_or_default();
         let leave = read(of_groups(groups.remove))?.groups.unwrap_or_default();
         let places = |places: Vec<Membership>| Fields { organizations: Some(Some(places)), ..Fields::default() };
-        let add_organizations = read(places(organizations.add))?.user.organizations.unwrap_or_default();
+        let (plain, named): (Vec<_>, Vec<_>) = organizations.add.into_iter().partition(|place| place.roles.is_empty());
+        let mut add_organizations = read(places(named))?.user.organizations.unwrap_or_default();
+        for id in read(places(plain))?.user.organizations.unwrap_or_default().into_keys() {
+            add_organizations.entry(id).or_default();
+        }
         let left = organizations.remove.into_iter().map(|id| Membership { id, roles: Vec::new() }).collect();
         let left = read(places(left))?.user.organizations.unwrap_or_default();
         let remove_organizations = left.into_keys().collect();
