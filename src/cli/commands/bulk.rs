@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use crate::cli::client::{Client, encode};
-use crate::cli::exit::Exit;
+use crate::cli::exit::{Exit, Failure};
 use crate::cli::output;
 
 /// How often it is asked how far a run is.
@@ -137,15 +137,46 @@ pub(super) async fn ended(client: &Client, answer: Value) -> anyhow::Result<Valu
         return Ok(answer);
     }
     let run = output::text_at(&answer, "run");
+    let shown = watched(client, &run, |shown| output::text_at(shown, "outcome.is") != "running").await?;
+    with_refused(client, &run, &shown).await
+}
+
+/// Waits for the end of an approval that is still under way, also by a daemon that ends meanwhile and starts again.
+pub(super) async fn approved(client: &Client, plan: &str, run: &str) -> anyhow::Result<Value> {
+    loop {
+        let mut shown = watched(client, run, |shown| shown.get("progress").is_none()).await?;
+        let plan = client.get(&format!("/api/v1/plans/{}?limit=1", encode(plan))).await?;
+        match output::text_at(&plan, "plan.status.is").as_str() {
+            "applying" => tokio::time::sleep(PAUSE).await,
+            "approved" => {
+                // The record says for ever that it was held.
+                let applied = json!({"is": "applied"});
+                shown.as_object_mut().and_then(|shown| shown.insert("outcome".to_owned(), applied));
+                return with_refused(client, run, &shown).await;
+            }
+            _ => {
+                let words = "it could not be applied, and waits still: its users have moved on, or the log says why";
+                return Err(Failure::new(Exit::Changed, words).into());
+            }
+        }
+    }
+}
+
+async fn with_refused(client: &Client, run: &str, shown: &Value) -> anyhow::Result<Value> {
+    let items = client.get(&format!("/api/v1/runs/{}/items?outcome=refused&limit=1000", encode(run))).await?;
+    Ok(as_answer(run, shown, &items))
+}
+
+/// The record of a run once it is over; on a terminal it says how far it is.
+pub(super) async fn watched(client: &Client, run: &str, is_over: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
     let is_watched = std::io::stderr().is_terminal();
     loop {
-        let shown = client.get(&format!("/api/v1/runs/{}", encode(&run))).await?;
-        if output::text_at(&shown, "outcome.is") != "running" {
+        let shown = client.get(&format!("/api/v1/runs/{}", encode(run))).await?;
+        if is_over(&shown) {
             if is_watched {
                 drop(write!(std::io::stderr().lock(), "\r\x1b[K"));
             }
-            let items = client.get(&format!("/api/v1/runs/{}/items?outcome=refused&limit=1000", encode(&run))).await?;
-            return Ok(as_answer(&run, &shown, &items));
+            return Ok(shown);
         }
         if is_watched && let Some(progress) = shown.get("progress") {
             tell(progress);

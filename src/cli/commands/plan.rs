@@ -62,6 +62,10 @@ pub(super) async fn run(plan: Plan, client: &Client, json: bool) -> anyhow::Resu
         }
         Plan::Approve { plan, digest } => {
             let answer = client.post(&path(&plan, "/approve"), json!({"digest": digest})).await?;
+            if output::text_at(&answer, "status") == "running" {
+                let answer = super::bulk::approved(client, &plan, &output::text_at(&answer, "run")).await?;
+                return super::bulk::told(&answer, json);
+            }
             done(&answer, json, &format!("{} changes are written", output::text_at(&answer, "written")))
         }
         Plan::Reject { plan } => {

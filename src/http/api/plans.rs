@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::users::gate::CallersRights;
+use super::users::many;
 use crate::base::id::PlanId;
 use crate::directory::plan::Plan;
 use crate::http::caller::Caller;
@@ -50,7 +52,7 @@ pub async fn approve(
     caller: Caller,
     Segment(id): Segment<PlanId>,
     Body(seen): Body<Seen>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     let plan = runs::get_plan(&app.store.view(), id)?.ok_or_else(|| Problem::not_found("plan"))?;
     if plan.cause.is_by_hand() {
         return approve_by_hand(app, caller, plan, seen.digest).await;
@@ -60,17 +62,20 @@ pub async fn approve(
     let applying =
         tokio::spawn(async move { decide::approve_as_seen(&store, &author, id, &defaults, seen.digest).await });
     let applied = applying.await.map_err(|_| StoreError::Stopped)??;
-    Ok(Json(json!({"written": applied.written.changes(), "refused": applied.refused})))
+    Ok(Json(json!({"written": applied.written.changes(), "refused": applied.refused})).into_response())
 }
 
 /// Applies exactly this plan of a bulk change or import. Whom the caller may not change is left alone.
-async fn approve_by_hand(app: App, caller: Caller, plan: Plan, digest: Option<String>) -> Result<Json<Value>, Problem> {
-    let (bulk, author) = (app.bulk.clone(), caller.author());
-    let rights = Arc::new(CallersRights { app, caller });
-    let applying = tokio::spawn(async move { bulk.approve(&author, plan, digest, rights).await });
-    let Report { run, .. } = applying.await.map_err(|_| StoreError::Stopped)??;
-    let items = format!("/api/v1/runs/{}/items", run.id);
-    Ok(Json(json!({"written": run.counts.changes(), "refused": run.skipped, "run": run.id, "items": items})))
+async fn approve_by_hand(app: App, caller: Caller, plan: Plan, digest: Option<String>) -> Result<Response, Problem> {
+    let (bulk, author, run) = (app.bulk.clone(), caller.author(), plan.run);
+    let rights = Arc::new(CallersRights { app: app.clone(), caller });
+    let work = async move {
+        let Report { run, .. } = bulk.approve(&author, plan, digest, rights).await?;
+        let items = format!("/api/v1/runs/{}/items", run.id);
+        let answer = json!({"written": run.counts.changes(), "refused": run.skipped, "run": run.id, "items": items});
+        Ok(Json(answer).into_response())
+    };
+    many::answer(&app, run, true, work).await
 }
 
 /// Says no to this plan.

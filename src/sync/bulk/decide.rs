@@ -13,7 +13,7 @@ use crate::sync::decide::{self, DecideError};
 
 impl Bulk {
     /// Applies exactly the held plan, if none of its users has moved on. Whom the one who says yes may not change is left
-    /// alone.
+    /// alone. It is under way from the first look at it.
     ///
     /// # Errors
     /// When there is no such plan, it is decided, it has another digest, or the world has moved on.
@@ -23,6 +23,23 @@ impl Bulk {
         plan: Plan,
         digest: Option<String>,
         gate: Arc<dyn Gate>,
+    ) -> Result<Report, DecideError> {
+        let (run, progress) = (plan.run, Arc::<Progress>::default());
+        if !self.watch(run, progress.clone()) {
+            return Err(DecideError::Decided);
+        }
+        let approved = self.approve_watched(author, plan, digest, gate, &progress).await;
+        self.forget(run);
+        approved
+    }
+
+    async fn approve_watched(
+        self: &Arc<Self>,
+        author: &Author,
+        plan: Plan,
+        digest: Option<String>,
+        gate: Arc<dyn Gate>,
+        progress: &Progress,
     ) -> Result<Report, DecideError> {
         let (bulk, looked_at) = (self.clone(), plan.clone());
         let look = move || bulk.look_again(&looked_at, &*gate);
@@ -36,7 +53,7 @@ impl Bulk {
         };
         self.store.write(say_yes).await?;
         let run = runs::get_run(&self.store.view(), plan.run)?.ok_or(DecideError::NotFound)?;
-        Ok(self.carry_out(&plan, run, author).await?)
+        Ok(self.carry_out(&plan, run, author, progress).await?)
     }
 
     /// The pages of which something may not be done by whoever says yes, with that refused.
@@ -64,16 +81,11 @@ impl Bulk {
         if stale > 0 { Err(DecideError::Stale(stale)) } else { Ok(rewritten) }
     }
 
-    async fn carry_out(&self, plan: &Plan, run: Run, by: &Author) -> Result<Report, StoreError> {
+    async fn carry_out(&self, plan: &Plan, run: Run, by: &Author, progress: &Progress) -> Result<Report, StoreError> {
         let author = Author { run: Some(run.id), ..by.clone() };
         let before = audit::last(&self.store.view())?;
-        let progress = Arc::new(Progress::default());
         progress.writes(run.counts.changes());
-        self.watch(run.id, progress.clone());
-        let id = run.id;
-        let written = self.write(plan, run, &author, before, &progress).await;
-        self.forget(id);
-        written
+        self.write(plan, run, &author, before, progress).await
     }
 
     /// Drops the pages of a plan that nobody will apply.
@@ -120,7 +132,11 @@ impl Bulk {
             let PlanStatus::Applying { by, .. } = plan.status.clone() else { continue };
             let Some(run) = runs::get_run(&self.store.view(), plan.run)? else { continue };
             tracing::info!(plan.id = %plan.id, run.id = %run.id, "going on with a run that an end cut short");
-            self.carry_out(&plan, run, &Author::of(by)).await?;
+            let (id, progress) = (run.id, Arc::<Progress>::default());
+            self.watch(id, progress.clone());
+            let carried_out = self.carry_out(&plan, run, &Author::of(by), &progress).await;
+            self.forget(id);
+            carried_out?;
             resumed = resumed.saturating_add(1);
         }
         Ok(resumed)

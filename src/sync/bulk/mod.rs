@@ -161,8 +161,12 @@ impl Bulk {
         Ok(begun)
     }
 
-    fn watch(&self, run: RunId, progress: Arc<Progress>) {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(run, progress);
+    /// Puts a run among those under way, unless it is.
+    fn watch(&self, run: RunId, progress: Arc<Progress>) -> bool {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = !under_way.contains_key(&run);
+        under_way.entry(run).or_insert(progress);
+        is_new
     }
 
     fn forget(&self, run: RunId) {

@@ -122,3 +122,35 @@ fn who_would_plan_beyond_the_bound_waits() {
         assert_eq!(admin.post("/api/v1/users/bulk", &wish).status, 200, "a plan that is made gives its turn back");
     }
 }
+
+#[test]
+fn an_approval_that_takes_long_is_answered_at_once_and_followed_by_the_command() {
+    let daemon = TestDaemon::start_with_server("request_timeout = \"1s\"\n", "");
+    let admin = daemon.admin();
+    let rows: String = (0..2_500).map(|n| format!("u{n:04},User {n},u{n:04}@example.org\n")).collect();
+    let answer = import(&admin, "wait=false", &format!("username,name,email\n{rows}"));
+    ended(&admin, &answer.text("/run"));
+    let held = |action: &str| {
+        let wish = json!({"filter": "username sw \"u\"", "action": action});
+        let run = ended(&admin, &admin.post("/api/v1/users/bulk", &wish).text("/run"));
+        run["outcome"]["plan"].as_str().unwrap_or_else(|| panic!("{run}")).to_owned()
+    };
+    let plan = held("disable");
+    let answer = admin.post(&format!("/api/v1/plans/{plan}/approve"), &json!({}));
+    assert_eq!((answer.status, &answer.json["status"]), (202, &json!("running")), "{answer:?}");
+    let twice = admin.post(&format!("/api/v1/plans/{plan}/approve"), &json!({}));
+    assert_eq!((twice.status, twice.code()), (409, "plan_decided"), "{twice:?}");
+    let run = answer.text("/run");
+    while !admin.get(&format!("/api/v1/runs/{run}")).json["progress"].is_null() {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let plan = admin.get(&format!("/api/v1/plans/{plan}?limit=1")).json;
+    assert_eq!(
+        (&plan["plan"]["status"]["is"], &plan["plan"]["counts"]["disable"]),
+        (&json!("approved"), &json!(2_500))
+    );
+    let plan = held("delete");
+    let followed = daemon.musterd(&["plan", "approve", &plan]);
+    let text = String::from_utf8_lossy(&followed.stdout).into_owned();
+    assert!(followed.status.success() && text.contains("2,500 to remove") && text.contains("written"), "{followed:?}");
+}
