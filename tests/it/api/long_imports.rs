@@ -1,5 +1,7 @@
 //! Imports that take long: watched while they go on, within bounds, and to their end whatever happens to the daemon.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -107,6 +109,25 @@ fn a_kill_in_the_middle_leaves_no_row_half_done_and_the_rest_goes_on() {
     daemon.end("-TERM");
     let verified = place.run(&["verify"]);
     assert!(verified.status.success(), "{verified:?}");
+}
+
+#[test]
+fn who_sends_a_file_slowly_keeps_nobody_else_out() {
+    let daemon = TestDaemon::start("");
+    let host = daemon.base.strip_prefix("http://").unwrap();
+    let token = daemon.token(&["--scope", "admin"]);
+    let head = format!(
+        "POST /api/v1/users/import HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\
+        Content-Type: text/csv\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n"
+    );
+    let mut slow = TcpStream::connect(host).unwrap();
+    slow.write_all(head.as_bytes()).unwrap();
+    // The daemon asks for the body: from here on it reads.
+    let mut asked = [0; 12];
+    slow.read_exact(&mut asked).unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100");
+    let answer = import(&daemon.admin(), "", "username,name,email\nada,Ada,ada@example.org\n");
+    assert_eq!(answer.status, 200, "{answer:?}");
 }
 
 #[test]

@@ -36,8 +36,9 @@ pub async fn import(
 ) -> Result<Response, Problem> {
     let options = Options::parse(&parameters)?;
     let format = format_of(&parameters, &request)?;
-    let turn = app.bulk.turn().ok_or_else(|| many::busy("another file is being read: try again when it is done"))?;
     let file = read_within(request, app.settings.import_limit).await?;
+    // Only now: who sends slowly keeps nobody else out.
+    let turn = app.bulk.turn().ok_or_else(|| many::busy("another file is being read: try again when it is done"))?;
     let author = caller.author().because(options.reason.clone());
     let rights = Arc::new(CallersRights { app: app.clone(), caller });
     let import = Import { rights, options: Arc::new(options), format, file, turn: Arc::new(turn) };
