@@ -38,6 +38,12 @@ pub(in crate::cli) struct Import {
     /// For the audit trail
     #[arg(long)]
     reason: Option<String>,
+    /// How many rows are meant; with any other number nothing is written
+    #[arg(long, value_name = "NUMBER")]
+    expect: Option<u64>,
+    /// The digest that a dry run showed; where the plan is another by now, nothing is written
+    #[arg(long)]
+    digest: Option<String>,
     /// Do not wait for the end
     #[arg(long)]
     no_wait: bool,
@@ -71,6 +77,8 @@ pub(super) async fn run(wish: Import, client: &Client, json: bool) -> anyhow::Re
         wish.dry_run,
     );
     path.extend(wish.reason.map(|reason| format!("&reason={}", encode(&reason))));
+    path.extend(wish.expect.map(|expect| format!("&expect={expect}")));
+    path.extend(wish.digest.map(|digest| format!("&digest={}", encode(&digest))));
     let answer = match client.post_file(&path, bytes).await? {
         Ok(answer) if wish.no_wait => answer,
         Ok(answer) => ended(client, answer).await?,

@@ -419,3 +419,22 @@ fn no_file_tries_passwords_on_a_user() {
     let expected = [line(2, "refused", &["password too_short"]), twice(3), twice(4)];
     assert_eq!(lines(&answer.json), expected, "{answer:?}");
 }
+
+#[test]
+fn the_command_imports_what_was_previewed_or_nothing() {
+    let daemon = TestDaemon::start("");
+    let file = daemon.folder().join("new.csv").display().to_string();
+    std::fs::write(&file, "username,name,email\nada,Ada,ada@example.org\n").unwrap();
+    let preview = daemon.musterd(&["user", "import", &file, "--dry-run", "--json"]);
+    let preview: Value = serde_json::from_slice(&preview.stdout).unwrap_or_else(|_| panic!("{preview:?}"));
+    let digest = preview["digest"].as_str().unwrap();
+    let import = |more: [&str; 2]| daemon.musterd(&[&["user", "import", &file][..], &more].concat());
+    std::fs::write(&file, "username,name,email\nada,Eve,ada@example.org\n").unwrap();
+    let other = import(["--digest", digest]);
+    assert!(!other.status.success() && !is_there(&daemon.admin(), "ada"), "{other:?}");
+    std::fs::write(&file, "username,name,email\nada,Ada,ada@example.org\n").unwrap();
+    let other = import(["--expect", "2"]);
+    assert!(!other.status.success() && !is_there(&daemon.admin(), "ada"), "{other:?}");
+    let same = daemon.musterd(&["user", "import", &file, "--digest", digest, "--expect", "1"]);
+    assert!(same.status.success() && is_there(&daemon.admin(), "ada"), "{same:?}");
+}
