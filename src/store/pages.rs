@@ -83,23 +83,41 @@ fn number_of(key: &[u8]) -> Result<u64, StoreError> {
     number.ok_or_else(|| StoreError::Record("a page without a number".to_owned()))
 }
 
-/// What a plan would change, as far as it lies in pages: at most `limit` of it.
+/// So many items of a plan in pages at most, in order, each with its place: page and number in it; those after a place.
+/// No other place gives anything.
 ///
 /// # Errors
 /// When the store cannot read.
-pub fn items(reads: &dyn Reads, plan: PlanId, limit: usize) -> Result<Vec<PlanItem>, StoreError> {
-    let (mut items, mut number) = (Vec::new(), 0);
+pub fn items_after(
+    reads: &dyn Reads,
+    plan: PlanId,
+    after: Option<&[u8]>,
+    limit: usize,
+) -> Result<Vec<(Vec<u8>, PlanItem)>, StoreError> {
+    let (mut number, mut from) = match after.map(read_place) {
+        None => (0, 0),
+        Some(Some((number, item))) => (number, item.saturating_add(1)),
+        Some(None) => return Ok(Vec::new()),
+    };
+    let mut items = Vec::new();
     while items.len() < limit
         && let Some((found, page)) = next(reads, plan, number)?
     {
-        number = found.saturating_add(1);
-        items.extend(page.entries.into_iter().filter_map(|entry| match entry.fate {
-            Fate::Planned { item } => Some(*item),
+        let first = if found == number { from } else { 0 };
+        let entries = (0_u64..).zip(page.entries).filter(|(place, _)| *place >= first);
+        items.extend(entries.filter_map(|(place, entry)| match entry.fate {
+            Fate::Planned { item } => Some(([found.to_be_bytes(), place.to_be_bytes()].concat(), *item)),
             _ => None,
         }));
+        (number, from) = (found.saturating_add(1), 0);
     }
     items.truncate(limit);
     Ok(items)
+}
+
+fn read_place(bytes: &[u8]) -> Option<(u64, u64)> {
+    let (number, item) = bytes.split_at_checked(8)?;
+    Some((u64::from_be_bytes(number.try_into().ok()?), u64::from_be_bytes(item.try_into().ok()?)))
 }
 
 /// Is the page still to be done?

@@ -76,10 +76,13 @@ pub fn get_run(reads: &dyn Reads, id: RunId) -> Result<Option<Run>, StoreError> 
     get_record(reads, &Space::Run.key(&[id.as_bytes()]))
 }
 
-/// Shows the runs, newest first, until `visit` says no more.
-fn each_run(reads: &dyn Reads, mut visit: impl FnMut(Run) -> bool) -> Result<(), StoreError> {
+/// Shows the runs, newest first, from the one before `before` on, until `visit` says no more.
+fn each_run(reads: &dyn Reads, before: Option<RunId>, mut visit: impl FnMut(Run) -> bool) -> Result<(), StoreError> {
     let prefix = Space::Run.key(&[]);
-    let mut range = KeyRange::prefix(&prefix);
+    let mut range = match before {
+        Some(before) => KeyRange::prefix_before(&prefix, Space::Run.key(&[before.as_bytes()])),
+        None => KeyRange::prefix(&prefix),
+    };
     loop {
         let rows = reads.scan(&range, Order::Descending, CHUNK)?;
         let Some((last, _)) = rows.last() else { return Ok(()) };
@@ -97,8 +100,21 @@ fn each_run(reads: &dyn Reads, mut visit: impl FnMut(Run) -> bool) -> Result<(),
 /// # Errors
 /// When the store cannot read.
 pub fn list_runs(reads: &dyn Reads, cause: Option<&Cause>, limit: usize) -> Result<Vec<Run>, StoreError> {
+    runs_before(reads, cause, None, limit)
+}
+
+/// The same, of those that began before one of them.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn runs_before(
+    reads: &dyn Reads,
+    cause: Option<&Cause>,
+    before: Option<RunId>,
+    limit: usize,
+) -> Result<Vec<Run>, StoreError> {
     let mut runs = Vec::new();
-    each_run(reads, |run| {
+    each_run(reads, before, |run| {
         if cause.is_none_or(|cause| run.cause == *cause) {
             runs.push(run);
         }
@@ -113,7 +129,7 @@ pub fn list_runs(reads: &dyn Reads, cause: Option<&Cause>, limit: usize) -> Resu
 /// When the store cannot read.
 pub fn lost_since(reads: &dyn Reads, cause: &Cause, since: Timestamp) -> Result<usize, StoreError> {
     let mut lost = 0_usize;
-    each_run(reads, |run| {
+    each_run(reads, None, |run| {
         // What is under way counts as if it were done.
         let is_written = matches!(run.outcome, Outcome::Applied | Outcome::Running);
         let counts = is_written && run.undone_by.is_none() && run.started_at >= since;
@@ -220,7 +236,20 @@ pub fn get_plan(reads: &dyn Reads, id: PlanId) -> Result<Option<Plan>, StoreErro
 /// # Errors
 /// When the store cannot read.
 pub fn list_plans(reads: &dyn Reads) -> Result<Vec<Plan>, StoreError> {
-    let rows = reads.scan(&KeyRange::prefix(&Space::Plan.key(&[])), Order::Descending, usize::MAX)?;
+    plans_before(reads, None, usize::MAX)
+}
+
+/// So many plans at most, newest first, of those that were made before one of them.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn plans_before(reads: &dyn Reads, before: Option<PlanId>, limit: usize) -> Result<Vec<Plan>, StoreError> {
+    let prefix = Space::Plan.key(&[]);
+    let range = match before {
+        Some(before) => KeyRange::prefix_before(&prefix, Space::Plan.key(&[before.as_bytes()])),
+        None => KeyRange::prefix(&prefix),
+    };
+    let rows = reads.scan(&range, Order::Descending, limit)?;
     rows.iter().map(|(_, bytes)| super::codec::decode(bytes)).collect()
 }
 
@@ -229,11 +258,33 @@ pub fn list_plans(reads: &dyn Reads) -> Result<Vec<Plan>, StoreError> {
 /// # Errors
 /// When the store cannot read.
 pub fn items(reads: &dyn Reads, id: PlanId, limit: usize) -> Result<Vec<PlanItem>, StoreError> {
-    let rows = reads.scan(&KeyRange::prefix(&Space::PlanItem.key(&[id.as_bytes()])), Order::Ascending, limit)?;
-    if rows.is_empty() {
-        return pages::items(reads, id, limit);
+    Ok(items_after(reads, id, None, limit)?.into_iter().map(|(_, item)| item).collect())
+}
+
+/// So many of a plan's items at most, in order, each with its place; those after a place.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn items_after(
+    reads: &dyn Reads,
+    id: PlanId,
+    after: Option<&[u8]>,
+    limit: usize,
+) -> Result<Vec<(Vec<u8>, PlanItem)>, StoreError> {
+    let prefix = Space::PlanItem.key(&[id.as_bytes()]);
+    let range = match after {
+        Some(place) => KeyRange::prefix_after(&prefix, [&prefix[..], place].concat()),
+        None => KeyRange::prefix(&prefix),
+    };
+    let rows = reads.scan(&range, Order::Ascending, limit)?;
+    let item = |(key, bytes): &(Vec<u8>, Vec<u8>)| {
+        let place = key.get(prefix.len()..).unwrap_or_default().to_vec();
+        Ok((place, super::codec::decode(bytes)?))
+    };
+    match rows.is_empty() {
+        true => pages::items_after(reads, id, after, limit),
+        false => rows.iter().map(item).collect(),
     }
-    rows.iter().map(|(_, bytes)| super::codec::decode(bytes)).collect()
 }
 
 #[cfg(test)]
