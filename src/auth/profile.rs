@@ -13,10 +13,17 @@ impl Authenticator {
     /// Changes attributes of one's own. Who changes their address or number is told at the old address.
     ///
     /// # Errors
-    /// When the proof is wrong, or a value is taken.
-    pub async fn change_own(&self, me: &Me, change: UserChange, proof: Option<&Proof>) -> Result<User, LoginError> {
+    /// When the proof is wrong, the user is not as at `revision` any more, or a value is taken.
+    pub async fn change_own(
+        &self,
+        me: &Me,
+        revision: Option<u64>,
+        change: UserChange,
+        proof: Option<&Proof>,
+    ) -> Result<User, LoginError> {
         let (who, policy) = (me.clone(), self.policy());
         let act = move |tx: &mut Tx<'_>, user: &User| {
+            users::expect_revision(tx, user.id, revision)?;
             if change.mfa.is_some() && policy.rule_for(tx, user)?.0 == FactorRule::Required {
                 return Err(refused("is asked of you: you cannot change that"));
             }

@@ -81,6 +81,13 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "send a valid token as Authorization: Bearer …")
     }
 
+    /// 503 for a request that took too long.
+    #[must_use]
+    pub fn timed_out() -> Self {
+        let detail = "the request took longer than server.request_timeout";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).retry(Duration::from_secs(5))
+    }
+
     fn retry(mut self, after: Duration) -> Self {
         self.retry_after = Some(after);
         self

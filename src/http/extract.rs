@@ -1,5 +1,8 @@
 //! Bodies and headers, parsed once: strict JSON, entity tags, page parameters.
 
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
@@ -142,7 +145,14 @@ pub fn etag(revision: u64) -> String {
     format!("W/\"{revision}\"")
 }
 
-/// The parameters of a query string, percent-decoded.
+/// Cuts off what is more than a page, and gives what the next page begins after.
+pub fn cut<T, C>(items: &mut Vec<T>, limit: usize, place: impl Fn(&T) -> C) -> Option<C> {
+    let more = items.len() > limit;
+    items.truncate(limit);
+    items.last().filter(|_| more).map(place)
+}
+
+/// The parameters of a query string, percent-decoded; each stands there once.
 pub struct Parameters(pub Vec<(String, String)>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Parameters {
@@ -150,8 +160,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Parameters {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let query = axum::extract::Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
-        let detail = "the query string is not percent-encoded UTF-8";
-        query.map(|query| Self(query.0)).map_err(|_| Problem::bad_request("malformed_query", detail))
+        let malformed = |detail: String| Problem::bad_request("malformed_query", detail);
+        let axum::extract::Query(pairs) =
+            query.map_err(|_| malformed("the query string is not percent-encoded UTF-8".to_owned()))?;
+        let mut seen = BTreeSet::new();
+        match pairs.iter().find(|(name, _)| !seen.insert(name.as_str())) {
+            Some((name, _)) => Err(malformed(format!("{name:?} stands in the query string more than once"))),
+            None => Ok(Self(pairs)),
+        }
     }
 }
 
@@ -160,6 +176,27 @@ impl Parameters {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether a parameter is `true`; it is not where it is left out.
+    ///
+    /// # Errors
+    /// When it is neither `true` nor `false`.
+    pub fn flag(&self, name: &str) -> Result<bool, Problem> {
+        match self.get(name) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Problem::field(name, "malformed", "must be true or false")),
+        }
+    }
+
+    /// Where a page goes on: after (or before) this one.
+    ///
+    /// # Errors
+    /// When it is no place of such a list.
+    pub fn cursor<T: FromStr>(&self) -> Result<Option<T>, Problem> {
+        let cursor = self.get("cursor").map(str::parse).transpose();
+        cursor.map_err(|_| Problem::field("cursor", "malformed", "must be the next_cursor of an earlier page"))
     }
 
     /// How many items a page may have: `limit`, 1 to 1,000, 100 unless told.

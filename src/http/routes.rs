@@ -15,6 +15,7 @@ use tower_http::timeout::TimeoutLayer;
 
 use super::error::Problem;
 use super::middleware::access::{Access, guard};
+use super::middleware::conditional::conditional;
 use super::middleware::request::{Wrapping, wrap};
 use super::state::App;
 use super::{api, console, scim};
@@ -63,9 +64,10 @@ pub fn router(app: App) -> Router {
     let router = router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        // One layer of four, from the outside in: each by itself would be a box around every route.
+        // One layer of five, from the outside in: each by itself would be a box around every route.
         .layer((
             middleware::from_fn_with_state(Wrapping::new(app.clone()), wrap),
+            middleware::from_fn(conditional),
             CatchPanicLayer::custom(panicked),
             timeout,
             DefaultBodyLimit::max(app.settings.body_limit),

@@ -41,7 +41,7 @@ pub(super) async fn run(plan: Plan, client: &Client, json: bool) -> anyhow::Resu
     let path = |plan: &str, what: &str| format!("/api/v1/plans/{}{what}", encode(plan));
     match plan {
         Plan::List => {
-            let answer = client.get("/api/v1/plans").await?;
+            let answer = client.all("/api/v1/plans?").await?;
             let columns = [
                 ("ID", "id"),
                 ("WHEN", "created_at"),

@@ -24,10 +24,7 @@ const NAME_MAX: usize = 64;
 
 /// A page of lines before a line (`cursor`), of those that are asked for. Read off the runtime's threads: it may scan.
 pub async fn list(State(app): State<App>, parameters: Parameters) -> Result<Json<Value>, Problem> {
-    let before = parameters.get("cursor").map(str::parse).transpose();
-    let before =
-        before.map_err(|_| Problem::field("cursor", "malformed", "must be the next_cursor of an earlier page"))?;
-    let limit = parameters.limit()?;
+    let (before, limit) = (parameters.cursor()?, parameters.limit()?);
     let query = query(&app, &parameters)?;
     let read = spawn_blocking(move || audit::list(&app.store.view(), &query, before, limit)).await;
     let found = read.unwrap_or(Err(StoreError::Stopped))?;

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -13,7 +14,7 @@ use crate::directory::field::Username;
 use crate::directory::permission::Permission;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
-use crate::http::extract::{Body, Parameters, Segment};
+use crate::http::extract::{Body, Parameters, Segment, cut};
 use crate::http::state::App;
 use crate::store::{conflicts, users};
 use crate::sync::inbox;
@@ -24,15 +25,12 @@ use crate::sync::task::Follower;
 pub async fn list(State(app): State<App>, parameters: Parameters) -> Result<Json<Value>, Problem> {
     let source = parameters.get("source").map(SourceId::parse).transpose();
     let source = source.map_err(|_| Problem::not_found("source"))?;
-    let all = parameters.get("all") == Some("true");
+    let all = parameters.flag("all")?;
     let after = parameters.get("cursor").map(place).transpose()?;
     let (view, limit) = (app.store.view(), parameters.limit()?);
     let wanted = |conflict: &Conflict| all || conflict.is_open();
     let mut found = conflicts::page(&view, source.as_ref(), after.as_ref(), limit.saturating_add(1), wanted)?;
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let last = found.last().filter(|_| more);
-    let next = last.map(|last| format!("{}/{}", last.source, last.external_id));
+    let next = cut(&mut found, limit, |last| format!("{}/{}", last.source, last.external_id));
     let mut items = Vec::new();
     for conflict in &found {
         let holder = users::get(&view, conflict.holder)?.map(|holder| holder.username);
@@ -85,9 +83,10 @@ pub async fn link(
 }
 
 /// What the entry shall be called.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rename {
+    #[schemars(with = "Username")]
     username: String,
 }
 

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use data_encoding::BASE64URL_NOPAD;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -31,11 +32,13 @@ mod filterable;
 pub mod members;
 
 /// A group to make.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Wish {
+    #[schemars(with = "DisplayName")]
     name: String,
     #[serde(default)]
+    #[schemars(with = "Description")]
     description: String,
     /// The organisation that it is of, by id or name; none: of the directory.
     #[serde(default)]
@@ -43,12 +46,14 @@ pub struct Wish {
 }
 
 /// What to change.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
     #[serde(default)]
+    #[schemars(with = "Option<DisplayName>")]
     name: Option<String>,
     #[serde(default)]
+    #[schemars(with = "Option<Description>")]
     description: Option<String>,
 }
 

@@ -12,7 +12,7 @@ use crate::base::id::SourceId;
 use crate::directory::audit::{Actor, AuditLine};
 use crate::directory::journal::Exchange;
 use crate::http::error::Problem;
-use crate::http::extract::{Parameters, Segment};
+use crate::http::extract::{Parameters, Segment, cut};
 use crate::http::state::{App, SourceKind};
 use crate::store::audit::{self, Query, Wanted};
 use crate::store::{StoreError, journal};
@@ -31,10 +31,7 @@ pub async fn list(
 ) -> Result<Json<Value>, Problem> {
     let known = app.source(&source).filter(|source| source.kind == SourceKind::Scim);
     known.ok_or_else(|| Problem::not_found("SCIM source"))?;
-    let before = parameters.get("cursor").map(str::parse::<Timestamp>).transpose();
-    let before =
-        before.map_err(|_| Problem::field("cursor", "malformed", "must be the next_cursor of an earlier page"))?;
-    let (limit, failed) = (parameters.limit()?, parameters.get("failed") == Some("true"));
+    let (before, limit, failed) = (parameters.cursor()?, parameters.limit()?, parameters.flag("failed")?);
     app.journal.flush(&app.store).await;
     let read = spawn_blocking(move || page(&app, &source, before, limit, failed)).await;
     Ok(Json(read.unwrap_or(Err(StoreError::Stopped))?))
@@ -50,10 +47,8 @@ fn page(
     let view = app.store.view();
     let wanted = |exchange: &Exchange| !failed || exchange.is_refused();
     let mut found = journal::list(&view, source, before, limit.saturating_add(1), wanted)?;
-    let more = found.len() > limit;
-    found.truncate(limit);
+    let next = cut(&mut found, limit, |last| last.at);
     let mut changes = changes(app, source, &found)?;
-    let next = found.last().filter(|_| more).map(|last| last.at);
     let mut items = Vec::with_capacity(found.len());
     for exchange in found {
         let changed = changes.remove(&exchange.request).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -17,12 +18,13 @@ use crate::http::api::users::view;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, Segment};
+use crate::http::openapi::bodies::FactorName;
 use crate::http::state::App;
 use crate::store::StoreError;
 use crate::store::credentials::Factor;
 
 /// A name and a password.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Credentials {
     username: String,
@@ -36,26 +38,29 @@ pub struct Credentials {
 }
 
 /// Which second factor is meant: a method, one factor of several, or neither for the first.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
 pub struct Choice {
+    #[schemars(with = "Option<FactorName>")]
     method: Option<String>,
     factor: Option<FactorId>,
 }
 
 /// Which second factor to enrol.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
 pub struct Enrolling {
+    #[schemars(with = "Option<FactorName>")]
     method: Option<String>,
     /// The person agrees to what the method keeps of them.
     consent: bool,
 }
 
 /// The answer for a second factor.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
 pub struct Answer {
+    #[schemars(with = "Option<FactorName>")]
     method: Option<String>,
     factor: Option<FactorId>,
     /// The code that was typed.
@@ -122,7 +127,7 @@ pub fn method_of(name: &str) -> Result<Method, Problem> {
 }
 
 /// A new password.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPassword {
     password: Secret,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -16,7 +17,7 @@ use crate::directory::field::Email;
 use crate::directory::message::{Body as Said, Message, Via};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
-use crate::http::extract::{Body, Parameters, Segment};
+use crate::http::extract::{Body, Parameters, Segment, cut};
 use crate::http::state::{App, TriedMail};
 use crate::store::StoreError;
 use crate::store::audit::{self, Entry};
@@ -31,7 +32,7 @@ const LIFE: Duration = Duration::from_secs(300);
 /// A page of the messages that wait (`state=waiting`, oldest first) or were given up (`state=failed`, newest first),
 /// after one of them (`cursor`).
 pub async fn list(State(app): State<App>, parameters: Parameters) -> Result<Json<Value>, Problem> {
-    let after = parameters.get("cursor").map(place).transpose()?;
+    let after = parameters.cursor()?.map(MessageId);
     let (view, limit) = (app.store.view(), parameters.limit()?);
     let most = limit.saturating_add(1);
     let mut items = match parameters.get("state") {
@@ -39,15 +40,8 @@ pub async fn list(State(app): State<App>, parameters: Parameters) -> Result<Json
         Some("failed") => failed(&view, after, most)?,
         Some(_) => return Err(Problem::field("state", "unknown", "is none of waiting, failed")),
     };
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let next = items.last().filter(|_| more).and_then(|item| item.get("id").cloned());
+    let next = cut(&mut items, limit, |item| item.get("id").cloned());
     Ok(Json(json!({"items": items, "next_cursor": next})))
-}
-
-fn place(text: &str) -> Result<MessageId, Problem> {
-    let malformed = |_| Problem::field("cursor", "malformed", "must be the next_cursor of an earlier page");
-    text.parse().map(MessageId).map_err(malformed)
 }
 
 fn waiting(reads: &dyn Reads, after: Option<MessageId>, limit: usize) -> Result<Vec<Value>, StoreError> {
@@ -163,10 +157,11 @@ fn find(reads: &dyn Reads, id: MessageId) -> Result<Option<Message>, StoreError>
 }
 
 /// Where to send a test.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Wish {
     /// The address.
+    #[schemars(with = "Email")]
     to: String,
 }
 

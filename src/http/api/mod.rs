@@ -2,9 +2,9 @@
 
 use axum::http::Method;
 
-use super::metrics;
 use super::middleware::access::Access;
 use super::routes::{Route, route};
+use super::{metrics, openapi};
 use crate::directory::permission::Permission as P;
 
 pub mod alarms;
@@ -69,6 +69,7 @@ fn login() -> Vec<Route> {
         route(Method::GET, "/.well-known/jwks.json", anonymous, jwks::keys),
         route(Method::GET, "/healthz", anonymous, health::alive),
         route(Method::GET, "/readyz", anonymous, health::ready),
+        route(Method::GET, "/api/v1/openapi.json", anonymous, openapi::show),
     ]
 }
 

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -25,21 +26,25 @@ use crate::store::tx::Tx;
 pub mod members;
 
 /// An organisation to make.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Wish {
+    #[schemars(with = "DisplayName")]
     name: String,
     #[serde(default)]
+    #[schemars(with = "Description")]
     description: String,
 }
 
 /// What to change.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
     #[serde(default)]
+    #[schemars(with = "Option<DisplayName>")]
     name: Option<String>,
     #[serde(default)]
+    #[schemars(with = "Option<Description>")]
     description: Option<String>,
 }
 

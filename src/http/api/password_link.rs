@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -17,7 +18,7 @@ use crate::http::middleware::access::bearer;
 use crate::http::state::App;
 
 /// Whose password was forgotten.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Forgotten {
     /// A username or an address, as at a login.
@@ -28,7 +29,7 @@ pub struct Forgotten {
 }
 
 /// A password link's token, and the password that it sets.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LinkUse {
     token: Secret,

@@ -5,40 +5,59 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use data_encoding::HEXLOWER;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::users::gate::CallersRights;
 use super::users::many;
 use crate::base::id::PlanId;
-use crate::directory::plan::Plan;
+use crate::directory::plan::{Plan, PlanItem};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
-use crate::http::extract::{Body, Parameters, Segment};
+use crate::http::extract::{Body, Parameters, Segment, cut};
+use crate::http::reply::Digested;
 use crate::http::state::App;
 use crate::store::{StoreError, runs};
 use crate::sync::bulk::Report;
 use crate::sync::decide;
 
-/// All plans, newest first.
-pub async fn list(State(app): State<App>) -> Result<Json<Value>, Problem> {
-    Ok(Json(json!({"items": runs::list_plans(&app.store.view())?})))
+/// Longest cursor of a plan's items: a number or an id, in hexadecimal digits.
+const PLACE_MAX: usize = 32;
+
+/// A page of the plans, newest first, before one of them (`cursor`).
+pub async fn list(State(app): State<App>, parameters: Parameters) -> Result<Json<Value>, Problem> {
+    let (before, limit) = (parameters.cursor()?, parameters.limit()?);
+    let mut items = runs::plans_before(&app.store.view(), before, limit.saturating_add(1))?;
+    let next = cut(&mut items, limit, |plan| plan.id);
+    Ok(Json(json!({"items": items, "next_cursor": next})))
 }
 
-/// One plan with its first items.
+/// One plan with a page of its items, after one of them (`cursor`).
 pub async fn show(
     State(app): State<App>,
     Segment(id): Segment<PlanId>,
     parameters: Parameters,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     let view = app.store.view();
     let plan = runs::get_plan(&view, id)?.ok_or_else(|| Problem::not_found("plan"))?;
-    let items = runs::items(&view, id, parameters.limit()?)?;
-    Ok(Json(json!({"plan": plan, "items": items})))
+    let (after, limit) = (parameters.get("cursor").map(place).transpose()?, parameters.limit()?);
+    let mut found = runs::items_after(&view, id, after.as_deref(), limit.saturating_add(1))?;
+    let next = cut(&mut found, limit, |(place, _)| HEXLOWER.encode(place));
+    let items: Vec<PlanItem> = found.into_iter().map(|(_, item)| item).collect();
+    let shown = json!({"plan": plan, "items": items, "next_cursor": next});
+    Ok(Digested(shown).into())
+}
+
+/// Where a page of items goes on.
+fn place(cursor: &str) -> Result<Vec<u8>, Problem> {
+    let place = if cursor.len() <= PLACE_MAX { HEXLOWER.decode(cursor.as_bytes()).ok() } else { None };
+    place.ok_or_else(|| Problem::field("cursor", "malformed", "must be the next_cursor of an earlier page"))
 }
 
 /// What an administrator has seen of a plan.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Seen {
     /// Its digest then; without it, the plan is taken as it is.

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -21,14 +22,16 @@ use crate::store::tx::Tx;
 use crate::store::{grants, roles};
 
 /// A role to make: of these permissions, or of those of another role.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Wish {
     /// Its name in calls; made from the name where it is not given.
     #[serde(default)]
     id: Option<String>,
+    #[schemars(with = "DisplayName")]
     name: String,
     #[serde(default)]
+    #[schemars(with = "Description")]
     description: String,
     /// Where it holds: that of the role it is made from, else the whole directory.
     #[serde(default)]
@@ -42,12 +45,14 @@ pub struct Wish {
 }
 
 /// What to change.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
     #[serde(default)]
+    #[schemars(with = "Option<DisplayName>")]
     name: Option<String>,
     #[serde(default)]
+    #[schemars(with = "Option<Description>")]
     description: Option<String>,
     #[serde(default)]
     permissions: Option<Vec<String>>,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -15,12 +16,13 @@ use crate::base::id::{RunId, SourceId};
 use crate::directory::plan::{Cause, Entry, Run};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
-use crate::http::extract::{Body, Parameters, Segment};
+use crate::http::extract::{Body, Parameters, Segment, cut};
+use crate::http::reply::Digested;
 use crate::http::state::App;
 use crate::store::{StoreError, pages, runs};
 use crate::sync::undo::{self, Undo, UndoError};
 
-/// The last runs, of one source (`source`) or of all.
+/// A page of the runs, newest first, of one source (`source`) or of all, before one of them (`cursor`).
 pub async fn list(State(app): State<App>, parameters: Parameters) -> Result<Json<Value>, Problem> {
     let cause = match parameters.get("source") {
         Some("sweep") => Some(Cause::Sweep),
@@ -29,18 +31,20 @@ pub async fn list(State(app): State<App>, parameters: Parameters) -> Result<Json
         Some(id) => Some(Cause::Source { id: SourceId::parse(id).map_err(|_| Problem::not_found("source"))? }),
         None => None,
     };
-    let runs = runs::list_runs(&app.store.view(), cause.as_ref(), parameters.limit()?)?;
-    Ok(Json(json!({"items": runs})))
+    let (before, limit) = (parameters.cursor()?, parameters.limit()?);
+    let mut items = runs::runs_before(&app.store.view(), cause.as_ref(), before, limit.saturating_add(1))?;
+    let next = cut(&mut items, limit, |run| run.id);
+    Ok(Json(json!({"items": items, "next_cursor": next})))
 }
 
 /// One run; with how far it is, while one of many users is under way.
-pub async fn show(State(app): State<App>, Segment(id): Segment<RunId>) -> Result<Json<Value>, Problem> {
+pub async fn show(State(app): State<App>, Segment(id): Segment<RunId>) -> Result<Response, Problem> {
     let run = runs::get_run(&app.store.view(), id)?.ok_or_else(|| Problem::not_found("run"))?;
     let mut shown = json!(run);
     if let (Some(shown), Some(progress)) = (shown.as_object_mut(), app.bulk.progress(id)) {
         shown.insert("progress".to_owned(), json!(progress));
     }
-    Ok(Json(shown))
+    Ok(Digested(shown).into())
 }
 
 /// What became of the users or rows of a bulk change or import, a page after a place (`cursor`); with `outcome`, those
@@ -77,21 +81,16 @@ pub async fn changes(
     Segment(id): Segment<RunId>,
     parameters: Parameters,
 ) -> Result<Json<Value>, Problem> {
-    let after = parameters.get("cursor").map(str::parse::<u64>).transpose();
-    let after =
-        after.map_err(|_| Problem::field("cursor", "malformed", "must be the next_cursor of an earlier page"))?;
-    let (limit, after) = (parameters.limit()?, after.unwrap_or_default());
+    let (limit, after) = (parameters.limit()?, parameters.cursor()?.unwrap_or_default());
     let run = runs::get_run(&app.store.view(), id)?.ok_or_else(|| Problem::not_found("run"))?;
     let read = move || undo::lines_of(&app.store.view(), &run, after, limit.saturating_add(1));
     let mut lines = tokio::task::spawn_blocking(read).await.map_err(|_| StoreError::Stopped)??;
-    let more = lines.len() > limit;
-    lines.truncate(limit);
-    let next = lines.last().filter(|_| more).map(|line| line.seq.to_string());
+    let next = cut(&mut lines, limit, |line| line.seq.to_string());
     Ok(Json(json!({"items": lines, "next_cursor": next})))
 }
 
 /// How to take a run back.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UndoWish {
     /// Only tell what would change.

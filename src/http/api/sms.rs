@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -22,10 +23,11 @@ use crate::store::quotas::{self, Full};
 use crate::store::tx::Tx;
 
 /// Where to send a text.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Wish {
     /// The number.
+    #[schemars(with = "Phone")]
     to: String,
     /// Only by this provider.
     #[serde(default)]

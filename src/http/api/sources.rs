@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -16,7 +17,8 @@ use crate::base::secret::Secret;
 use crate::directory::plan::{Cause, Run};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
-use crate::http::extract::{Body, Parameters, Segment};
+use crate::http::extract::{Body, Parameters, Segment, cut};
+use crate::http::reply::Digested;
 use crate::http::state::App;
 use crate::sources::{Instead, PulledUser, TestReport, Trial};
 use crate::store::{StoreError, readings, runs};
@@ -66,7 +68,7 @@ pub(super) fn pulled(app: &App, id: &SourceId) -> Result<Follower, Problem> {
 }
 
 /// What to try instead of what is configured.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
 pub struct Wish {
     urls: Option<Vec<String>>,
@@ -136,11 +138,7 @@ pub(super) fn at_source(user: &PulledUser) -> Value {
 
 /// Everything is wanted with `?full=true`.
 fn wanted(parameters: &Parameters) -> Result<Wanted, Problem> {
-    match parameters.get("full") {
-        None | Some("false") => Ok(Wanted::Due),
-        Some("true") => Ok(Wanted::Everything),
-        Some(_) => Err(Problem::field("full", "malformed", "must be true or false")),
-    }
+    Ok(if parameters.flag("full")? { Wanted::Everything } else { Wanted::Due })
 }
 
 /// Reads the source and tells what a pass would change. Writes nothing.

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -27,7 +28,7 @@ pub async fn rotate_key(State(app): State<App>, caller: Caller) -> Result<Json<V
 }
 
 /// How fast.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Haste {
     /// Drop every other key at once: one of them is known to somebody.

@@ -1,4 +1,5 @@
 //! What happens to every request before and after its handler.
 
 pub mod access;
+pub mod conditional;
 pub mod request;

@@ -72,7 +72,11 @@ pub async fn wrap(State(Wrapping { app, names }): State<Wrapping>, mut request: 
             Problem::bad_request("bad_forwarded_for", detail).into_response()
         }
     };
-    // A timeout or a panic is answered by a layer that knows no SCIM.
+    // A timeout is answered by a layer that knows no problems, a timeout or a panic by one that knows no SCIM.
+    if !is_scim && response.status() == StatusCode::SERVICE_UNAVAILABLE && response.extensions().get::<Code>().is_none()
+    {
+        response = Problem::timed_out().into_response();
+    }
     if is_scim && response.status().is_server_error() && !scim::reply::is_scim(&response) {
         response = scim::reply::in_other_words(response.status()).into_response();
     }

@@ -3,6 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -20,14 +22,17 @@ use crate::http::api::login::{Choice, method_of, response_of};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, Segment};
+use crate::http::openapi::bodies::FactorName;
+use crate::http::reply::Located;
 use crate::http::state::App;
 use crate::store::credentials::{self, Factor};
 
 /// What to enrol, and the proof of who asks.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
 pub struct Wish {
     /// The method; a one-time password unless told.
+    #[schemars(with = "Option<FactorName>")]
     method: Option<String>,
     /// The person agrees to what the method keeps of them.
     consent: bool,
@@ -36,7 +41,7 @@ pub struct Wish {
 }
 
 /// The first answer of a factor that is being enrolled.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
 pub struct First {
     code: Option<Secret>,
@@ -44,9 +49,10 @@ pub struct First {
 }
 
 /// A new name.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Name {
+    #[schemars(with = "DisplayName")]
     name: String,
 }
 
@@ -86,17 +92,13 @@ pub async fn list(State(app): State<App>, caller: Caller) -> Result<Json<Value>,
 }
 
 /// Begins to enrol a factor; it counts once its first answer has confirmed it.
-pub async fn enrol(
-    State(app): State<App>,
-    caller: Caller,
-    Body(wish): Body<Wish>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+pub async fn enrol(State(app): State<App>, caller: Caller, Body(wish): Body<Wish>) -> Result<Response, Problem> {
     let wanted = prove::Wish { method: wish.method.as_deref().map(method_of).transpose()?, consent: wish.consent };
     let proof = with_password(wish.proof, wish.current_password).proof()?;
     let (method, enrolment) = app.auth.enrol_factor(&me(&caller)?, wanted, &proof).await?;
     app.send_soon();
     let shown = enrolment.shown.with("id", json!(enrolment.factor)).with("method", method.name());
-    Ok((StatusCode::CREATED, Json(Value::Object(shown.0))))
+    Ok(Located(format!("/api/v1/me/factors/{}", enrolment.factor), Value::Object(shown.0)).into())
 }
 
 /// Has the factor that is being enrolled asked for again: another code, another challenge.
@@ -170,7 +172,7 @@ pub async fn new_recovery_codes(
     State(app): State<App>,
     caller: Caller,
     Body(proving): Body<Proving>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<Response, Problem> {
     let made = app.auth.new_recovery_codes(&me(&caller)?, &proving.proof()?).await?;
-    Ok((StatusCode::CREATED, Json(Value::Object(made.shown.0))))
+    Ok(Located("/api/v1/me/recovery-codes".to_owned(), Value::Object(made.shown.0)).into())
 }

@@ -3,6 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -12,17 +14,18 @@ use crate::base::id::{DeviceId, FactorId, SessionId};
 use crate::base::secret::Secret;
 use crate::http::api::login::{method_of, response_of};
 use crate::http::api::session::session_view;
-use crate::http::api::users::view;
+use crate::http::api::users::{answer, view};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, Segment};
+use crate::http::openapi::bodies::FactorName;
 use crate::http::state::App;
 
 pub mod factors;
 pub mod profile;
 
 /// The old password and the new one.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PasswordChange {
     current_password: Secret,
@@ -33,12 +36,13 @@ pub struct PasswordChange {
 }
 
 /// A fresh proof of who asks: the password, or where there is a second factor, that.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
 pub struct Proving {
     /// The password.
     pub current_password: Option<Secret>,
     /// Which second factor, by its method.
+    #[schemars(with = "Option<FactorName>")]
     pub method: Option<String>,
     /// Which of several.
     pub factor: Option<FactorId>,
@@ -76,8 +80,8 @@ fn renewed(renewed: &Renewed) -> Value {
 }
 
 /// The user.
-pub async fn show(State(app): State<App>, caller: Caller) -> Result<Json<Value>, Problem> {
-    view::user(&app, &caller.user()?.0).map(Json)
+pub async fn show(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
+    answer(&app, &caller.user()?.0)
 }
 
 /// Changes the password; the old one is the proof, and of who has a second factor that too. A wrong one counts as a

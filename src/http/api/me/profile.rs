@@ -1,32 +1,36 @@
 //! One's own name, address, number, and whether a second factor is asked for.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::{Proving, me};
 use crate::base::secret::Secret;
+use crate::directory::field::{DisplayName, Email, Phone};
 use crate::directory::policy::FactorRule;
 use crate::directory::user::{MfaPolicy, double_option};
+use crate::http::api::users::answer;
 use crate::http::api::users::change::owned;
 use crate::http::api::users::fields::Fields;
-use crate::http::api::users::view;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
-use crate::http::extract::Body;
+use crate::http::extract::{Body, IfMatch};
 use crate::http::state::App;
 
 /// What may be changed. Address, number and policy want a proof.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
 pub struct Profile {
     #[serde(with = "double_option")]
+    #[schemars(with = "Option<DisplayName>")]
     name: Option<Option<String>>,
     #[serde(with = "double_option")]
+    #[schemars(with = "Option<Email>")]
     email: Option<Option<String>>,
     #[serde(with = "double_option")]
+    #[schemars(with = "Option<Phone>")]
     phone: Option<Option<String>>,
     mfa: Option<MfaPolicy>,
     current_password: Option<Secret>,
@@ -37,8 +41,9 @@ pub struct Profile {
 pub async fn change(
     State(app): State<App>,
     caller: Caller,
+    IfMatch(revision): IfMatch,
     Body(profile): Body<Profile>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     let me = me(&caller)?;
     if let Some(wish) = profile.mfa {
         may_choose(&app, &me.user, wish)?;
@@ -49,8 +54,8 @@ pub async fn change(
     owned(&app, &me.user, &fields)?;
     let change = fields.read(&app)?.user;
     let proof = with_password(proof, current_password).proof()?;
-    let user = app.auth.change_own(&me, change, wants_proof.then_some(&proof)).await?;
-    view::user(&app, &user).map(Json)
+    let user = app.auth.change_own(&me, revision, change, wants_proof.then_some(&proof)).await?;
+    answer(&app, &user)
 }
 
 /// A proof with the password that stands beside it.

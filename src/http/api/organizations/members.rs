@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -28,7 +29,7 @@ use crate::store::{organizations, roles, users};
 const MOST: usize = 1_000;
 
 /// Whom to invite, or to give other roles inside, and whom to take out: users by id, username or address.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Wish {
     #[serde(default)]
@@ -38,7 +39,7 @@ pub struct Wish {
 }
 
 /// Somebody to invite.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Invited {
     user: String,

@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::asker::{Asker, must_be_in};
@@ -19,7 +20,7 @@ use crate::store::tokens;
 use crate::store::tx::Tx;
 
 /// What to change; an absent member is left alone.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
     /// What people call it.
@@ -30,9 +31,11 @@ pub struct Change {
     scopes: Option<Vec<String>>,
     /// Where it may be used from; null or none: from everywhere.
     #[serde(default, with = "double_option")]
+    #[schemars(with = "Option<Vec<String>>")]
     networks: Option<Option<Vec<String>>>,
     /// When it ends; null: never.
     #[serde(default, with = "double_option")]
+    #[schemars(with = "Option<Timestamp>")]
     expires_at: Option<Option<Timestamp>>,
 }
 

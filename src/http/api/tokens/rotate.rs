@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::asker::{Asker, must_be_in};
@@ -32,7 +33,7 @@ const OVERLAP: Duration = Duration::from_secs(24 * 3_600);
 const OVERLAP_MOST: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 /// How to rotate.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Wish {
     /// How long the text before works, such as `24h`; `0s`: it ends at once.

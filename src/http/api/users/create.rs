@@ -1,9 +1,8 @@
 //! Making users, with what lets them in.
 
-use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -18,11 +17,14 @@ use crate::directory::permission::Permission;
 use crate::directory::user::NewUser;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
-use crate::http::extract::{Body, etag};
+use crate::http::extract::{Body, parse};
+use crate::http::openapi::bodies::to_make;
+use crate::http::reply::{Created, Tagged};
 use crate::http::state::App;
 
 /// A user to make. It has a password, or a link for one, or can come in when one is set.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(transform = to_make(&["username", "name", "email"]))]
 pub struct Wish {
     #[serde(default)]
     source: Option<String>,
@@ -35,6 +37,7 @@ pub struct Wish {
     #[serde(default)]
     password_link: bool,
     #[serde(flatten)]
+    #[schemars(with = "Fields")]
     fields: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -51,7 +54,7 @@ pub async fn create(State(app): State<App>, caller: Caller, Body(wish): Body<Wis
 /// # Errors
 /// What is wrong with them, or missing.
 pub(super) fn required(wish: Wish) -> Result<Fields, Problem> {
-    let fields: Fields = crate::http::extract::parse(serde_json::Value::Object(wish.fields).to_string().as_bytes())?;
+    let fields: Fields = parse(serde_json::Value::Object(wish.fields).to_string().as_bytes())?;
     require(&fields)?;
     Ok(fields)
 }
@@ -146,12 +149,6 @@ fn created(app: &App, made: &Account) -> Result<Response, Problem> {
     if let Some(shown) = shown.as_object_mut() {
         shown.insert("password_link".to_owned(), json!(made.link.as_ref().map(Secret::expose)));
     }
-    let mut response = (StatusCode::CREATED, Json(shown)).into_response();
     let location = format!("/api/v1/users/{}", made.user.id);
-    for (name, value) in [(header::LOCATION, location), (header::ETAG, etag(made.user.revision))] {
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            response.headers_mut().insert(name, value);
-        }
-    }
-    Ok(response)
+    Ok(Created(location, Tagged(made.user.revision, shown)).into())
 }

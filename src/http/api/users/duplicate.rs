@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use axum::extract::State;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::create::{self, WayIn};
@@ -19,10 +20,12 @@ use crate::directory::user::{MfaPolicy, User, UserChange};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, Segment};
+use crate::http::openapi::bodies::to_make;
 use crate::http::state::App;
 
 /// A user to make, and what of the original comes along.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
+#[schemars(transform = to_make(&["username", "name", "email"]))]
 pub struct Wish {
     /// These parts and no others; all of them where nothing is said.
     #[serde(default)]
@@ -35,7 +38,7 @@ pub struct Wish {
 }
 
 /// A part of a user that another may have too.
-#[derive(Deserialize, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Deserialize, JsonSchema, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(rename_all = "snake_case")]
 enum Part {
     Phone,

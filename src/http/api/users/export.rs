@@ -9,7 +9,8 @@ use axum::response::Response;
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
-use super::{sees_in, view};
+use super::filter::Condition;
+use super::sees_in;
 use crate::base::id::OrganizationId;
 use crate::base::suggest::nearest;
 use crate::directory::audit::Target;
@@ -22,8 +23,6 @@ use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::Parameters;
 use crate::http::state::App;
-use crate::scim::evaluate::Matcher;
-use crate::scim::filter;
 use crate::store::audit::Entry;
 use crate::store::groups::Memberships;
 use crate::store::tx::{Reads, Tx};
@@ -37,7 +36,7 @@ const PAGE: usize = 500;
 /// audit trail.
 pub async fn export(State(app): State<App>, caller: Caller, parameters: Parameters) -> Result<Response, Problem> {
     let now = app.store.clock().now();
-    let wish = Wish::of(&parameters, now)?;
+    let wish = Wish::of(&app, &parameters, now)?;
     let (author, format) = (caller.author(), wish.format);
     let note = move |tx: &mut Tx<'_>| audit::append(tx, &author, Entry::new("users.exported", Target::Directory));
     app.store.write::<_, StoreError>(note).await?;
@@ -47,7 +46,10 @@ pub async fn export(State(app): State<App>, caller: Caller, parameters: Paramete
     let made = stream(media_type(format), "an export of users", move |output| {
         let organizations = names(&caller, &snapshot)?;
         let sees = |user: &User| sees_in(&snapshot, &app, &caller, user);
-        wish.write(&snapshot, &organizations, sees, output)
+        let number = wish.write(&app, &snapshot, &organizations, sees, output)?;
+        let whole = wish.condition.map_or(Ok(()), Condition::end);
+        whole.map_err(|problem| std::io::Error::other(problem.detail))?;
+        Ok::<_, BackupError>(number)
     });
     Ok(attached(made, &name))
 }
@@ -66,28 +68,26 @@ struct Wish {
     format: Format,
     columns: Vec<Column>,
     /// Whom it takes; none takes everybody.
-    matcher: Option<Matcher>,
+    condition: Option<Condition>,
     now: Timestamp,
 }
 
 impl Wish {
-    fn of(parameters: &Parameters, now: Timestamp) -> Result<Self, Problem> {
-        let filter = parameters.get("filter").map(filter::parse).transpose();
-        let filter = filter.map_err(|error| Problem::field("filter", "malformed", &error.detail))?;
-        let matcher = filter.map(|filter| Matcher::new(&filter, &view::FILTERABLE)).transpose();
-        let matcher = matcher.map_err(|error| Problem::field("filter", "malformed", &error.detail))?;
+    fn of(app: &App, parameters: &Parameters, now: Timestamp) -> Result<Self, Problem> {
+        let condition = parameters.get("filter").map(|text| Condition::parse(app, text)).transpose()?;
         let columns = parameters.get("columns").map_or_else(|| Ok(Column::exported()), columns)?;
-        Ok(Self { format: format(parameters)?, columns, matcher, now })
+        Ok(Self { format: format(parameters)?, columns, condition, now })
     }
 
-    fn takes(&self, user: &User) -> bool {
-        self.matcher.as_ref().is_none_or(|matcher| matcher.matches(&view::attributes(user, self.now)))
+    fn takes(&self, app: &App, user: &User) -> bool {
+        self.condition.as_ref().is_none_or(|condition| condition.holds(app, user, self.now))
     }
 
     /// Writes the users whom it takes and `sees` lets through; gives how many there were. What cannot be read ends it,
     /// so that nobody is left out in silence.
     fn write(
         &self,
+        app: &App,
         reads: &dyn Reads,
         organizations: &BTreeMap<OrganizationId, String>,
         sees: impl Fn(&User) -> Result<bool, StoreError>,
@@ -98,7 +98,7 @@ impl Wish {
         let mut file = Writer::new(self.format, &self.columns, output)?;
         let (mut after, mut number) = (None, 0_u64);
         loop {
-            let page = list::by_username(reads, None, after.as_deref(), PAGE, |user| self.takes(user))?;
+            let page = list::by_username(reads, None, after.as_deref(), PAGE, |user| self.takes(app, user))?;
             let Some(last) = page.last() else { break };
             after = Some(last.username.folded());
             for user in &page {

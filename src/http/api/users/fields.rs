@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::auth::accounts::AccountChange;
@@ -17,52 +18,65 @@ use crate::http::state::App;
 use crate::store::roles;
 
 /// The fields that can be written; an absent one is left alone, a null one is cleared.
-#[derive(Deserialize, Serialize, Default, Clone)]
+#[derive(Deserialize, Serialize, JsonSchema, Default, Clone)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fields {
     /// The login name.
     #[serde(with = "double_option")]
+    #[schemars(with = "Option<Username>")]
     pub username: Option<Option<String>>,
     /// The name to show.
     #[serde(with = "double_option")]
+    #[schemars(with = "Option<DisplayName>")]
     pub name: Option<Option<String>>,
     /// The address.
     #[serde(with = "double_option")]
+    #[schemars(with = "Option<Email>")]
     pub email: Option<Option<String>>,
     /// The number.
     #[serde(with = "double_option")]
+    #[schemars(with = "Option<Phone>")]
     pub phone: Option<Option<String>>,
     /// Free text.
     #[serde(with = "double_option")]
+    #[schemars(with = "Option<Description>")]
     pub description: Option<Option<String>>,
     /// The expiry.
     #[serde(with = "double_option")]
+    #[schemars(with = "Option<Timestamp>")]
     pub expires_at: Option<Option<String>>,
     /// System roles.
     #[serde(with = "double_option")]
+    #[schemars(with = "Option<Vec<String>>")]
     pub roles: Option<Option<Vec<String>>>,
     /// Memberships of organisations.
     #[serde(with = "double_option")]
+    #[schemars(with = "Option<Vec<Membership>>")]
     pub organizations: Option<Option<Vec<Membership>>>,
     /// The organisation whose administrators manage the account, by id or name; null: the directory's do.
     #[serde(with = "double_option")]
+    #[schemars(with = "Option<String>")]
     pub managed_by: Option<Option<String>>,
     /// Direct groups, by id or name.
     #[serde(with = "double_option")]
+    #[schemars(with = "Option<Vec<String>>")]
     pub groups: Option<Option<Vec<String>>>,
     /// The second-factor policy; null is the default one.
     #[serde(with = "double_option")]
+    #[schemars(with = "Option<MfaPolicy>")]
     pub mfa: Option<Option<MfaPolicy>>,
     /// Attributes of a source's user that are kept here, whatever the source says; null is none.
     #[serde(with = "double_option")]
+    #[schemars(with = "Option<Vec<KeptAttribute>>")]
     pub kept: Option<Option<Vec<KeptAttribute>>>,
     /// Whether a new password is asked for; null is no.
     #[serde(with = "double_option")]
+    #[schemars(with = "Option<bool>")]
     pub must_change_password: Option<Option<bool>>,
 }
 
 /// A membership of an organisation.
-#[derive(Deserialize, Serialize, Clone)]
+#[derive(Deserialize, Serialize, JsonSchema, Clone)]
 #[serde(deny_unknown_fields)]
 pub struct Membership {
     /// The organisation, by id or name.

@@ -7,16 +7,16 @@ use axum::extract::State;
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 
+use super::filter::Condition;
 use super::{sees, view};
 use crate::base::id::UserId;
 use crate::directory::query::{Filter, Literal, Operator};
 use crate::directory::user::User;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
-use crate::http::extract::Parameters;
+use crate::http::extract::{self, Parameters};
 use crate::http::state::App;
-use crate::scim::evaluate::{Matcher, earliest};
-use crate::scim::filter;
+use crate::scim::evaluate::earliest;
 use crate::store::engine::Order;
 use crate::store::list::Among;
 use crate::store::users::TimePlace;
@@ -36,32 +36,39 @@ pub async fn list(State(app): State<App>, caller: Caller, parameters: Parameters
 
 fn read(app: &App, caller: &Caller, parameters: &Parameters) -> Result<Json<Value>, Problem> {
     let limit = parameters.limit()?;
-    let filter = parameters.get("filter").map(filter::parse).transpose();
-    let filter = filter.map_err(|error| Problem::field("filter", "malformed", &error.detail))?;
-    let matcher = filter.as_ref().map(|filter| Matcher::new(filter, &view::FILTERABLE)).transpose();
-    let matcher = matcher.map_err(|error| Problem::field("filter", "malformed", &error.detail))?;
+    let condition = parameters.get("filter").map(|text| Condition::parse(app, text)).transpose()?;
     let now = app.store.clock().now();
-    let fits = |user: &User| matcher.as_ref().is_none_or(|matcher| matcher.matches(&view::attributes(user, now)));
+    let fits = |user: &User| condition.as_ref().is_none_or(|condition| condition.holds(app, user, now));
     // Whom nobody can say about is not shown.
     let keep = |user: &User| fits(user) && sees(app, caller, user).unwrap_or(false);
-    if parameters.get("removed") == Some("true") {
+    let found = find(app, parameters, condition.as_ref().map(|condition| &condition.filter), limit, keep);
+    condition.map_or(Ok(()), Condition::end)?;
+    found
+}
+
+fn find(
+    app: &App,
+    parameters: &Parameters,
+    filter: Option<&Filter>,
+    limit: usize,
+    keep: impl Fn(&User) -> bool,
+) -> Result<Json<Value>, Problem> {
+    if parameters.flag("removed")? {
         return removed(app, limit, parameters.get("cursor"), keep);
     }
-    if let Some(user) = filter.as_ref().map(|filter| pinpoint(app, filter)).transpose()?.flatten() {
+    if let Some(user) = filter.map(|filter| pinpoint(app, filter)).transpose()?.flatten() {
         return page(app, user.into_iter().filter(keep).collect(), None);
     }
     let sort = Sort::parse(parameters.get("sort").unwrap_or("username"))?;
     let after = parameters.get("cursor").map(read_cursor).transpose()?;
-    let among = filter.as_ref().map_or(Ok(Among::Everybody), |filter| among(app, filter, &sort))?;
+    let among = filter.map_or(Ok(Among::Everybody), |filter| among(app, filter, &sort))?;
     let found = sorted(app, &sort, among, after, limit.saturating_add(1), keep)?;
     cut(app, found, limit)
 }
 
 /// Cuts off what is more than a page, and says where to go on.
 fn cut(app: &App, mut found: Vec<(Place, User)>, limit: usize) -> Result<Json<Value>, Problem> {
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let next = found.last().filter(|_| more).map(|(place, user)| write_cursor(place, user.id));
+    let next = extract::cut(&mut found, limit, |(place, user)| write_cursor(place, user.id));
     page(app, found.into_iter().map(|(_, user)| user).collect(), next)
 }
 

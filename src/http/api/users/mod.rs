@@ -1,17 +1,16 @@
 //! Users as administrators work with them. `{user}` is the id or the username.
 
-use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
-use super::super::extract::{Segment, etag};
 use crate::base::id::UserId;
 use crate::directory::authority::Reach;
 use crate::directory::permission::Permission;
 use crate::directory::user::User;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
+use crate::http::extract::Segment;
+use crate::http::reply::Tagged;
 use crate::http::state::App;
 use crate::store::tx::Reads;
 use crate::store::{StoreError, grants, users};
@@ -24,6 +23,7 @@ pub mod duplicate;
 pub mod explain;
 pub mod export;
 pub mod fields;
+pub mod filter;
 pub mod gate;
 pub mod import;
 pub mod list;
@@ -171,11 +171,7 @@ pub fn not_oneself(caller: &Caller, user: &User) -> Result<(), Problem> {
 /// # Errors
 /// When the store cannot read.
 pub fn answer(app: &App, user: &User) -> Result<Response, Problem> {
-    let mut response = Json(view::user(app, user)?).into_response();
-    if let Ok(tag) = HeaderValue::from_str(&etag(user.revision)) {
-        response.headers_mut().insert(header::ETAG, tag);
-    }
-    Ok(response)
+    Ok(Tagged(user.revision, view::user(app, user)?).into())
 }
 
 /// One user.

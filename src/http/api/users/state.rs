@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{answer, find_to_change, looked_at, not_oneself};
@@ -14,7 +15,7 @@ use crate::http::extract::{Body, IfMatch, Segment};
 use crate::http::state::App;
 
 /// Why, for the audit trail.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields)]
 pub struct Why {
     #[serde(default)]

@@ -1,7 +1,5 @@
 //! A user as the API shows it. Secrets are not in it; whether there is a password is.
 
-use std::sync::LazyLock;
-
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -9,7 +7,6 @@ use crate::directory::device::Device;
 use crate::directory::user::{State, User};
 use crate::http::error::Problem;
 use crate::http::state::App;
-use crate::scim::schema::{Attribute, AttributeType, ResourceType, Schema};
 use crate::store::{credentials, grants, groups};
 
 /// A user with everything: groups, and whether there is a password and a factor, beside the record.
@@ -87,45 +84,11 @@ pub fn attributes(user: &User, now: Timestamp) -> Map<String, Value> {
             shown.insert("removed".to_owned(), json!({"at": at, "by": by, "purge_after": purge_after}));
         }
     }
+    if !user.scim.is_empty() {
+        shown.insert("scim".to_owned(), Value::Object(user.scim.clone()));
+    }
     shown
 }
-
-/// What `?filter=` may ask for: the attributes above, in the terms of the SCIM room.
-pub static FILTERABLE: LazyLock<ResourceType> = LazyLock::new(|| {
-    let text = |name| Attribute::text(name, "");
-    let exact = |name| Attribute::text(name, "").case_exact();
-    let time = |name| Attribute::new(AttributeType::DateTime, name, "");
-    let flag = |name| Attribute::boolean(name, "");
-    let attributes = vec![
-        exact("id"),
-        text("entry"),
-        exact("kept"),
-        text("username"),
-        text("name"),
-        text("email"),
-        text("phone"),
-        text("description"),
-        text("source"),
-        exact("external_id"),
-        text("state"),
-        flag("active"),
-        flag("expired"),
-        time("expires_at"),
-        text("roles").many(),
-        Attribute::complex("organizations", "", vec![exact("id"), text("roles").many()]).many(),
-        exact("managed_by"),
-        text("mfa"),
-        flag("must_change_password"),
-        time("created_at"),
-        time("modified_at"),
-        time("last_login"),
-        time("last_seen"),
-        Attribute::new(AttributeType::Integer, "revision", ""),
-        Attribute::complex("disabled", "", vec![text("reason"), time("at")]),
-    ];
-    let base = Schema { id: "urn:musterd:schemas:User", name: "User", description: "", attributes };
-    ResourceType { name: "User", endpoint: "/users", description: "", common: Vec::new(), base, extensions: Vec::new() }
-});
 
 /// A trusted device as lists show it.
 #[must_use]
@@ -138,18 +101,4 @@ pub fn device(device: &Device) -> Value {
         "address": device.address,
         "agent": device.agent,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::directory::user::tests::user;
-
-    #[test]
-    fn everything_that_is_shown_of_the_record_can_be_filtered_by() {
-        let shown = attributes(&user("ada", Timestamp::UNIX_EPOCH), Timestamp::UNIX_EPOCH);
-        for name in shown.keys() {
-            assert!(FILTERABLE.base.attribute(name).is_some(), "{name}");
-        }
-    }
 }

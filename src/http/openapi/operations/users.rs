@@ -1,0 +1,164 @@
+//! Users.
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use super::super::answers::login::{device, factor, session};
+use super::super::answers::people::{explanation, new_user, user};
+use super::super::operation::{Operation, Parameter, delete, get, patch, post, query};
+use super::super::shape::{count, list, object, one_of, page, text, whole, with};
+use super::{paged, switch};
+use crate::http::api::users::{access, create, duplicate, fields, state};
+
+/// How a change of a user fails.
+const CHANGED: &[&str] = &["wrong_state", "last_administrator", "storage_full"];
+/// How a user's name or address fails.
+const TAKEN: &[&str] = &["username_taken", "email_taken", "external_id_taken"];
+
+fn example() -> Value {
+    json!({"username": "ada", "name": "Ada Lovelace", "email": "ada@example.org", "password_link": true})
+}
+
+fn listed() -> impl Iterator<Item = Parameter> {
+    let filter = r#"username sw "a" and state eq "active""#;
+    let own = [
+        query(
+            "filter",
+            text(filter).says("A condition in SCIM syntax (RFC 7644 §3.4.2.2) on any attribute that is shown."),
+        ),
+        query("sort", text("-last_login").says("An attribute; a minus sign in front turns the order around.")),
+        switch("removed", "Those in tombstones."),
+    ];
+    paged().into_iter().chain(own)
+}
+
+pub(super) fn operations() -> Vec<Operation> {
+    [records(), files(), moves(), ways_in(), held()].into_iter().flatten().collect()
+}
+
+fn records() -> Vec<Operation> {
+    vec![
+        get("/api/v1/users", "listUsers", "A page of users.").takes(listed()).shows("The page.", page(user())),
+        post("/api/v1/users", "createUser", "Makes a user.")
+            .says("With a password, a hash of one, a link by which the user sets one, or none yet.")
+            .body::<create::Wish>(example())
+            .creates("The user.", new_user())
+            .fails(CHANGED)
+            .fails(TAKEN)
+            .fails(&["password_rejected", "busy"]),
+        get("/api/v1/users/{user}", "getUser", "One user.").shows("The user.", user()).tagged(),
+        patch("/api/v1/users/{user}", "updateUser", "Changes attributes of a user.")
+            .body::<fields::Fields>(json!({"phone": "+41446681800", "description": null}))
+            .shows("The user as they are now.", user())
+            .tagged()
+            .fails(CHANGED)
+            .fails(TAKEN),
+        delete("/api/v1/users/{user}", "removeUser", "Removes a user to a tombstone, which can be restored.")
+            .done("They are removed.")
+            .conditional()
+            .fails(CHANGED),
+        post("/api/v1/users/{user}/duplicate", "duplicateUser", "Makes a user like another.")
+            .body::<duplicate::Wish>(example())
+            .creates("The new user.", new_user())
+            .fails(CHANGED)
+            .fails(TAKEN)
+            .fails(&["password_rejected", "busy"]),
+        get("/api/v1/users/{user}/explain", "explainUser", "Could this user come in now, how, and if not, why?")
+            .shows("Everything that decides it.", explanation()),
+    ]
+}
+
+/// The type of spreadsheets.
+const SHEET: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+
+fn files() -> Vec<Operation> {
+    let format = || query("format", one_of(["csv", "xlsx"]));
+    let columns = text("username,name,email").says("The columns, separated by commas; all of them unless told.");
+    let filter = text("state eq \"active\"").says("A condition, as in the list of users.");
+    vec![
+        get("/api/v1/users/export", "exportUsers", "Users as a file, made while it is read.")
+            .takes([format(), query("columns", columns), query("filter", filter)])
+            .gives_as(StatusCode::OK, "The file, by its format.", "text/csv", text("username,name\r\n"))
+            .or_as(SHEET, text("…"))
+            .header("Content-Disposition", "The name of the file.")
+            .fails(&["storage_full"]),
+        get("/api/v1/users/template", "getTemplate", "A file to fill in, for an import.")
+            .takes([format()])
+            .gives_as(StatusCode::OK, "The file, by its format.", "text/csv", text("username,name\r\n"))
+            .or_as(SHEET, text("…"))
+            .header("Content-Disposition", "The name of the file."),
+    ]
+}
+
+fn moves() -> Vec<Operation> {
+    let moved = |operation: Operation| operation.shows("The user as they are now.", user()).tagged().fails(CHANGED);
+    let why = || json!({"reason": "left the company"});
+    vec![
+        moved(
+            post("/api/v1/users/{user}/disable", "disableUser", "Disables a user; everything they hold ends.")
+                .body::<state::Why>(why()),
+        ),
+        moved(post("/api/v1/users/{user}/enable", "enableUser", "Enables a user.").body::<state::Why>(why())),
+        moved(post("/api/v1/users/{user}/restore", "restoreUser", "Takes a tombstone back, by its id.")).fails(TAKEN),
+        post("/api/v1/users/{user}/unlock", "unlockUser", "Forgets the failed tries of a user.")
+            .done("They are forgotten.")
+            .fails(CHANGED),
+    ]
+}
+
+fn ways_in() -> Vec<Operation> {
+    let factors = object(vec![
+        with("items", list(factor())),
+        with("recovery_codes_left", count(10).or_null()),
+        with("policy", text("enabled")),
+        with("asked_by", text("the settings")),
+    ]);
+    vec![
+        post("/api/v1/users/{user}/password", "setPassword", "Sets a password; every session of the user ends.")
+            .body::<access::Wish>(json!({"password": "a brand new password", "must_change": true}))
+            .done("It is set.")
+            .fails(CHANGED)
+            .fails(&["password_rejected", "password_change_at_source", "busy"]),
+        post(
+            "/api/v1/users/{user}/password-link",
+            "sendPasswordLink",
+            "Mails a link by which the user sets a password.",
+        )
+        .gives(
+            StatusCode::CREATED,
+            "The link.",
+            object(vec![with("password_link", text("https://id.example.org/set-password#mst_l_…"))]),
+        )
+        .fails(CHANGED)
+        .fails(&[
+            "password_change_at_source",
+            "account_disabled",
+            "account_expired",
+            "source_not_allowed",
+            "password_rejected",
+        ]),
+        get("/api/v1/users/{user}/mfa", "listFactors", "A user's second factors, and what asks for one.")
+            .shows("All of them.", factors),
+        delete("/api/v1/users/{user}/mfa", "resetFactors", "Removes all second factors of a user.")
+            .shows("How many that were.", object(vec![with("removed", count(1))]))
+            .fails(CHANGED),
+    ]
+}
+
+fn held() -> Vec<Operation> {
+    vec![
+        get("/api/v1/users/{user}/devices", "listDevices", "The devices that stand in for a user's second factor.")
+            .shows("All of them.", whole(device())),
+        delete("/api/v1/users/{user}/devices", "forgetDevices", "Trusts none of a user's devices any more.")
+            .shows("How many that were.", object(vec![with("forgotten", count(1))]))
+            .fails(CHANGED),
+        get("/api/v1/users/{user}/sessions", "listSessions", "The valid sessions of a user.")
+            .shows("All of them.", whole(session())),
+        delete("/api/v1/users/{user}/sessions", "endSessions", "Ends everything that a user holds.")
+            .done("It is over.")
+            .fails(CHANGED),
+        delete("/api/v1/users/{user}/sessions/{session}", "endSessionOf", "Ends one session of a user.")
+            .done("It is over.")
+            .fails(CHANGED),
+    ]
+}
