@@ -344,3 +344,46 @@ fn p_14_a_password_that_somebody_else_set_is_changed_at_the_first_login() {
     admin.post("/api/v1/users/bob/password", &json!({"password": "a third long password", "must_change": false}));
     assert_eq!(daemon.login("bob", "a third long password").json["status"], "authenticated");
 }
+
+#[test]
+fn users_are_found_by_everything_that_is_shown_of_them() {
+    let daemon = TestDaemon::start("[[sources]]\nid = \"okta\"\nkind = \"scim\"\n");
+    let admin = daemon.admin();
+    daemon.local_user("ada", PASSWORD);
+    let bob = json!({"username": "bob", "name": "Bob", "email": "bob@example.org"});
+    assert_eq!(admin.post("/api/v1/users", &bob).status, 201);
+    for (group, member) in
+        [("Engineers", json!({"add_users": ["ada"]})), ("Staff", json!({"add_groups": ["Engineers"]}))]
+    {
+        let group = admin.post("/api/v1/groups", &json!({"name": group})).text("/id");
+        assert_eq!(admin.post(&format!("/api/v1/groups/{group}/members"), &member).status, 200);
+    }
+    let okta = daemon.with_token(&daemon.token(&["--source", "okta"]));
+    let enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+    let carol = json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User", enterprise], "userName": "carol", "title": "Countess",
+        "name": {"formatted": "Carol", "familyName": "Shaw"}, enterprise: {"department": "Games"},
+    });
+    assert_eq!(okta.post("/scim/v2/Users", &carol).status, 201);
+    let ask = |filter: &str| {
+        let filter = filter.replace(' ', "%20").replace('"', "%22");
+        admin.get(&format!("/api/v1/users?filter={filter}"))
+    };
+    let found = |filter: &str| {
+        let page = ask(filter);
+        let items = page.json["items"].as_array().unwrap_or_else(|| panic!("{filter}: {page:?}"));
+        items.iter().map(|item| item["username"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(found("has_password eq true"), ["ada"]);
+    assert_eq!(found("has_factor eq true"), Vec::<String>::new());
+    assert_eq!(found("groups.name eq \"staff\" and username pr"), ["ada"]);
+    assert_eq!(found("groups[name eq \"Staff\" and direct eq true]"), Vec::<String>::new());
+    assert_eq!(found("not (groups pr) and source eq \"local\""), ["admin", "bob"]);
+    assert_eq!(found("title eq \"countess\""), ["carol"]);
+    assert_eq!(found(&format!("{enterprise}:department sw \"Ga\"")), ["carol"]);
+    assert_eq!(found("urn:ietf:params:scim:schemas:core:2.0:User:name.familyName eq \"Shaw\""), ["carol"]);
+    assert_eq!(admin.get("/api/v1/users/carol").json["scim"]["title"], "Countess");
+    let refused = ask("username pr and shoe_size gt 40");
+    assert_eq!((refused.status, refused.json["errors"][0]["code"].as_str()), (400, Some("unknown_attribute")));
+    assert!(refused.text("/detail").contains("shoe_size"), "{refused:?}");
+}
