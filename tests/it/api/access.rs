@@ -45,6 +45,7 @@ fn every_route_but_login_health_set_up_password_rules_and_scims_description_refu
             "/.well-known/jwks.json",
             "/healthz",
             "/readyz",
+            "/api/v1/openapi.json",
             "/scim/v2/ServiceProviderConfig",
             "/set-password",
             "/set-password.js",
