@@ -294,8 +294,10 @@ mod tests {
     use crate::base::id::RunId;
     use crate::base::rng::Rng;
     use crate::directory::audit::Actor;
-    use crate::directory::plan::Counts;
+    use crate::directory::plan::{Counts, Entry, Fate, Step};
+    use crate::directory::user::tests::user;
     use crate::store::Store;
+    use crate::store::pages::{Packed, Page};
 
     #[tokio::test]
     async fn old_plans_go_once_they_are_decided_and_those_that_wait_stay() {
@@ -329,5 +331,54 @@ mod tests {
         let left = list_plans(&store.view()).unwrap();
         assert_eq!(left.len(), PLANS_MAX + 1);
         assert!(left.last().unwrap().status == PlanStatus::Held && left[0].created_at == at(300));
+    }
+
+    fn item(name: &str) -> PlanItem {
+        PlanItem::of_user(&user(name, Timestamp::UNIX_EPOCH), Step::Remove, "is gone".to_owned())
+    }
+
+    /// The names of all items of a plan, read so many at a time.
+    fn names(reads: &dyn Reads, plan: PlanId, limit: usize) -> Vec<String> {
+        let (mut names, mut after) = (Vec::new(), None);
+        loop {
+            let found = items_after(reads, plan, after.as_deref(), limit).unwrap();
+            assert!(found.len() <= limit);
+            let Some((place, _)) = found.last() else { return names };
+            after = Some(place.clone());
+            names.extend(found.into_iter().map(|(_, item)| item.label));
+        }
+    }
+
+    #[tokio::test]
+    async fn the_items_of_a_plan_are_the_same_by_any_page_whether_it_lies_item_by_item_or_in_pages() {
+        let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+        let store = Store::in_memory(clock, Rng::seeded(2)).unwrap();
+        let rng = Rng::seeded(1);
+        let [plain, growing, paged] =
+            [1, 2, 3].map(|second| PlanId::new(Timestamp::from_second(second).unwrap(), &rng));
+        let planned = |name: &str| Fate::Planned { item: Box::new(item(name)) };
+        let entry = |label: &str, fate| Entry { line: None, label: label.to_owned(), user: None, fate };
+        let pages = [
+            vec![entry("ada", planned("ada")), entry("bob", Fate::Unchanged), entry("cyd", planned("cyd"))],
+            vec![entry("dan", Fate::Unchanged)],
+            vec![entry("eve", Fate::Refused { faults: Vec::new() }), entry("fay", planned("fay"))],
+        ];
+        let pages = pages.map(|entries| Packed::of(&Page { entries, ..Page::default() }).unwrap());
+        let fill = move |tx: &mut Tx<'_>| {
+            for (number, name) in (0_u64..).zip(["ada", "cyd", "fay"]) {
+                tx.put_record(Space::PlanItem.key(&[plain.as_bytes(), &number.to_be_bytes()]), &item(name))?;
+                let id = UserId::from_bytes([u8::try_from(number).unwrap(); 16]);
+                put_item_of(tx, growing, id, Some(&item(name)))?;
+            }
+            (0_u64..).zip(&pages).for_each(|(number, page)| pages::put(tx, paged, number, page));
+            Ok::<_, StoreError>(())
+        };
+        store.write(fill).await.unwrap();
+        for plan in [plain, growing, paged] {
+            for limit in 1..=4 {
+                assert_eq!(names(&store.view(), plan, limit), ["ada", "cyd", "fay"], "{limit} at a time");
+            }
+        }
+        assert!(items_after(&store.view(), paged, Some(b"nowhere"), 9).unwrap().is_empty());
     }
 }

@@ -5,26 +5,26 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
+use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::fields::{Fields, Membership};
+use super::filter::Condition;
 use super::gate::CallersRights;
 use super::many::{self, Seen, Watched};
-use super::{sees, view};
+use super::sees;
 use crate::auth::accounts::AccountChange;
 use crate::base::id::UserId;
 use crate::base::text;
 use crate::directory::permission::Permission;
 use crate::directory::plan::{Cause, Fault};
-use crate::directory::query::Filter;
 use crate::directory::user::{MfaPolicy, User, double_option};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::Body;
 use crate::http::state::App;
-use crate::scim::evaluate::Matcher;
-use crate::scim::filter;
 use crate::store::tx::Reads;
 use crate::store::{StoreError, users};
 use crate::sync::bulk::{Begun, BulkChange, Draft, Planner, Progress, To, Wish};
@@ -35,7 +35,7 @@ pub(super) const REASON_MAX: usize = 512;
 const CHUNK: usize = 500;
 
 /// What is asked for.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
     /// Who is meant: a SCIM filter. It never finds removed users.
@@ -67,7 +67,7 @@ pub struct Asked {
 }
 
 /// What shall become of users.
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Action {
     Enable,
@@ -77,10 +77,11 @@ enum Action {
 }
 
 /// What changes of each.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct ChangeWish {
     #[serde(with = "double_option")]
+    #[schemars(with = "Option<Timestamp>")]
     expires_at: Option<Option<String>>,
     mfa: Option<MfaPolicy>,
     roles: Roles,
@@ -88,7 +89,7 @@ struct ChangeWish {
     organizations: Organizations,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Roles {
     set: Option<Vec<String>>,
@@ -96,14 +97,14 @@ struct Roles {
     remove: Vec<String>,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Groups {
     add: Vec<String>,
     remove: Vec<String>,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Organizations {
     add: Vec<Membership>,
@@ -112,7 +113,7 @@ struct Organizations {
 
 /// Who is meant.
 enum Selection {
-    Matching(Box<Matcher>),
+    Matching(Box<Condition>),
     Named(Vec<String>),
     Everybody,
 }
@@ -129,23 +130,23 @@ struct Order {
 pub async fn bulk(State(app): State<App>, caller: Caller, Body(asked): Body<Asked>) -> Result<Response, Problem> {
     let seen = Seen { digest: asked.digest.clone(), expect: asked.expect };
     let dry_run = asked.dry_run;
-    let order = Arc::new(Order::parse(&app, &caller, asked)?);
+    let order = Order::parse(&app, &caller, asked)?;
     let author = caller.author().because(order.reason.clone());
     let turn = app.bulk.planning_turn().ok_or_else(|| many::busy("other bulk changes are planned: try again"))?;
     let rights = Arc::new(CallersRights { app: app.clone(), caller });
     if dry_run {
-        let draft = plan(&rights, &order, turn, Arc::default()).await?;
+        let draft = plan(&rights, order, turn, Arc::default()).await?;
         seen.check(&draft)?;
         return Ok(many::preview(app.bulk.preview(Cause::Bulk, draft)?));
     }
     let begun = app.bulk.begin(Cause::Bulk, &author).await?;
     let run = begun.id;
-    many::answer(&app, run, true, async move { carry_out(&rights, &order, turn, begun, &seen).await }).await
+    many::answer(&app, run, true, async move { carry_out(&rights, order, turn, begun, &seen).await }).await
 }
 
 async fn carry_out(
     rights: &Arc<CallersRights>,
-    order: &Arc<Order>,
+    order: Order,
     turn: OwnedSemaphorePermit,
     begun: Begun,
     seen: &Seen,
@@ -164,12 +165,21 @@ async fn carry_out(
 
 async fn plan(
     rights: &Arc<CallersRights>,
-    order: &Arc<Order>,
+    order: Order,
     turn: OwnedSemaphorePermit,
     progress: Arc<Progress>,
 ) -> Result<Draft, Problem> {
-    let (rights, order) = (rights.clone(), order.clone());
-    Ok(many::plan(turn, progress, move |watched| order.plan(&rights, watched)).await?)
+    let rights = rights.clone();
+    let planning = move |watched: &Watched| {
+        let draft = order.plan(&rights, watched)?;
+        // A user of whom something could not be read is not left out in silence.
+        match order.selection {
+            Selection::Matching(condition) => condition.end().map_err(|_| StoreError::Stopped)?,
+            Selection::Everybody | Selection::Named(_) => {}
+        }
+        Ok(draft)
+    };
+    Ok(many::plan(turn, progress, planning).await?)
 }
 
 impl Order {
@@ -180,7 +190,7 @@ impl Order {
             Action::Delete => Permission::UsersDelete,
             Action::Change => Permission::UsersUpdate,
         })?;
-        let selection = select(filter, users, everybody)?;
+        let selection = select(app, filter, users, everybody)?;
         let change = match (action, change) {
             (Action::Change, Some(change)) => change.parse(app)?,
             (Action::Change, None) => {
@@ -215,8 +225,8 @@ impl Order {
         };
         match &self.selection {
             Selection::Everybody => each(&reads, watched, |user| if is_seen(&user)? { take(&user) } else { Ok(()) })?,
-            Selection::Matching(matcher) => each(&reads, watched, |user| {
-                let is_meant = matcher.matches(&view::attributes(&user, now)) && is_seen(&user)?;
+            Selection::Matching(condition) => each(&reads, watched, |user| {
+                let is_meant = condition.holds(app, &user, now) && is_seen(&user)?;
                 if is_meant { take(&user) } else { Ok(()) }
             })?,
             Selection::Named(names) => {
@@ -245,27 +255,25 @@ pub(super) fn reason_of(reason: Option<&str>, otherwise: &str) -> Result<String,
     text::line(reason, REASON_MAX).map_err(|fault| Problem::field("reason", fault.code(), &fault.to_string()))
 }
 
-fn select(filter: Option<String>, users: Option<Vec<String>>, everybody: bool) -> Result<Selection, Problem> {
+fn select(
+    app: &App,
+    filter: Option<String>,
+    users: Option<Vec<String>>,
+    everybody: bool,
+) -> Result<Selection, Problem> {
     match (filter, users, everybody) {
         (Some(text), None, false) if text.trim().is_empty() => {
             let message = "is empty: say everybody = true where everybody is meant";
             Err(Problem::field("filter", "empty", message))
         }
-        (Some(text), None, false) => {
-            let malformed = |detail: &str| Problem::field("filter", "malformed", detail);
-            let filter = filter::parse(&text).map_err(|error| malformed(&error.detail))?;
-            if let Some(name) = unknown(&filter) {
-                return Err(malformed(&format!("names the attribute {name:?}, which users do not have")));
-            }
-            let matcher = Matcher::new(&filter, &view::FILTERABLE).map_err(|error| malformed(&error.detail))?;
-            Ok(Selection::Matching(Box::new(matcher)))
-        }
+        (Some(text), None, false) => Ok(Selection::Matching(Box::new(Condition::parse(app, &text)?))),
         (None, Some(names), false) => Ok(Selection::Named(names)),
         (None, None, true) => Ok(Selection::Everybody),
         _ => Err(Problem::field("filter", "one_of", "users or everybody: exactly one of them says who is meant")),
     }
 }
 
+<<<<<<< HEAD
 /// An attribute that no user has: a list finds nobody by it, and everybody by its opposite.
 fn unknown(filter: &Filter) -> Option<&str> {
     match filter {
@@ -283,6 +291,10 @@ fn each(
     watched: &Watched,
     mut visit: impl FnMut(User) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
+=======
+/// Shows everybody who is not removed.
+fn each(reads: &dyn Reads, mut visit: impl FnMut(User) -> Result<(), StoreError>) -> Result<(), StoreError> {
+>>>>>>> b82095f (users: Let bulk changes select by the conditions of the list)
     let mut after: Option<String> = None;
     loop {
         watched.progress()?;

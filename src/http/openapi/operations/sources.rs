@@ -11,7 +11,7 @@ use super::super::answers::trail::{exchange, line};
 use super::super::operation::{Operation, get, post, query};
 use super::super::shape::{count, id, list, map, object, one_of, page, text, whole, with};
 use super::{limit, paged, switch};
-use crate::http::api::{conflicts, plans, sources, sweep};
+use crate::http::api::{conflicts, plans, runs, sources, sweep};
 
 /// How what is done to a source fails.
 const READ: &[&str] = &["not_pulled", "source_failed", "already_running", "storage_full"];
@@ -90,7 +90,7 @@ fn of_runs() -> Vec<Operation> {
             .shows("The page.", page(line()))
             .fails(&["trail_dropped"]),
         post("/api/v1/runs/{run}/undo", "undoRun", "Takes a run back, or tells what that would change.")
-            .body::<sources::UndoWish>(json!({"dry_run": true}))
+            .body::<runs::UndoWish>(json!({"dry_run": true}))
             .shows("The run that took it back; with dry_run what it would change.", undo().or(run()))
             .gives(StatusCode::ACCEPTED, "It takes longer than the request, and goes on.", under_way())
             .fails(READ)
