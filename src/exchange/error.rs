@@ -55,6 +55,21 @@ pub enum FileError {
 }
 
 impl FileError {
+    /// All of its codes.
+    pub const CODES: &'static [&'static str] = &[
+        "duplicate_column",
+        "file_bomb",
+        "file_empty",
+        "file_malformed",
+        "file_not_text",
+        "file_not_utf8",
+        "file_separator",
+        "file_too_large",
+        "missing_column",
+        "open_quotation",
+        "unknown_column",
+    ];
+
     /// A stable code for programs.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -106,5 +121,38 @@ impl RowError {
     #[must_use]
     pub fn of_row(line: u64, code: &'static str, message: impl Into<String>) -> Self {
         Self { line, faults: vec![FieldError::new("row", code, message)] }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// The variants one after the other, so that none is left out.
+    fn next(error: &FileError) -> Option<FileError> {
+        Some(match error {
+            FileError::Empty => FileError::Utf16,
+            FileError::Utf16 => FileError::NotUtf8(1),
+            FileError::NotUtf8(_) => FileError::Nul(1),
+            FileError::Nul(_) => FileError::Separator('|'),
+            FileError::Separator(_) => FileError::UnknownColumn { title: "colour".to_owned(), meant: None },
+            FileError::UnknownColumn { .. } => FileError::DuplicateColumn("name".to_owned()),
+            FileError::DuplicateColumn(_) => FileError::NoKey,
+            FileError::NoKey => FileError::OpenQuote(1),
+            FileError::OpenQuote(_) => FileError::TooManyColumns(1),
+            FileError::TooManyColumns(_) => FileError::TooManyRows(1),
+            FileError::TooManyRows(_) => FileError::TooMuchText(1),
+            FileError::TooMuchText(_) => FileError::Malformed("is cut off".to_owned()),
+            FileError::Malformed(_) => FileError::Bomb(1),
+            FileError::Bomb(_) => return None,
+        })
+    }
+
+    #[test]
+    fn all_codes_are_named() {
+        let given: BTreeSet<_> =
+            std::iter::successors(Some(FileError::Empty), next).map(|error| error.code()).collect();
+        assert_eq!(given, FileError::CODES.iter().copied().collect());
     }
 }

@@ -46,6 +46,11 @@ impl Format {
         (Self::Ldif, "ldif", "text/x-ldif"),
     ];
 
+    /// The names of all.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        Self::ALL.iter().map(|(_, name, _)| *name)
+    }
+
     /// The format of this name, or of a file name that ends with it.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {

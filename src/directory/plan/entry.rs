@@ -47,6 +47,9 @@ pub enum Fate {
 }
 
 impl Fate {
+    /// What each comes to in the end, in one word.
+    pub const DONE: [&'static str; 4] = ["created", "changed", "unchanged", "refused"];
+
     /// In one word.
     #[must_use]
     pub fn name(&self) -> &'static str {

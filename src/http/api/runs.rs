@@ -13,7 +13,7 @@ use super::sources::{finished, pulled};
 use super::users::gate::CallersRights;
 use super::users::many;
 use crate::base::id::{RunId, SourceId};
-use crate::directory::plan::{Cause, Entry, Run};
+use crate::directory::plan::{Cause, Entry, Fate, Run};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, Parameters, Segment, cut};
@@ -58,6 +58,10 @@ pub async fn items(
     let limit = parameters.limit()?;
     runs::get_run(&app.store.view(), id)?.ok_or_else(|| Problem::not_found("run"))?;
     let outcome = parameters.get("outcome").map(str::to_owned);
+    if outcome.as_deref().is_some_and(|outcome| !Fate::DONE.contains(&outcome)) {
+        let message = format!("must be one of {}", Fate::DONE.join(", "));
+        return Err(Problem::field("outcome", "malformed", &message));
+    }
     let read = move || {
         let keep = |entry: &Entry| outcome.as_deref().is_none_or(|outcome| entry.fate.name() == outcome);
         pages::results(&app.store.view(), id, from, limit.saturating_add(1), keep)

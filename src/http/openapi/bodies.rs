@@ -14,6 +14,9 @@ use crate::directory::field::{Description, DisplayName, Email, Phone, Username};
 use crate::directory::role::Scope;
 use crate::directory::user::{KeptAttribute, MfaPolicy};
 
+/// The largest whole number that every reader of JSON takes as it is (RFC 7493 §2.2).
+pub(in crate::http) const INTEGER_MAX: u64 = (1 << 53) - 1;
+
 /// The schema of a body, whole.
 pub(super) fn schema<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {

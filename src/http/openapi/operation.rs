@@ -99,6 +99,19 @@ impl Operation {
             .fails(&["invalid_fields"])
     }
 
+    /// A file of one of these types.
+    pub(super) fn file(self, kinds: &[(&'static str, Shape)]) -> Self {
+        let content = kinds
+            .iter()
+            .map(|(kind, shape)| ((*kind).to_owned(), json!({"schema": shape.schema, "example": shape.example})));
+        let content: Map<String, Value> = content.collect();
+        Self { body: Some(json!({"required": true, "content": content})), ..self }.fails(&[
+            "unreadable_body",
+            "body_too_large",
+            "unsupported_media_type",
+        ])
+    }
+
     /// A form (or the same as JSON) with these members.
     pub(super) fn form(self, shape: &Shape) -> Self {
         let content = ["application/x-www-form-urlencoded", JSON]

@@ -24,6 +24,7 @@ use crate::directory::user::{MfaPolicy, User, double_option};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::Body;
+use crate::http::openapi::bodies::INTEGER_MAX;
 use crate::http::state::App;
 use crate::store::tx::Reads;
 use crate::store::{StoreError, users};
@@ -54,12 +55,14 @@ pub struct Asked {
     change: Option<ChangeWish>,
     /// Why, for the audit trail.
     #[serde(default)]
+    #[schemars(length(min = 1, max = REASON_MAX))]
     reason: Option<String>,
     /// Only tell.
     #[serde(default)]
     dry_run: bool,
     /// How many users are meant; with any other number nothing is changed.
     #[serde(default)]
+    #[schemars(range(max = INTEGER_MAX))]
     expect: Option<usize>,
     /// The digest of a preview; where the plan is another by now, nothing is changed.
     #[serde(default)]
@@ -273,28 +276,12 @@ fn select(
     }
 }
 
-<<<<<<< HEAD
-/// An attribute that no user has: a list finds nobody by it, and everybody by its opposite.
-fn unknown(filter: &Filter) -> Option<&str> {
-    match filter {
-        Filter::And(terms) | Filter::Or(terms) => terms.iter().find_map(unknown),
-        Filter::Not(term) => unknown(term),
-        Filter::Present(path) | Filter::Compare { path, .. } | Filter::Element { path, .. } => {
-            view::FILTERABLE.base.attribute(&path.name).is_none().then_some(path.name.as_str())
-        }
-    }
-}
-
 /// Shows everybody who is not removed, as long as somebody waits for it.
 fn each(
     reads: &dyn Reads,
     watched: &Watched,
     mut visit: impl FnMut(User) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-=======
-/// Shows everybody who is not removed.
-fn each(reads: &dyn Reads, mut visit: impl FnMut(User) -> Result<(), StoreError>) -> Result<(), StoreError> {
->>>>>>> b82095f (users: Let bulk changes select by the conditions of the list)
     let mut after: Option<String> = None;
     loop {
         watched.progress()?;

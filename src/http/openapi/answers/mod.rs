@@ -5,6 +5,7 @@ use serde_json::json;
 use super::shape::{Shape, anything, count, list, maybe, object, one_of, text, with};
 
 pub(super) mod login;
+pub(super) mod many;
 pub(super) mod people;
 pub(super) mod running;
 pub(super) mod trail;
@@ -23,6 +24,7 @@ pub(super) fn problem() -> Shape {
         with("code", text("email_taken").says("Stable, for programs.")),
         with("detail", text("the email is already taken").says("What is wrong and what to do, for people.")),
         maybe("errors", list(fault)),
+        maybe("report", many::report().says("With invalid_rows: what is wrong with which row.")),
         maybe("methods", list(text("totp")).says("With proof_required: what may be proved with.")),
     ];
     object(members)

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::many::progress;
 use super::people::{counts, permission_name};
 use super::{actor, opaque};
 use crate::directory::token::{Kind, Profile};
@@ -108,10 +109,9 @@ fn at_source() -> Shape {
 
 fn cause() -> Shape {
     object(vec![
-        with("kind", one_of(["source", "sweep", "undo"])),
+        with("kind", one_of(["source", "sweep", "bulk", "import", "undo"])),
         maybe("id", text("corp")),
-        maybe("run", id()),
-        maybe("source", text("corp")),
+        maybe("run", id().says("Of an undo: the run that was taken back.")),
     ])
     .such_as(json!({"kind": "source", "id": "corp"}))
     .named("Cause")
@@ -125,6 +125,7 @@ fn skipped() -> Shape {
 pub(in crate::http::openapi) fn item() -> Shape {
     let step =
         open(vec![with("do", text("disable"))]).such_as(json!({"do": "disable", "reason": "absent_from_source"}));
+    let along = object(vec![maybe("join", list(id())), maybe("leave", list(id())), maybe("password", flag(true))]);
     object(vec![
         with("label", text("ada")),
         maybe("user", id()),
@@ -133,15 +134,16 @@ pub(in crate::http::openapi) fn item() -> Shape {
         maybe("revision", count(3)),
         maybe("quiet_since", time()),
         with("step", step.says("What is done, with its particulars.")),
+        maybe("along", along.says("What is done together with it.")),
         with("reason", text("is not in the source any more")),
     ])
     .named("PlanItem")
 }
 
-/// One pass of a source, or one sweep.
+/// One pass of a source, one sweep, one bulk change or import.
 pub(in crate::http::openapi) fn run() -> Shape {
     let outcome = object(vec![
-        with("is", one_of(["applied", "held", "failed"])),
+        with("is", one_of(["running", "applied", "held", "failed"])),
         maybe("plan", id()),
         maybe("why", text("it would disable 40 of 100 users")),
     ]);
@@ -158,6 +160,7 @@ pub(in crate::http::openapi) fn run() -> Shape {
             list(count(42)).says("Between which lines of the audit trail its changes are.").such_as(json!([40, 42])),
         ),
         maybe("undone_by", id()),
+        maybe("progress", progress().says("While a run of many users is under way.")),
         with("skipped", skipped()),
         with("conflicts", list(item())),
     ])
@@ -197,6 +200,7 @@ pub(in crate::http::openapi) fn plan() -> Shape {
         with("id", id()),
         with("run", id()),
         with("cause", cause()),
+        maybe("wished_by", actor().says("Who asked for it, where a person did.")),
         with("created_at", time()),
         with("counts", counts()),
         with("digest", text("9f86d081884c7d65").says("Of all items: approve sends it back.")),

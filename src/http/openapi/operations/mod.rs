@@ -3,6 +3,7 @@
 use axum::http::Method;
 use serde_json::json;
 
+use super::bodies;
 use super::operation::{Operation, Parameter, query};
 use super::shape::{Shape, count, flag, id, text};
 
@@ -68,6 +69,13 @@ fn paged() -> [Parameter; 2] {
 /// A parameter that is true or false.
 fn switch(name: &'static str, says: &str) -> Parameter {
     query(name, flag(true).says(says))
+}
+
+/// A whole number from 0 that JSON can carry.
+fn number(name: &'static str, says: &str) -> Parameter {
+    let mut number = count(40).says(says);
+    super::shape::set(&mut number.schema, "maximum", json!(bodies::INTEGER_MAX));
+    query(name, number)
 }
 
 /// The name of a method as the document has it.

@@ -3,14 +3,16 @@
 use axum::http::StatusCode;
 use serde_json::json;
 
+use super::super::answers::many::{begun, entry, report as done};
 use super::super::answers::people::user;
 use super::super::answers::running::{
     conflict, item, plan, preview, report, run, source, sweep_preview, sweeps, under_way, undo, upcoming,
 };
 use super::super::answers::trail::{exchange, line};
 use super::super::operation::{Operation, get, post, query};
-use super::super::shape::{count, id, list, map, object, one_of, page, text, whole, with};
+use super::super::shape::{count, id, list, map, maybe, object, one_of, page, text, whole, with};
 use super::{limit, paged, switch};
+use crate::directory::plan::Fate;
 use crate::http::api::{conflicts, plans, runs, sources, sweep};
 
 /// How what is done to a source fails.
@@ -81,18 +83,27 @@ fn of_runs() -> Vec<Operation> {
     vec![
         get("/api/v1/runs", "listRuns", "The last runs, newest first.")
             .takes(paged())
-            .takes([query("source", text("corp").says("Those of one source; sweep for those of sweeps."))])
+            .takes([query("source", text("corp").says("Those of one source, or those of sweep, bulk or import."))])
             .shows("The page.", page(run()))
             .fails(&["not_found"]),
         get("/api/v1/runs/{run}", "getRun", "One run.").shows("The run.", run()).tagged(),
+        get("/api/v1/runs/{run}/items", "listRunItems", "What became of each user or row of a bulk change or import.")
+            .says("It is kept for 30 days, of the last 100 such runs.")
+            .takes(paged())
+            .takes([query("outcome", one_of(Fate::DONE).says("Those that came to it."))])
+            .shows("The page.", page(entry())),
         get("/api/v1/runs/{run}/changes", "listRunChanges", "What a run changed, oldest first.")
             .takes(paged())
             .shows("The page.", page(line()))
             .fails(&["trail_dropped"]),
         post("/api/v1/runs/{run}/undo", "undoRun", "Takes a run back, or tells what that would change.")
             .body::<runs::UndoWish>(json!({"dry_run": true}))
-            .shows("The run that took it back; with dry_run what it would change.", undo().or(run()))
-            .gives(StatusCode::ACCEPTED, "It takes longer than the request, and goes on.", under_way())
+            .shows("The run that took it back; with dry_run what it would change.", undo().or(run()).or(done()))
+            .gives(
+                StatusCode::ACCEPTED,
+                "It takes longer than the request, and goes on.",
+                under_way().or(begun()).or(done()),
+            )
             .fails(READ)
             .fails(&["nothing_to_undo", "already_undone", "trail_dropped"]),
     ]
@@ -101,7 +112,12 @@ fn of_runs() -> Vec<Operation> {
 fn of_plans() -> Vec<Operation> {
     let shown =
         object(vec![with("plan", plan()), with("items", list(item())), with("next_cursor", text("2").or_null())]);
-    let applied = object(vec![with("written", count(40)), with("refused", list(map("label", text("ada"))))]);
+    let applied = object(vec![
+        with("written", count(40)),
+        with("refused", list(map("label", text("ada")))),
+        maybe("run", id().says("Of a bulk change or import.")),
+        maybe("items", text("/api/v1/runs/01931e3c-7d00-7000-8000-5f2c4a9b1e07/items").says("Where all of them are.")),
+    ]);
     vec![
         get("/api/v1/plans", "listPlans", "The plans that were held, newest first.")
             .takes(paged())

@@ -4,11 +4,13 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::super::answers::login::{device, factor, session};
+use super::super::answers::many::{begun, preview, report};
 use super::super::answers::people::{explanation, new_user, user};
 use super::super::operation::{Operation, Parameter, delete, get, patch, post, query};
-use super::super::shape::{count, list, object, one_of, page, text, whole, with};
-use super::{paged, switch};
-use crate::http::api::users::{access, create, duplicate, fields, state};
+use super::super::shape::{anything, count, list, object, one_of, page, text, whole, with};
+use super::{number, paged, switch};
+use crate::exchange::{FileError, Format};
+use crate::http::api::users::{access, bulk, create, duplicate, fields, state};
 
 /// How a change of a user fails.
 const CHANGED: &[&str] = &["wrong_state", "last_administrator", "storage_full"];
@@ -33,7 +35,7 @@ fn listed() -> impl Iterator<Item = Parameter> {
 }
 
 pub(super) fn operations() -> Vec<Operation> {
-    [records(), files(), moves(), ways_in(), held()].into_iter().flatten().collect()
+    [records(), many(), files(), moves(), ways_in(), held()].into_iter().flatten().collect()
 }
 
 fn records() -> Vec<Operation> {
@@ -66,6 +68,59 @@ fn records() -> Vec<Operation> {
         get("/api/v1/users/{user}/explain", "explainUser", "Could this user come in now, how, and if not, why?")
             .shows("Everything that decides it.", explanation()),
     ]
+}
+
+/// How what is done to many users at once fails: one that cannot be changed is told of in the answer.
+const MANY: &[&str] = &["unexpected_number", "plan_stale", "storage_full"];
+
+fn many() -> Vec<Operation> {
+    let wish = json!({
+        "filter": "description eq \"summer school\"",
+        "action": "disable",
+        "reason": "the summer is over",
+        "expect": 40,
+    });
+    let rows = "username,name,email\r\nada,Ada Lovelace,ada@example.org\r\n";
+    let entry = "dn: uid=ada,dc=example,dc=org\nobjectClass: inetOrgPerson\nuid: ada\ncn: Ada Lovelace\n";
+    let expect = number("expect", "How many users or rows it is about; with any other number nothing is changed.");
+    vec![
+        done(
+            post("/api/v1/users/bulk", "changeUsers", "Changes many users at once, or tells what that would change.")
+                .says("Who is meant is said by exactly one of filter, users and everybody.")
+                .body::<bulk::Asked>(wish),
+        ),
+        done(
+            post("/api/v1/users/import", "importUsers", "Makes and changes users as a file says.")
+                .takes([
+                    query("format", one_of(Format::names()).says("Of the file; that of its Content-Type unless told.")),
+                    query("mode", one_of(["all", "good"]).says("With bad rows: nothing is written, or the good ones.")),
+                    query("by", one_of(["username", "id"]).says("By what a row names its user.")),
+                    query("on_missing", one_of(["create", "refuse"]).says("What becomes of rows of nobody.")),
+                    query("on_existing", one_of(["update", "refuse"]).says("What becomes of rows of users.")),
+                    switch("dry_run", "Only tell what would change."),
+                    switch("wait", "Answer when it is done; otherwise at once, with the run."),
+                    query("reason", text("the new term").says("Why, for the audit trail.")),
+                    expect,
+                    query("digest", text("9f86d081884c7d65").says("Of a preview: only if it would be the same still.")),
+                ])
+                .file(&[
+                    (Format::Csv.media_type(), text(rows)),
+                    (Format::Xlsx.media_type(), anything(json!("…"))),
+                    (Format::Ldif.media_type(), text(entry)),
+                ]),
+        )
+        .fails(FileError::CODES)
+        .fails(&["invalid_rows", "busy"]),
+    ]
+}
+
+/// What is answered to a wish about many users.
+fn done(operation: Operation) -> Operation {
+    let later = "A person must approve it; or it takes longer than the request, and goes on.";
+    operation
+        .shows("What became of them; with dry_run what would.", report().or(preview()))
+        .gives(StatusCode::ACCEPTED, later, report().or(begun()))
+        .fails(MANY)
 }
 
 /// The type of spreadsheets.
