@@ -118,6 +118,9 @@ pub struct Along {
     /// A password is set, which lies elsewhere: whether it must be changed at the next login.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password: Option<bool>,
+    /// The step takes the user out by an expiry: it counts as a loss.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub expires: bool,
 }
 
 impl Step {

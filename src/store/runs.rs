@@ -13,6 +13,8 @@ use crate::store::keys::Space;
 use crate::store::tx::{Reads, Tx, get_record};
 use crate::store::{StoreError, pages};
 
+/// What was taken out counts against the budget of the guard for so long.
+pub const GUARDED: Duration = days(1);
 /// Most runs that are kept.
 const RUNS_MAX: usize = 1_000;
 /// A person's no counts for a while, and its plan is kept for longer than that.

@@ -18,7 +18,7 @@ pub struct Loss {
 /// What can be lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lost {
-    /// Users who are disabled or removed.
+    /// Users who are disabled or removed, or who expire at once.
     Users,
     /// Groups that are removed.
     Groups,
@@ -29,7 +29,7 @@ pub enum Lost {
 impl Lost {
     fn words(self) -> (&'static str, &'static str) {
         match self {
-            Self::Users => ("users", "would be disabled or removed"),
+            Self::Users => ("users", "would be disabled, removed or expire"),
             Self::Groups => ("groups", "would be removed"),
             Self::Memberships => ("memberships", "would end"),
         }

@@ -11,7 +11,6 @@ use crate::base::clock::minus;
 use crate::base::id::{PlanId, RunId};
 use crate::base::secret::sha256;
 use crate::directory::plan::{Cause, Counts, Plan, PlanItem, PlanStatus, Then};
-use crate::directory::policy::days;
 use crate::sources::Extent;
 use crate::store::tx::Tx;
 use crate::store::{StoreError, readings, runs};
@@ -52,7 +51,7 @@ impl Pass {
         let budget = self.rules.budget;
         let lost = draft.counts.lost();
         if lost > 0 {
-            let since = minus(at, days(1));
+            let since = minus(at, runs::GUARDED);
             let recent = runs::lost_since(&view, cause, since)?;
             let lost = lost.saturating_add(recent);
             let active = match (cause, extent) {

@@ -378,6 +378,9 @@ pub(super) fn counts(answer: &Value) {
         count("conflict"),
         count("skipped"),
     ));
+    if !["0", "-"].contains(&count("expire").as_str()) {
+        output::line(&format!("{} of the changed expire within a day", count("expire")));
+    }
     let of_groups = ["create_groups", "update_groups", "remove_groups", "join", "leave"].map(count);
     if of_groups.iter().any(|count| count != "0" && count != "-") {
         let [new, changed, removed, join, leave] = of_groups;

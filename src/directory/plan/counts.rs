@@ -22,6 +22,9 @@ pub struct Counts {
     /// Users to make tombstones of.
     #[serde(default)]
     pub remove: usize,
+    /// Users who may come in now, and whose account ends within a day by a change that says no more than that.
+    #[serde(default)]
+    pub expire: usize,
     /// Groups to make.
     #[serde(default)]
     pub create_groups: usize,
@@ -82,6 +85,7 @@ impl Counts {
             enable: self.enable.saturating_add(other.enable),
             disable: self.disable.saturating_add(other.disable),
             remove: self.remove.saturating_add(other.remove),
+            expire: self.expire.saturating_add(other.expire),
             create_groups: self.create_groups.saturating_add(other.create_groups),
             update_groups: self.update_groups.saturating_add(other.update_groups),
             remove_groups: self.remove_groups.saturating_add(other.remove_groups),
@@ -110,7 +114,7 @@ impl Counts {
     /// Users whom it takes out.
     #[must_use]
     pub fn lost(&self) -> usize {
-        self.disable.saturating_add(self.remove)
+        self.disable.saturating_add(self.remove).saturating_add(self.expire)
     }
 
     /// Is there nothing to write?

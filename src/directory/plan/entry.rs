@@ -119,6 +119,7 @@ impl Entry {
                 if let Some(along) = &item.along {
                     counts.join = counts.join.saturating_add(along.join.len());
                     counts.leave = counts.leave.saturating_add(along.leave.len());
+                    counts.expire = counts.expire.saturating_add(usize::from(along.expires));
                 }
             }
             Fate::Unchanged => counts.unchanged = counts.unchanged.saturating_add(1),

@@ -9,15 +9,17 @@ use sha2::{Digest, Sha256};
 use super::administrators::Administrators;
 use super::listed::Listed;
 use super::wish::{Gate, GroupWish, To, Wish};
+use crate::base::clock::plus;
 use crate::base::id::{GroupId, UserId};
 use crate::directory::audit::Actor;
 use crate::directory::field::{Email, Username};
 use crate::directory::group::Member;
 use crate::directory::plan::{Along, Counts, Entry, Fate, Fault, PlanItem, Step};
 use crate::directory::policy::UserDefaults;
-use crate::directory::user::{DisabledReason, NewUser, RuleError, User};
+use crate::directory::user::{DisabledReason, NewUser, RuleError, User, UserChange};
 use crate::store::pages::{PAGE, Packed, Page};
 use crate::store::passwords::NewPassword;
+use crate::store::runs::GUARDED;
 use crate::store::tx::Reads;
 use crate::store::{StoreError, groups, tally, users};
 
@@ -142,7 +144,8 @@ impl<'a> Planner<'a> {
         faults.extend(owned.into_iter().map(Fault::from));
         let names = (change.username.as_ref(), change.email.as_ref().and_then(Option::as_ref));
         faults.extend(self.clashes(line, Some(user.id), names)?);
-        let along = Along { join, leave, password: password.as_ref().map(|(_, must_change)| *must_change) };
+        let expires = to.is_none() && self.expires(user, &change);
+        let along = Along { join, leave, password: password.as_ref().map(|(_, must_change)| *must_change), expires };
         let shows = change.clone().apply(user.clone()).changes_from(Some(user));
         let change = Box::new(change);
         let after = after(user, &change, to, self.now, self.defaults);
@@ -185,7 +188,7 @@ impl<'a> Planner<'a> {
             None => Vec::new(),
         };
         let password_wish = password.as_ref().map(|(_, must_change)| *must_change);
-        let along = Along { join, leave: Vec::new(), password: password_wish };
+        let along = Along { join, password: password_wish, ..Along::default() };
         let NewUser { username, name, rest, disabled, .. } = new;
         let item = PlanItem {
             label: label.clone(),
@@ -213,8 +216,21 @@ impl<'a> Planner<'a> {
     pub(super) fn step(&mut self, item: PlanItem) -> Result<(), StoreError> {
         let user = item.user.map(|id| users::get(self.reads, id)).transpose()?.flatten();
         let faults: Vec<Fault> = self.gate.refuses(user.as_ref(), &item)?.into_iter().collect();
+        let expires = match (&user, &item.step) {
+            (Some(user), Step::Update { change, .. }) => self.expires(user, change),
+            _ => false,
+        };
+        let along = expires.then(|| Box::new(Along { expires, ..Along::default() }));
+        let item = PlanItem { along, ..item };
         let (label, user) = (item.label.clone(), item.user);
         self.planned(Entry { line: None, label, user, fate: Fate::Planned { item: Box::new(item) } }, faults, None)
+    }
+
+    /// Does the change take out who may come in now, and within the time for which the guard counts?
+    fn expires(&self, user: &User, change: &UserChange) -> bool {
+        let is_nearer = |end: Timestamp| user.expires_at.is_none_or(|before| end < before);
+        let end = change.expires_at.flatten().filter(|end| is_nearer(*end));
+        user.is_valid(self.now) && end.is_some_and(|end| end <= plus(self.now, GUARDED))
     }
 
     fn planned(&mut self, entry: Entry, faults: Vec<Fault>, password: Option<NewPassword>) -> Result<(), StoreError> {
@@ -338,7 +354,7 @@ fn is_in(user: &User, to: To) -> bool {
 /// The user as the wish makes them.
 fn after(
     user: &User,
-    change: &crate::directory::user::UserChange,
+    change: &UserChange,
     to: Option<To>,
     now: Timestamp,
     defaults: &UserDefaults,

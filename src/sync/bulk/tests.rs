@@ -66,11 +66,17 @@ impl World {
     }
 
     fn draft(&self, gate: &dyn Gate) -> Draft {
+        self.wish(gate, || Wish { to: Some(To::Disabled), ..Wish::default() })
+    }
+
+    /// The same wish about everybody.
+    fn wish(&self, gate: &dyn Gate, wish: impl Fn() -> Wish) -> Draft {
         let (view, defaults) = (self.store.view(), UserDefaults::default());
         let now = self.store.clock().now();
         let mut planner = Planner::new(&view, gate, &defaults, "test".to_owned(), now).unwrap();
         for user in &self.users {
-            planner.change(None, user, Wish { to: Some(To::Disabled), ..Wish::default() }).unwrap();
+            let user = users::get(&view, user.id).unwrap().unwrap();
+            planner.change(None, &user, wish()).unwrap();
         }
         planner.finish().unwrap()
     }
@@ -192,4 +198,29 @@ async fn the_same_wish_is_the_plan_that_waits_but_not_with_other_passwords() {
     assert!(first != second, "the plan that waits has the passwords of before");
     let (_, page) = pages::next(&world.store.view(), second, 0).unwrap().unwrap();
     assert_eq!(page.passwords[&0].hash, "second");
+}
+
+#[tokio::test]
+async fn an_expiry_within_the_day_counts_as_a_loss_and_a_later_one_does_not() {
+    let world = World::of(30).await;
+    let ends_in = |hours: i64| {
+        let end = world.store.clock().now() + jiff::SignedDuration::from_hours(hours);
+        let change = UserChange { expires_at: Some(Some(end)), ..UserChange::default() };
+        world.wish(&AllBut(None), || Wish { change: change.clone(), ..Wish::default() })
+    };
+    let late = world.bulk.settle(world.begin().await, ends_in(25)).await.unwrap().run;
+    assert_eq!((late.outcome, late.counts.update, late.counts.lost()), (Outcome::Applied, 30, 0));
+    let soon = world.bulk.settle(world.begin().await, ends_in(1)).await.unwrap().run;
+    assert!(matches!(soon.outcome, Outcome::Held { .. }), "{soon:?}");
+    assert_eq!((soon.counts.update, soon.counts.expire, soon.counts.changes()), (30, 30, 30));
+    // What is longer than before takes nobody out.
+    let some = World { users: world.users[..5].to_vec(), ..world };
+    let change = |hours: i64| UserChange {
+        expires_at: Some(Some(some.store.clock().now() + jiff::SignedDuration::from_hours(hours))),
+        ..UserChange::default()
+    };
+    for (hours, lost) in [(1, 5), (2, 0)] {
+        let draft = some.wish(&AllBut(None), || Wish { change: change(hours), ..Wish::default() });
+        assert_eq!(some.bulk.settle(some.begin().await, draft).await.unwrap().run.counts.lost(), lost);
+    }
 }
