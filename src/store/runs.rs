@@ -1,5 +1,6 @@
 //! Runs, and the plans that were held, item by item.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -36,14 +37,15 @@ pub fn put_run(tx: &mut Tx<'_>, run: &Run) -> Result<(), StoreError> {
     tx.put_record(Space::Run.key(&[run.id.as_bytes()]), run)
 }
 
-/// Drops the oldest runs past the most that are kept, and the oldest plans of those that wait for nobody any more. Some
+/// Drops the oldest runs past the most that are kept, unless they are still needed, and the oldest plans of those that wait for nobody any more. Some
 /// at a time.
 ///
 /// # Errors
 /// When the store cannot read.
 pub fn prune(tx: &mut Tx<'_>) -> Result<(), StoreError> {
-    let rows = tx.scan(&KeyRange::prefix(&Space::Run.key(&[])), Order::Descending, RUNS_MAX.saturating_add(CHUNK))?;
-    rows.into_iter().skip(RUNS_MAX).for_each(|(key, _)| tx.remove(key));
+    for run in past_the_most(tx, tx.now())? {
+        tx.remove(Space::Run.key(&[run.as_bytes()]));
+    }
     prune_pages(tx)?;
     let now = tx.now();
     let is_decided = |plan: &Plan| match plan.status {
@@ -56,6 +58,26 @@ pub fn prune(tx: &mut Tx<'_>) -> Result<(), StoreError> {
         tx.remove(Space::Plan.key(&[plan.id.as_bytes()]));
     }
     Ok(())
+}
+
+/// Some of the runs past the most that are kept: those that have ended, count against no budget any more, and whose plan
+/// waits for nobody.
+fn past_the_most(reads: &dyn Reads, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
+    let is_open = |plan: &Plan| matches!(plan.status, PlanStatus::Held | PlanStatus::Applying { .. });
+    let open: BTreeSet<RunId> = list_plans(reads)?.iter().filter(|plan| is_open(plan)).map(|plan| plan.run).collect();
+    let (mut met, mut past) = (0_usize, Vec::new());
+    each_row(reads, None, |bytes| {
+        met = met.saturating_add(1);
+        if met > RUNS_MAX {
+            let run: Run = super::codec::decode(bytes)?;
+            let is_needed = run.outcome == Outcome::Running || open.contains(&run.id);
+            if !is_needed && run.started_at < minus(now, GUARDED) {
+                past.push(run.id);
+            }
+        }
+        Ok(past.len() < CHUNK)
+    })?;
+    Ok(past)
 }
 
 /// Drops what became of each user or row of old runs, some at a time: the run itself stays.
@@ -80,6 +102,15 @@ pub fn get_run(reads: &dyn Reads, id: RunId) -> Result<Option<Run>, StoreError> 
 
 /// Shows the runs, newest first, from the one before `before` on, until `visit` says no more.
 fn each_run(reads: &dyn Reads, before: Option<RunId>, mut visit: impl FnMut(Run) -> bool) -> Result<(), StoreError> {
+    each_row(reads, before, |bytes| Ok(visit(super::codec::decode(bytes)?)))
+}
+
+/// The same as they are stored.
+fn each_row(
+    reads: &dyn Reads,
+    before: Option<RunId>,
+    mut visit: impl FnMut(&[u8]) -> Result<bool, StoreError>,
+) -> Result<(), StoreError> {
     let prefix = Space::Run.key(&[]);
     let mut range = match before {
         Some(before) => KeyRange::prefix_before(&prefix, Space::Run.key(&[before.as_bytes()])),
@@ -90,7 +121,7 @@ fn each_run(reads: &dyn Reads, before: Option<RunId>, mut visit: impl FnMut(Run)
         let Some((last, _)) = rows.last() else { return Ok(()) };
         range = KeyRange::prefix_before(&prefix, last.clone());
         for (_, bytes) in &rows {
-            if !visit(super::codec::decode(bytes)?) {
+            if !visit(bytes)? {
                 return Ok(());
             }
         }
@@ -382,5 +413,59 @@ mod tests {
             }
         }
         assert!(items_after(&store.view(), paged, Some(b"nowhere"), 9).unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_run_is_kept_while_it_is_under_way_its_plan_waits_or_the_guard_counts_it() {
+        let at = |second: i64| Timestamp::from_second(second).unwrap();
+        let rng = Rng::seeded(1);
+        let run = move |second: i64, outcome: Outcome| Run {
+            id: RunId::new(at(second), &rng),
+            cause: Cause::Bulk,
+            started_at: at(second),
+            ended_at: at(second),
+            outcome,
+            counts: Counts { disable: 1, ..Counts::default() },
+            how: String::new(),
+            trail: None,
+            undone_by: None,
+            skipped: Vec::new(),
+            conflicts: Vec::new(),
+        };
+        let (held, running) = (run(0, Outcome::Applied), run(1, Outcome::Running));
+        let plan = Plan {
+            id: PlanId::new(at(0), &Rng::seeded(3)),
+            run: held.id,
+            cause: Cause::Bulk,
+            wished_by: None,
+            created_at: at(0),
+            counts: Counts::default(),
+            digest: String::new(),
+            held_because: "too many".to_owned(),
+            then: None,
+            status: PlanStatus::Held,
+        };
+        let kept = [held.id, running.id];
+        let clock = Clock::manual(at(2_000));
+        let store = Store::in_memory(clock.clone(), Rng::seeded(2)).unwrap();
+        let fill = move |tx: &mut Tx<'_>| {
+            put_plan(tx, &plan)?;
+            put_run(tx, &held)?;
+            put_run(tx, &running)?;
+            (2..=1_100).try_for_each(|second| put_run(tx, &run(second, Outcome::Applied)))
+        };
+        store.write::<_, StoreError>(fill).await.unwrap();
+        let left = || list_runs(&store.view(), None, usize::MAX).unwrap();
+        for _ in 0..5 {
+            store.write(|tx: &mut Tx<'_>| prune(tx)).await.unwrap();
+        }
+        assert_eq!(left().len(), 1_101, "all of them count against the budget");
+        assert_eq!(lost_since(&store.view(), &Cause::Import, at(0)).unwrap(), 1_101);
+        clock.advance(jiff::SignedDuration::from_hours(25));
+        for _ in 0..5 {
+            store.write(|tx: &mut Tx<'_>| prune(tx)).await.unwrap();
+        }
+        assert_eq!(left().len(), RUNS_MAX + 2);
+        assert!(kept.iter().all(|id| get_run(&store.view(), *id).unwrap().is_some()));
     }
 }

@@ -45,14 +45,15 @@ impl Bulk {
         let look = move || bulk.look_again(&looked_at, &*gate);
         let rewritten = tokio::task::spawn_blocking(look).await.map_err(|_| StoreError::Stopped)??;
         let seen = digest.unwrap_or_else(|| plan.digest.clone());
-        let (id, by) = (plan.id, author.clone());
+        let (id, run, by) = (plan.id, plan.run, author.clone());
         let say_yes = move |tx: &mut Tx<'_>| {
+            let run = runs::get_run(tx, run)?.ok_or(DecideError::NotFound)?;
             rewritten.iter().for_each(|(number, page)| pages::put(tx, id, *number, page));
             let status = |at, by| PlanStatus::Applying { at, by };
-            decide::decide_in(tx, &by, id, Some(&seen), "plan.approved", status)
+            decide::decide_in(tx, &by, id, Some(&seen), "plan.approved", status)?;
+            Ok::<_, DecideError>(run)
         };
-        self.store.write(say_yes).await?;
-        let run = runs::get_run(&self.store.view(), plan.run)?.ok_or(DecideError::NotFound)?;
+        let run = self.store.write(say_yes).await?;
         Ok(self.carry_out(&plan, run, author, progress).await?)
     }
 
