@@ -22,7 +22,7 @@ const UNDER_WAY: usize = 3;
 const CHUNK: usize = 5_000;
 
 /// What a page came to.
-struct Done {
+pub(super) struct Done {
     entries: Vec<Entry>,
     written: Counts,
 }
@@ -55,11 +55,10 @@ impl Bulk {
         plan: &Plan,
         run: Run,
         author: &Author,
-        before: u64,
         progress: &Progress,
     ) -> Result<Report, StoreError> {
         let applied = self.write_pages(plan, author, progress).await?;
-        let before = run.trail.map_or(before, |(from, _)| from.min(before));
+        let before = run.trail.map_or(0, |(from, _)| from);
         let was_held = !plan.held_because.is_empty();
         let counts = self.counted(&run, applied.counts)?;
         let outcome = if was_held { run.outcome.clone() } else { Outcome::Applied };
@@ -108,13 +107,7 @@ impl Bulk {
     }
 
     async fn write_pages(&self, plan: &Plan, author: &Author, progress: &Progress) -> Result<Applied, StoreError> {
-        let ground = Arc::new(Ground {
-            store: self.store.clone(),
-            author: author.clone(),
-            source: SourceId::local(),
-            defaults: self.rules.users.clone(),
-            live: None,
-        });
+        let ground = self.ground(author);
         let (mut applied, mut under_way, mut number) = (Applied::default(), VecDeque::new(), 0);
         while let Some((found, page)) = pages::next(&self.store.view(), plan.id, number)? {
             number = found.saturating_add(1);
@@ -123,21 +116,42 @@ impl Bulk {
             {
                 applied.take(page, progress).await?;
             }
-            let (plan, run, ground) = (plan.id, plan.run, ground.clone());
-            let job = move |tx: &mut Tx<'_>| {
-                if !pages::is_there(tx, plan, found)? {
-                    return Ok(Done { entries: Vec::new(), written: Counts::default() });
-                }
-                let done = write_page(tx, &ground, &page)?;
-                pages::settle(tx, plan, run, found, &done.entries)?;
-                Ok(done)
-            };
-            under_way.push_back(self.store.queue_bulk(job).await?);
+            under_way.push_back(self.send(plan, &ground, found, page).await?);
         }
         for page in under_way {
             applied.take(page, progress).await?;
         }
         Ok(applied)
+    }
+
+    pub(super) fn ground(&self, author: &Author) -> Arc<Ground> {
+        Arc::new(Ground {
+            store: self.store.clone(),
+            author: author.clone(),
+            source: SourceId::local(),
+            defaults: self.rules.users.clone(),
+            live: None,
+        })
+    }
+
+    /// Puts a page on its way. One that was written before is nothing any more.
+    pub(super) async fn send(
+        &self,
+        plan: &Plan,
+        ground: &Arc<Ground>,
+        number: u64,
+        page: Page,
+    ) -> Result<Pending<Done, StoreError>, StoreError> {
+        let (plan, run, ground) = (plan.id, plan.run, ground.clone());
+        let job = move |tx: &mut Tx<'_>| {
+            if !pages::is_there(tx, plan, number)? {
+                return Ok(Done { entries: Vec::new(), written: Counts::default() });
+            }
+            let done = write_page(tx, &ground, &page)?;
+            pages::settle(tx, plan, run, number, &done.entries)?;
+            Ok(done)
+        };
+        self.store.queue_bulk(job).await
     }
 }
 

@@ -44,17 +44,31 @@ impl Bulk {
         let (bulk, looked_at) = (self.clone(), plan.clone());
         let look = move || bulk.look_again(&looked_at, &*gate);
         let rewritten = tokio::task::spawn_blocking(look).await.map_err(|_| StoreError::Stopped)??;
+        let run = self.say_yes(author, &plan, digest, rewritten).await?;
+        Ok(self.carry_out(&plan, run, author, progress).await?)
+    }
+
+    /// Notes that the plan is being applied, and where the trail of its run begins.
+    pub(super) async fn say_yes(
+        &self,
+        author: &Author,
+        plan: &Plan,
+        digest: Option<String>,
+        rewritten: Vec<(u64, Packed)>,
+    ) -> Result<Run, DecideError> {
         let seen = digest.unwrap_or_else(|| plan.digest.clone());
         let (id, run, by) = (plan.id, plan.run, author.clone());
         let say_yes = move |tx: &mut Tx<'_>| {
             let run = runs::get_run(tx, run)?.ok_or(DecideError::NotFound)?;
+            let last = audit::last(tx)?;
+            let run = Run { trail: Some((last, last)), ..run };
             rewritten.iter().for_each(|(number, page)| pages::put(tx, id, *number, page));
             let status = |at, by| PlanStatus::Applying { at, by };
             decide::decide_in(tx, &by, id, Some(&seen), "plan.approved", status)?;
+            runs::put_run(tx, &run)?;
             Ok::<_, DecideError>(run)
         };
-        let run = self.store.write(say_yes).await?;
-        Ok(self.carry_out(&plan, run, author, progress).await?)
+        self.store.write(say_yes).await
     }
 
     /// The pages of which something may not be done by whoever says yes, with that refused.
@@ -84,9 +98,8 @@ impl Bulk {
 
     async fn carry_out(&self, plan: &Plan, run: Run, by: &Author, progress: &Progress) -> Result<Report, StoreError> {
         let author = Author { run: Some(run.id), ..by.clone() };
-        let before = audit::last(&self.store.view())?;
         progress.writes(run.counts.changes());
-        self.write(plan, run, &author, before, progress).await
+        self.write(plan, run, &author, progress).await
     }
 
     /// Drops the pages of a plan that nobody will apply.

@@ -83,6 +83,13 @@ pub struct Report {
     pub listed: Listed,
 }
 
+impl Begun {
+    /// The run as it is laid down: its trail begins where it began, whoever ends it.
+    fn laid_down(&self, counts: Counts) -> Run {
+        Run { counts, trail: Some((self.before, self.before)), ..self.run.clone() }
+    }
+}
+
 impl Bulk {
     /// Runs over a store, by these rules.
     #[must_use]
@@ -215,10 +222,10 @@ impl Bulk {
             PlanStatus::Applying { at: self.store.clock().now(), by: begun.author.actor.clone() },
         );
         // From here on what it takes away counts against the budget.
-        let run = Run { counts, ..begun.run.clone() };
+        let run = begun.laid_down(counts);
         self.lay_down(&plan, pages, run.clone(), None).await?;
         drop(looking);
-        self.write(&plan, run, &begun.author, begun.before, &begun.progress).await
+        self.write(&plan, run, &begun.author, &begun.progress).await
     }
 
     fn plan_of(&self, begun: &Begun, counts: Counts, digest: String, why: String, status: PlanStatus) -> Plan {

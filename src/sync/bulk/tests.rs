@@ -90,9 +90,23 @@ impl World {
         let (begun, draft) = (self.begin().await, self.draft(&AllBut(None)));
         let status = PlanStatus::Applying { at: self.store.clock().now(), by: begun.author.actor.clone() };
         let plan = self.bulk.plan_of(&begun, draft.counts, draft.digest, String::new(), status);
-        let run = Run { counts: draft.counts, ..begun.run.clone() };
+        let run = begun.laid_down(draft.counts);
         self.bulk.lay_down(&plan, draft.pages, run.clone(), None).await.unwrap();
         run
+    }
+
+    /// The first page of what was laid down is written; then the daemon ends.
+    async fn first_page(&self, run: &Run) {
+        let plan = runs::list_plans(&self.store.view()).unwrap().pop().unwrap();
+        let (number, page) = pages::next(&self.store.view(), plan.id, 0).unwrap().unwrap();
+        let author = Author { run: Some(run.id), ..Author::system("test") };
+        let page = self.bulk.send(&plan, &self.bulk.ground(&author), number, page).await.unwrap();
+        page.done().await.unwrap();
+    }
+
+    async fn undo(&self, bulk: &Arc<Bulk>, run: &Run) -> Run {
+        let begun = bulk.begin_undo(run.id, &Author::system("test")).await.unwrap();
+        bulk.undo(begun, run.id, Arc::new(AllBut(None))).await.unwrap().run
     }
 
     fn run(&self, run: &Run) -> Run {
@@ -223,4 +237,30 @@ async fn an_expiry_within_the_day_counts_as_a_loss_and_a_later_one_does_not() {
         let draft = some.wish(&AllBut(None), || Wish { change: change(hours), ..Wish::default() });
         assert_eq!(some.bulk.settle(some.begin().await, draft).await.unwrap().run.counts.lost(), lost);
     }
+}
+
+#[tokio::test]
+async fn a_run_that_was_cut_short_in_the_middle_is_taken_back_as_a_whole() {
+    let world = World::of(250).await;
+    let run = world.laid_down().await;
+    world.first_page(&run).await;
+    let next = world.again();
+    next.resume().await.unwrap();
+    assert_eq!(world.active(), 0);
+    let undone = world.undo(&next, &run).await;
+    assert_eq!((undone.counts.enable, undone.counts.skipped, world.active()), (250, 0, 250));
+}
+
+#[tokio::test]
+async fn an_approved_plan_that_was_cut_short_in_the_middle_is_taken_back_as_a_whole() {
+    let world = World::of(250).await;
+    let held = world.bulk.settle(world.begin().await, world.draft(&AllBut(None))).await.unwrap().run;
+    let plan = runs::list_plans(&world.store.view()).unwrap().pop().unwrap();
+    // Somebody says yes, and the daemon ends: that is all that the store knows.
+    world.bulk.say_yes(&Author::system("test"), &plan, None, Vec::new()).await.unwrap();
+    world.first_page(&held).await;
+    let next = world.again();
+    assert_eq!((next.resume().await.unwrap(), world.active()), (1, 0));
+    assert_eq!(world.undo(&next, &held).await.counts.enable, 250);
+    assert_eq!(world.active(), 250);
 }

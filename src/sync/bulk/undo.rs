@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Begun, Bulk, Draft, Gate, Planner, Report};
 use crate::base::id::RunId;
 use crate::directory::audit::{Author, Target};
-use crate::directory::plan::{Cause, Fault, PlanStatus, Run};
+use crate::directory::plan::{Cause, Fault, PlanStatus};
 use crate::store::audit::{self, Entry};
 use crate::store::tx::Tx;
 use crate::store::{StoreError, runs};
@@ -62,10 +62,10 @@ impl Bulk {
         self.store.write::<_, StoreError>(note).await?;
         let status = PlanStatus::Applying { at: self.store.clock().now(), by: begun.author.actor.clone() };
         let plan = self.plan_of(&begun, draft.counts, draft.digest, String::new(), status);
-        let run = Run { counts: draft.counts, ..begun.run.clone() };
+        let run = begun.laid_down(draft.counts);
         begun.progress.writes(draft.counts.changes());
         self.lay_down(&plan, draft.pages, run.clone(), None).await?;
-        let written = self.write(&plan, run, &begun.author, begun.before, &begun.progress).await;
+        let written = self.write(&plan, run, &begun.author, &begun.progress).await;
         self.forget(own);
         written
     }
