@@ -197,6 +197,7 @@ async fn a_shorter_trust_in_devices_holds_for_those_that_are_there() {
         world.auth.settings.mfa.trusted_device = days.map(|days| Duration::from_secs(days * 86_400));
         let outcome = world.auth.authenticate("ada", &Secret::new(PASSWORD), Some(&device), &Origin::default()).await;
         assert_eq!(matches!(outcome, Ok(Outcome::Granted { .. })), is_trusted, "{days:?}");
+        let ada = users::get(&world.auth.store.view(), ada.id).unwrap().unwrap();
         assert_eq!(!world.auth.devices_of(&ada).unwrap().is_empty(), is_trusted, "{days:?}");
     }
 }
