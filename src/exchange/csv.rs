@@ -3,7 +3,8 @@
 //! Written with commas and CRLF. Read with commas, semicolons or tabs, whichever the first line has, with any line
 //! ends, and with or without a byte order mark. What a spreadsheet would run as a formula gets an apostrophe in front
 //! when it is written, and loses it when it is read; so does what begins with an apostrophe itself, so that every
-//! value comes back as it was. Within a cell the same is done behind what separates cells elsewhere. Secrets are never written, and are read to the letter.
+//! value comes back as it was. Within a cell the same is done behind what separates cells elsewhere. Secrets are never
+//! written, and are read to the letter.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
