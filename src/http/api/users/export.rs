@@ -45,8 +45,8 @@ pub async fn export(State(app): State<App>, caller: Caller, parameters: Paramete
     let name = format!("users-{}.{}", now.strftime("%Y-%m-%d"), format.name());
     let made = stream(media_type(format), "an export of users", move |output| {
         let organizations = names(&caller, &snapshot)?;
-        let sees = |user: &User| sees_in(&snapshot, &app, &caller, user);
-        let number = wish.write(|user| wish.takes(&app, user), &snapshot, &organizations, sees, output)?;
+        let keep = |user: &User| Ok(wish.takes(&app, user) && sees_in(&snapshot, &app, &caller, user)?);
+        let number = wish.write(&snapshot, &organizations, keep, output)?;
         let whole = wish.condition.map_or(Ok(()), Condition::end);
         whole.map_err(|problem| std::io::Error::other(problem.detail))?;
         Ok::<_, BackupError>(number)
@@ -83,14 +83,13 @@ impl Wish {
         self.condition.as_ref().is_none_or(|condition| condition.holds(app, user, self.now))
     }
 
-    /// Writes the users whom `takes` takes and `sees` lets through; gives how many there were. What cannot be read ends it,
-    /// so that nobody is left out in silence.
+    /// Writes the users whom `keep` takes; gives how many there were. What cannot be read ends it, so that nobody is left
+    /// out in silence.
     fn write(
         &self,
-        takes: impl Fn(&User) -> bool,
         reads: &dyn Reads,
         organizations: &BTreeMap<OrganizationId, String>,
-        sees: impl Fn(&User) -> Result<bool, StoreError>,
+        keep: impl Fn(&User) -> Result<bool, StoreError>,
         output: impl Write,
     ) -> Result<u64, BackupError> {
         let with_groups = self.columns.iter().any(|column| matches!(column, Column::Groups | Column::AllGroups));
@@ -98,11 +97,11 @@ impl Wish {
         let mut file = Writer::new(self.format, &self.columns, output)?;
         let (mut after, mut number) = (None, 0_u64);
         loop {
-            let page = list::by_username(reads, None, after.as_deref(), PAGE, &takes)?;
+            let page = list::by_username(reads, None, after.as_deref(), PAGE, |_| true)?;
             let Some(last) = page.last() else { break };
             after = Some(last.username.folded());
             for user in &page {
-                if !sees(user)? {
+                if !keep(user)? {
                     continue;
                 }
                 let groups = if with_groups { memberships.of(user.id)? } else { Vec::new() };
@@ -196,9 +195,9 @@ mod tests {
         store.write(make).await.unwrap();
         let wish =
             Wish { format: Format::Csv, columns: vec![Column::Username], condition: None, now: Timestamp::UNIX_EPOCH };
-        let export = |sees: fn(&User) -> Result<bool, StoreError>| {
+        let export = |keep: fn(&User) -> Result<bool, StoreError>| {
             let mut file = Vec::new();
-            let number = wish.write(|_| true, &store.view(), &BTreeMap::new(), sees, &mut file);
+            let number = wish.write(&store.view(), &BTreeMap::new(), keep, &mut file);
             (number.ok(), String::from_utf8(file).unwrap())
         };
         assert_eq!(export(|_| Ok(true)), (Some(1), "username\r\nada\r\n".to_owned()));
