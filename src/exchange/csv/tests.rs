@@ -105,8 +105,8 @@ fn a_file_that_is_none_is_refused_in_words() {
     assert_eq!(read(b"username\na\nb\n", &limits).err(), Some(FileError::TooManyRows(1)));
     let limits = Limits { memory: 99, ..Limits::default() };
     assert_eq!(read(b"username\nab\ncd\nef\ngh\n", &limits).err(), Some(FileError::TooMuchText(99)));
-    let limits = Limits { cell: 3, ..Limits::default() };
-    let table = read(b"username\nabcd\n", &limits).unwrap_or_else(|error| panic!("{error}"));
+    let limits = Limits { cell: 8, ..Limits::default() };
+    let table = read(b"username\nabcdefghi\n", &limits).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(faults(&table), [(2, "username".to_owned(), "too_long")]);
 }
 

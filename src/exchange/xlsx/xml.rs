@@ -108,7 +108,7 @@ impl<R: BufRead> BufRead for Measured<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         match self.left {
             0 => Err(io::Error::other(broken("a tag or a text that is too long"))),
-            _ => self.part.fill_buf(),
+            left => self.part.fill_buf().map(|bytes| bytes.get(..left).unwrap_or(bytes)),
         }
     }
 
