@@ -4,10 +4,11 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::base::id::{PlanId, RunId};
-use crate::directory::plan::{Entry, Fate, PlanItem};
+use crate::directory::plan::{Counts, Entry, Fate, PlanItem};
 use crate::store::engine::{Bytes, KeyRange, Order};
 use crate::store::keys::{self, Space};
 use crate::store::passwords::NewPassword;
@@ -27,6 +28,33 @@ pub struct Page {
     /// Passwords that are set, by the place of their entry. No list shows them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub passwords: BTreeMap<usize, NewPassword>,
+}
+
+/// What a page came to.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(from = "Stored")]
+pub struct Done {
+    /// Users or rows, in their order.
+    pub entries: Vec<Entry>,
+    /// What was written of them, of each kind.
+    pub written: Counts,
+}
+
+/// What a page came to, as it is read: at first the entries were all of it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Stored {
+    Entries(Vec<Entry>),
+    Done { entries: Vec<Entry>, written: Counts },
+}
+
+impl From<Stored> for Done {
+    fn from(stored: Stored) -> Self {
+        match stored {
+            Stored::Entries(entries) => Self { entries, written: Counts::default() },
+            Stored::Done { entries, written } => Self { entries, written },
+        }
+    }
 }
 
 /// A page as it is stored: a plan of a million users is held in memory so.
@@ -68,10 +96,30 @@ pub fn put(tx: &mut Tx<'_>, plan: PlanId, number: u64, page: &Packed) {
 /// # Errors
 /// When the store cannot read.
 pub fn next(reads: &dyn Reads, plan: PlanId, number: u64) -> Result<Option<(u64, Page)>, StoreError> {
-    let prefix = Space::PlanPage.key(&[plan.as_bytes()]);
-    let range = match number.checked_sub(1) {
-        Some(before) => KeyRange::prefix_after(&prefix, plan_key(plan, before)),
-        None => KeyRange::prefix(&prefix),
+    page_from(
+        reads,
+        &Space::PlanPage.key(&[plan.as_bytes()]),
+        number.checked_sub(1).map(|before| plan_key(plan, before)),
+    )
+}
+
+/// What the page of a run with this number came to, or the next that is there.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn done(reads: &dyn Reads, run: RunId, number: u64) -> Result<Option<(u64, Done)>, StoreError> {
+    page_from(reads, &Space::RunPage.key(&[run.as_bytes()]), number.checked_sub(1).map(|before| run_key(run, before)))
+}
+
+/// The first page after a key, of those whose keys begin so.
+fn page_from<T: DeserializeOwned>(
+    reads: &dyn Reads,
+    prefix: &[u8],
+    after: Option<Bytes>,
+) -> Result<Option<(u64, T)>, StoreError> {
+    let range = match after {
+        Some(before) => KeyRange::prefix_after(prefix, before),
+        None => KeyRange::prefix(prefix),
     };
     let row = reads.scan(&range, Order::Ascending, 1)?.pop();
     row.map(|(key, page)| Ok((number_of(&key)?, codec::decode(&page)?))).transpose()
@@ -132,7 +180,7 @@ pub fn is_there(reads: &dyn Reads, plan: PlanId, number: u64) -> Result<bool, St
 ///
 /// # Errors
 /// When it cannot be encoded.
-pub fn settle(tx: &mut Tx<'_>, plan: PlanId, run: RunId, number: u64, done: &[Entry]) -> Result<(), StoreError> {
+pub fn settle(tx: &mut Tx<'_>, plan: PlanId, run: RunId, number: u64, done: &Done) -> Result<(), StoreError> {
     tx.remove(plan_key(plan, number));
     put_result(tx, run, number, done)
 }
@@ -141,8 +189,8 @@ pub fn settle(tx: &mut Tx<'_>, plan: PlanId, run: RunId, number: u64, done: &[En
 ///
 /// # Errors
 /// When it cannot be encoded.
-pub fn put_result(tx: &mut Tx<'_>, run: RunId, number: u64, done: &[Entry]) -> Result<(), StoreError> {
-    tx.put_record(run_key(run, number), &done)
+pub fn put_result(tx: &mut Tx<'_>, run: RunId, number: u64, done: &Done) -> Result<(), StoreError> {
+    tx.put_record(run_key(run, number), done)
 }
 
 /// A place among the results of a run: the number of the page, and of the entry in it.
@@ -171,7 +219,7 @@ pub fn results(
         range = KeyRange::prefix_after(&prefix, last.clone());
         for (key, bytes) in &rows {
             let number = number_of(key)?;
-            let entries: Vec<Entry> = codec::decode(bytes)?;
+            let Done { entries, .. } = codec::decode(bytes)?;
             let placed = entries.into_iter().enumerate().map(|(place, entry)| ((number, place), entry));
             found.extend(placed.filter(|(place, entry)| *place >= from && keep(entry)));
         }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::planner::fault_of_rule;
 use super::{Bulk, Listed, Progress, Report, record};
-use crate::base::id::{SourceId, UserId};
+use crate::base::id::{RunId, SourceId, UserId};
 use crate::directory::audit::Author;
 use crate::directory::group::Member;
-use crate::directory::plan::{Counts, Entry, Fate, Fault, Outcome, Plan, PlanItem, PlanStatus, Run};
-use crate::store::pages::{self, Page};
+use crate::directory::plan::{Counts, Fate, Fault, Outcome, Plan, PlanItem, PlanStatus, Run};
+use crate::store::pages::{self, Done, Page};
 use crate::store::passwords::NewPassword;
 use crate::store::tx::Tx;
 use crate::store::users::{Prepared, WriteError};
@@ -18,14 +18,6 @@ use crate::sync::apply::{Ground, apply_item, create, prepare};
 
 /// Pages that are queued at a time: one is made while another is on its way to the disk.
 const UNDER_WAY: usize = 3;
-/// Results that are read at a time.
-const CHUNK: usize = 5_000;
-
-/// What a page came to.
-pub(super) struct Done {
-    entries: Vec<Entry>,
-    written: Counts,
-}
 
 /// What all of them came to.
 #[derive(Default)]
@@ -36,15 +28,20 @@ struct Applied {
 
 impl Applied {
     async fn take(&mut self, page: Pending<Done, StoreError>, progress: &Progress) -> Result<(), StoreError> {
-        let Done { entries, written } = page.done().await?;
-        progress.written(written.changes());
+        let done = page.done().await?;
+        progress.written(done.written.changes());
+        self.add(done);
+        Ok(())
+    }
+
+    fn add(&mut self, done: Done) {
+        let Done { entries, written } = done;
         self.counts = self.counts.plus(written);
         for entry in &entries {
             self.counts.read = self.counts.read.saturating_add(1);
             entry.count(&mut self.counts);
             self.listed.note(entry);
         }
-        Ok(())
     }
 }
 
@@ -60,9 +57,8 @@ impl Bulk {
         let applied = self.write_pages(plan, author, progress).await?;
         let before = run.trail.map_or(0, |(from, _)| from);
         let was_held = !plan.held_because.is_empty();
-        let counts = self.counted(&run, applied.counts)?;
         let outcome = if was_held { run.outcome.clone() } else { Outcome::Applied };
-        let run = Run { outcome, counts, skipped: applied.listed.skipped(), ..run };
+        let run = Run { outcome, counts: applied.counts, skipped: applied.listed.skipped(), ..run };
         let (plan, author) = (plan.clone(), author.clone());
         let end = move |tx: &mut Tx<'_>| {
             let run = Run { ended_at: tx.now(), trail: Some((before, audit::last(tx)?)), ..run.clone() };
@@ -82,33 +78,21 @@ impl Bulk {
         Ok(Report { run, listed: applied.listed })
     }
 
-    /// What was written, with that of the pages that were written before an end of the daemon.
-    fn counted(&self, run: &Run, written: Counts) -> Result<Counts, StoreError> {
-        if run.counts.read == written.read || run.counts.read == 0 {
-            return Ok(written);
+    /// What the pages came to that were written before an end of the daemon.
+    fn written_before(&self, run: RunId) -> Result<Applied, StoreError> {
+        let (view, mut applied, mut number) = (self.store.view(), Applied::default(), 0);
+        while let Some((found, done)) = pages::done(&view, run, number)? {
+            number = found.saturating_add(1);
+            applied.add(done);
         }
-        let (view, mut counts, mut from) = (self.store.view(), Counts::default(), (0, 0));
-        loop {
-            let some = pages::results(&view, run.id, from, CHUNK, |_| true)?;
-            let Some(((page, place), _)) = some.last() else { break };
-            from = (*page, place.saturating_add(1));
-            for (_, entry) in &some {
-                counts.read = counts.read.saturating_add(1);
-                entry.count(&mut counts);
-                match entry.fate {
-                    Fate::Created => counts.create = counts.create.saturating_add(1),
-                    Fate::Changed => counts.update = counts.update.saturating_add(1),
-                    _ => {}
-                }
-            }
-        }
-        // Which of the changes were losses is known of the plan alone: all of them count.
-        Ok(Counts { disable: run.counts.disable, remove: run.counts.remove, ..counts })
+        Ok(applied)
     }
 
     async fn write_pages(&self, plan: &Plan, author: &Author, progress: &Progress) -> Result<Applied, StoreError> {
         let ground = self.ground(author);
-        let (mut applied, mut under_way, mut number) = (Applied::default(), VecDeque::new(), 0);
+        let mut applied = self.written_before(plan.run)?;
+        progress.written(applied.counts.changes());
+        let (mut under_way, mut number) = (VecDeque::new(), 0);
         while let Some((found, page)) = pages::next(&self.store.view(), plan.id, number)? {
             number = found.saturating_add(1);
             if under_way.len() >= UNDER_WAY
@@ -145,10 +129,10 @@ impl Bulk {
         let (plan, run, ground) = (plan.id, plan.run, ground.clone());
         let job = move |tx: &mut Tx<'_>| {
             if !pages::is_there(tx, plan, number)? {
-                return Ok(Done { entries: Vec::new(), written: Counts::default() });
+                return Ok(Done::default());
             }
             let done = write_page(tx, &ground, &page)?;
-            pages::settle(tx, plan, run, number, &done.entries)?;
+            pages::settle(tx, plan, run, number, &done)?;
             Ok(done)
         };
         self.store.queue_bulk(job).await

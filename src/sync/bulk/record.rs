@@ -4,7 +4,7 @@ use super::{Begun, Bulk, Draft, Report};
 use crate::directory::audit::Author;
 use crate::directory::plan::{Cause, Entry, Fate, Outcome, Run};
 use crate::store::audit::{self, Entry as Line};
-use crate::store::pages::{self, PAGE};
+use crate::store::pages::{self, Done, PAGE};
 use crate::store::tx::Tx;
 use crate::store::{StoreError, runs};
 use crate::sync::apply::target;
@@ -77,7 +77,8 @@ impl Bulk {
     ) -> Result<(), StoreError> {
         let place = *number;
         *number = place.saturating_add(1);
-        self.store.write_bulk(move |tx: &mut Tx<'_>| pages::put_result(tx, run, place, &entries)).await
+        let done = Done { entries, ..Done::default() };
+        self.store.write_bulk(move |tx: &mut Tx<'_>| pages::put_result(tx, run, place, &done)).await
     }
 
     /// Ends a run that came to nothing: what it is about could not be read.

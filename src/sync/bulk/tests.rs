@@ -87,7 +87,11 @@ impl World {
 
     /// A run of which everything is laid down and nothing is written.
     async fn laid_down(&self) -> Run {
-        let (begun, draft) = (self.begin().await, self.draft(&AllBut(None)));
+        self.lay_down(self.draft(&AllBut(None))).await
+    }
+
+    async fn lay_down(&self, draft: Draft) -> Run {
+        let begun = self.begin().await;
         let status = PlanStatus::Applying { at: self.store.clock().now(), by: begun.author.actor.clone() };
         let plan = self.bulk.plan_of(&begun, draft.counts, draft.digest, String::new(), status);
         let run = begun.laid_down(draft.counts);
@@ -246,7 +250,8 @@ async fn a_run_that_was_cut_short_in_the_middle_is_taken_back_as_a_whole() {
     world.first_page(&run).await;
     let next = world.again();
     next.resume().await.unwrap();
-    assert_eq!(world.active(), 0);
+    let ended = world.run(&run);
+    assert_eq!((ended.counts.read, ended.counts.disable, ended.counts.changes(), world.active()), (250, 250, 250, 0));
     let undone = world.undo(&next, &run).await;
     assert_eq!((undone.counts.enable, undone.counts.skipped, world.active()), (250, 0, 250));
 }
@@ -263,4 +268,15 @@ async fn an_approved_plan_that_was_cut_short_in_the_middle_is_taken_back_as_a_wh
     assert_eq!((next.resume().await.unwrap(), world.active()), (1, 0));
     assert_eq!(world.undo(&next, &held).await.counts.enable, 250);
     assert_eq!(world.active(), 250);
+}
+
+#[tokio::test]
+async fn what_was_refused_before_the_daemon_ended_is_told_too() {
+    let world = World::of(250).await;
+    let run = world.lay_down(world.draft(&AllBut(Some(world.users[1].id)))).await;
+    world.first_page(&run).await;
+    world.again().resume().await.unwrap();
+    let ended = world.run(&run);
+    assert_eq!((ended.counts.disable, ended.counts.skipped, ended.counts.changes()), (249, 1, 249));
+    assert_eq!(ended.skipped[0].label, "u001");
 }
