@@ -12,7 +12,10 @@ use crate::sync::apply::target;
 /// Writes the record of a run, with an audit line by its author where it has ended.
 pub(super) fn put(tx: &mut Tx<'_>, run: &Run, author: Option<&Author>) -> Result<(), StoreError> {
     runs::put_run(tx, run)?;
+    // What did not take everything back may be done again, and until then all of it counts.
+    let is_whole = !run.counts.is_quiet() && run.counts.skipped == 0;
     if let Cause::Undo { run: undone, .. } = &run.cause
+        && is_whole
         && run.outcome == Outcome::Applied
         && let Some(undone) = runs::get_run(tx, *undone)?
     {

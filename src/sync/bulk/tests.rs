@@ -280,3 +280,17 @@ async fn what_was_refused_before_the_daemon_ended_is_told_too() {
     assert_eq!((ended.counts.disable, ended.counts.skipped, ended.counts.changes()), (249, 1, 249));
     assert_eq!(ended.skipped[0].label, "u001");
 }
+
+#[tokio::test]
+async fn an_undo_that_takes_nothing_back_may_be_done_again_and_the_losses_count_on() {
+    let world = World::of(5).await;
+    let run = world.bulk.settle(world.begin().await, world.draft(&AllBut(None))).await.unwrap().run;
+    let begun = world.bulk.begin_undo(run.id, &Author::system("test")).await.unwrap();
+    let one_stays = Arc::new(AllBut(Some(world.users[1].id)));
+    let undone = world.bulk.undo(begun, run.id, one_stays).await.unwrap().run;
+    assert_eq!((undone.counts.enable, undone.counts.skipped, world.run(&run).undone_by), (4, 1, None));
+    let lost = || runs::lost_since(&world.store.view(), &Cause::Bulk, run.started_at).unwrap();
+    assert_eq!(lost(), 5);
+    let again = world.undo(&world.bulk, &run).await;
+    assert_eq!((again.counts.enable, world.active(), world.bulk.progress(again.id)), (1, 5, None));
+}

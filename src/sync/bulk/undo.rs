@@ -31,8 +31,13 @@ impl Bulk {
     pub async fn undo(self: &Arc<Self>, begun: Begun, undone: RunId, gate: Arc<dyn Gate>) -> Result<Report, UndoError> {
         let bulk = self.clone();
         let plan = tokio::task::spawn_blocking(move || bulk.plan_undo(undone, &*gate));
-        match plan.await.map_err(|_| StoreError::Stopped)? {
-            Ok(draft) => Ok(self.take_back(begun, undone, draft).await?),
+        match plan.await.unwrap_or(Err(StoreError::Stopped.into())) {
+            Ok(draft) => {
+                let own = begun.id;
+                let taken_back = self.take_back(begun, undone, draft).await;
+                self.forget(own);
+                Ok(taken_back?)
+            }
             Err(error) => {
                 self.fail(begun, error.to_string()).await?;
                 Err(error)
@@ -65,8 +70,6 @@ impl Bulk {
         let run = begun.laid_down(draft.counts);
         begun.progress.writes(draft.counts.changes());
         self.lay_down(&plan, draft.pages, run.clone(), None).await?;
-        let written = self.write(&plan, run, &begun.author, &begun.progress).await;
-        self.forget(own);
-        written
+        self.write(&plan, run, &begun.author, &begun.progress).await
     }
 }
