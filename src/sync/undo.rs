@@ -66,7 +66,8 @@ pub struct Undo {
 /// Why it cannot be taken back.
 pub fn plan(reads: &dyn Reads, id: RunId) -> Result<Undo, UndoError> {
     let (run, lines) = changes_of(reads, id)?;
-    let mut planner = Planner { reads, undo: Undo::default(), users: HashMap::new() };
+    let is_by_hand = run.cause.is_by_hand();
+    let mut planner = Planner { reads, is_by_hand, undo: Undo::default(), users: HashMap::new() };
     for line in lines.into_iter().rev() {
         planner.line(&line)?;
     }
@@ -117,6 +118,8 @@ pub fn lines_of(reads: &dyn Reads, run: &Run, after: u64, most: usize) -> Result
 
 struct Planner<'a> {
     reads: &'a dyn Reads,
+    /// Whoever moves on meanwhile is left alone then. A source's users move one another: names go from hand to hand.
+    is_by_hand: bool,
     undo: Undo,
     /// Users as they will be when what is planned so far is done.
     users: HashMap<UserId, User>,
@@ -146,7 +149,7 @@ impl Planner<'_> {
     }
 
     fn user(&mut self, line: &AuditLine, user: User) {
-        let id = user.id;
+        let (id, revision, planned) = (user.id, user.revision, self.undo.items.len());
         let after = match line.action.as_str() {
             "user.created" => {
                 if !user.is_removed() {
@@ -160,7 +163,8 @@ impl Planner<'_> {
             }
             _ => self.revert(line, user),
         };
-        self.users.insert(id, after);
+        let moves_on = u64::from(self.undo.items.len() > planned);
+        self.users.insert(id, User { revision: revision.saturating_add(moves_on), ..after });
     }
 
     /// Sets back what still is as the line left it.
@@ -211,7 +215,8 @@ impl Planner<'_> {
     }
 
     fn push(&mut self, user: &User, step: Step, line: &AuditLine) {
-        self.undo.items.push(PlanItem::of_user(user, step, taken_back(line)));
+        let revision = self.is_by_hand.then_some(user.revision);
+        self.undo.items.push(PlanItem { revision, ..PlanItem::of_user(user, step, taken_back(line)) });
     }
 
     fn group(&mut self, line: &AuditLine, id: GroupId, name: &str) {

@@ -294,3 +294,19 @@ async fn an_undo_that_takes_nothing_back_may_be_done_again_and_the_losses_count_
     let again = world.undo(&world.bulk, &run).await;
     assert_eq!((again.counts.enable, world.active(), world.bulk.progress(again.id)), (1, 5, None));
 }
+
+#[tokio::test]
+async fn an_undo_leaves_whom_somebody_changed_since_it_was_planned() {
+    let world = World::of(5).await;
+    let run = world.bulk.settle(world.begin().await, world.draft(&AllBut(None))).await.unwrap().run;
+    let draft = world.bulk.plan_undo(run.id, &AllBut(None)).unwrap();
+    let moved = world.users[3].id;
+    let touch = move |tx: &mut Tx<'_>| -> Result<User, WriteError> {
+        let rule = |user: User, _| Ok(User { must_change_password: true, ..user });
+        users::update(tx, &Author::system("test"), moved, "user.changed", rule)
+    };
+    world.store.write(touch).await.unwrap();
+    let begun = world.bulk.begin_undo(run.id, &Author::system("test")).await.unwrap();
+    let undone = world.bulk.take_back(begun, run.id, draft).await.unwrap().run;
+    assert_eq!((undone.counts.enable, undone.counts.skipped, world.active()), (4, 1, 4));
+}

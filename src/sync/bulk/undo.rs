@@ -45,7 +45,7 @@ impl Bulk {
         }
     }
 
-    fn plan_undo(&self, undone: RunId, gate: &dyn Gate) -> Result<Draft, UndoError> {
+    pub(super) fn plan_undo(&self, undone: RunId, gate: &dyn Gate) -> Result<Draft, UndoError> {
         let (view, now) = (self.store.view(), self.store.clock().now());
         let undo = undo::plan(&view, undone)?;
         let mut planner = Planner::new(&view, gate, &self.rules.users, String::new(), now)?;
@@ -56,7 +56,7 @@ impl Bulk {
         Ok(planner.finish()?)
     }
 
-    async fn take_back(&self, begun: Begun, undone: RunId, draft: Draft) -> Result<Report, StoreError> {
+    pub(super) async fn take_back(&self, begun: Begun, undone: RunId, draft: Draft) -> Result<Report, StoreError> {
         let (own, author) = (begun.id, begun.author.clone());
         let note = move |tx: &mut Tx<'_>| {
             let mut line = Entry::new("run.undone", Target::Directory);
