@@ -111,7 +111,11 @@ pub async fn undo(
 ) -> Result<Response, Problem> {
     let run = find_run(&app, &id)?;
     if wish.dry_run {
-        let plan = tokio::task::spawn_blocking(move || undo::plan(&app.store.view(), run.id));
+        let rights = CallersRights { app: app.clone(), caller };
+        let plan = tokio::task::spawn_blocking(move || match run.cause.is_by_hand() {
+            true => app.bulk.preview_undo(run.id, &rights),
+            false => undo::plan(&app.store.view(), run.id),
+        });
         let Undo { items, counts, skipped } = plan.await.map_err(|_| StoreError::Stopped)??;
         let items: Vec<_> = items.into_iter().take(1_000).collect();
         return Ok(Json(json!({"counts": counts, "items": items, "skipped": skipped})).into_response());

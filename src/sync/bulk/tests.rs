@@ -287,6 +287,8 @@ async fn an_undo_that_takes_nothing_back_may_be_done_again_and_the_losses_count_
     let run = world.bulk.settle(world.begin().await, world.draft(&AllBut(None))).await.unwrap().run;
     let begun = world.bulk.begin_undo(run.id, &Author::system("test")).await.unwrap();
     let one_stays = Arc::new(AllBut(Some(world.users[1].id)));
+    let preview = world.bulk.preview_undo(run.id, &*one_stays).unwrap();
+    assert_eq!((preview.items.len(), preview.skipped.len(), preview.counts.enable), (4, 1, 4), "as it is applied");
     let undone = world.bulk.undo(begun, run.id, one_stays).await.unwrap().run;
     assert_eq!((undone.counts.enable, undone.counts.skipped, world.run(&run).undone_by), (4, 1, None));
     let lost = || runs::lost_since(&world.store.view(), &Cause::Bulk, run.started_at).unwrap();

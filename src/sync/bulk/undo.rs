@@ -5,11 +5,11 @@ use std::sync::Arc;
 use super::{Begun, Bulk, Draft, Gate, Planner, Report};
 use crate::base::id::RunId;
 use crate::directory::audit::{Author, Target};
-use crate::directory::plan::{Cause, Fault, PlanStatus};
-use crate::store::audit::{self, Entry};
+use crate::directory::plan::{Cause, Entry, Fate, Fault, PlanStatus};
+use crate::store::audit::{self, Entry as Line};
 use crate::store::tx::Tx;
 use crate::store::{StoreError, runs};
-use crate::sync::undo::{self, UndoError};
+use crate::sync::undo::{self, Undo, UndoError};
 
 impl Bulk {
     /// Begins to take a run back.
@@ -45,6 +45,20 @@ impl Bulk {
         }
     }
 
+    /// What taking a run back would change, as far as the gate lets it. Writes nothing.
+    ///
+    /// # Errors
+    /// Why it cannot be taken back.
+    pub fn preview_undo(&self, undone: RunId, gate: &dyn Gate) -> Result<Undo, UndoError> {
+        let Draft { counts, listed, .. } = self.plan_undo(undone, gate)?;
+        let skipped = listed.skipped();
+        let planned = |entry: Entry| match entry.fate {
+            Fate::Planned { item } => Some(*item),
+            _ => None,
+        };
+        Ok(Undo { items: listed.into_items().into_iter().filter_map(planned).collect(), counts, skipped })
+    }
+
     pub(super) fn plan_undo(&self, undone: RunId, gate: &dyn Gate) -> Result<Draft, UndoError> {
         let (view, now) = (self.store.view(), self.store.clock().now());
         let undo = undo::plan(&view, undone)?;
@@ -59,7 +73,7 @@ impl Bulk {
     pub(super) async fn take_back(&self, begun: Begun, undone: RunId, draft: Draft) -> Result<Report, StoreError> {
         let (own, author) = (begun.id, begun.author.clone());
         let note = move |tx: &mut Tx<'_>| {
-            let mut line = Entry::new("run.undone", Target::Directory);
+            let mut line = Line::new("run.undone", Target::Directory);
             line.details.insert("run".to_owned(), undone.to_string().into());
             line.details.insert("by_run".to_owned(), own.to_string().into());
             audit::append(tx, &author, line)
