@@ -9,7 +9,7 @@ use crate::base::clock::{minus, plus};
 use crate::base::id::{PlanId, RunId, UserId};
 use crate::directory::plan::{Cause, Outcome, Plan, PlanItem, PlanStatus, Run};
 use crate::directory::policy::days;
-use crate::store::engine::{KeyRange, Order};
+use crate::store::engine::{KeyRange, Order, Row};
 use crate::store::keys::Space;
 use crate::store::tx::{Reads, Tx, get_record};
 use crate::store::{StoreError, pages};
@@ -37,8 +37,8 @@ pub fn put_run(tx: &mut Tx<'_>, run: &Run) -> Result<(), StoreError> {
     tx.put_record(Space::Run.key(&[run.id.as_bytes()]), run)
 }
 
-/// Drops the oldest runs past the most that are kept, unless they are still needed, and the oldest plans of those that wait for nobody any more. Some
-/// at a time.
+/// Drops the oldest runs past the most that are kept, unless they are still needed, and the oldest plans of those that
+/// wait for nobody any more. Some at a time.
 ///
 /// # Errors
 /// When the store cannot read.
@@ -66,14 +66,14 @@ fn past_the_most(reads: &dyn Reads, now: Timestamp) -> Result<Vec<RunId>, StoreE
     let is_open = |plan: &Plan| matches!(plan.status, PlanStatus::Held | PlanStatus::Applying { .. });
     let open: BTreeSet<RunId> = list_plans(reads)?.iter().filter(|plan| is_open(plan)).map(|plan| plan.run).collect();
     let (mut met, mut past) = (0_usize, Vec::new());
-    each_row(reads, None, |bytes| {
+    each_row(reads, None, |(key, bytes)| {
         met = met.saturating_add(1);
         if met > RUNS_MAX {
-            let run: Run = super::codec::decode(bytes)?;
-            let is_needed = run.outcome == Outcome::Running || open.contains(&run.id);
-            if !is_needed && run.started_at < minus(now, GUARDED) {
-                past.push(run.id);
-            }
+            // One that cannot be read any more is needed by nobody.
+            let is_needed = super::codec::decode(bytes).is_ok_and(|run: Run| {
+                run.outcome == Outcome::Running || open.contains(&run.id) || run.started_at >= minus(now, GUARDED)
+            });
+            past.extend(super::keys::trailing_id(key).filter(|_| !is_needed).map(RunId::from_bytes));
         }
         Ok(past.len() < CHUNK)
     })?;
@@ -102,14 +102,14 @@ pub fn get_run(reads: &dyn Reads, id: RunId) -> Result<Option<Run>, StoreError> 
 
 /// Shows the runs, newest first, from the one before `before` on, until `visit` says no more.
 fn each_run(reads: &dyn Reads, before: Option<RunId>, mut visit: impl FnMut(Run) -> bool) -> Result<(), StoreError> {
-    each_row(reads, before, |bytes| Ok(visit(super::codec::decode(bytes)?)))
+    each_row(reads, before, |(_, bytes)| Ok(visit(super::codec::decode(bytes)?)))
 }
 
 /// The same as they are stored.
 fn each_row(
     reads: &dyn Reads,
     before: Option<RunId>,
-    mut visit: impl FnMut(&[u8]) -> Result<bool, StoreError>,
+    mut visit: impl FnMut(&Row) -> Result<bool, StoreError>,
 ) -> Result<(), StoreError> {
     let prefix = Space::Run.key(&[]);
     let mut range = match before {
@@ -120,8 +120,8 @@ fn each_row(
         let rows = reads.scan(&range, Order::Descending, CHUNK)?;
         let Some((last, _)) = rows.last() else { return Ok(()) };
         range = KeyRange::prefix_before(&prefix, last.clone());
-        for (_, bytes) in &rows {
-            if !visit(bytes)? {
+        for row in &rows {
+            if !visit(row)? {
                 return Ok(());
             }
         }

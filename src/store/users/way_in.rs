@@ -29,7 +29,12 @@ pub fn let_in(tx: &mut Tx<'_>, sources: &BTreeSet<SourceId>) -> Result<(), Write
     let before = come_in(tx)?;
     ways_in::put(tx, sources)?;
     let after = come_in(tx)?;
-    if after.0 < before.0 || after.1 < before.1 { Err(RuleError::LastAdministrator.into()) } else { Ok(()) }
+    let closes = |before: bool, after: bool| before && !after;
+    if closes(before.0, after.0) || closes(before.1, after.1) {
+        Err(RuleError::LastAdministrator.into())
+    } else {
+        Ok(())
+    }
 }
 
 /// May an administrator come in, and one whom no expiry takes away?

@@ -46,7 +46,7 @@ fn target() -> Shape {
 /// A request of an identity provider.
 pub(in crate::http::openapi) fn exchange() -> Shape {
     let changed = object(vec![
-        with("action", text("user.updated")),
+        with("action", text("user.changed")),
         with("target", target()),
         with("changes", list(change())),
         with("seq", count(42)),
