@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddrV4};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, StatusCode, Uri, header};
@@ -14,6 +15,7 @@ use crate::base::clock::Stopwatch;
 use crate::base::rng::Names;
 use crate::http::caller::Peer;
 use crate::http::error::{Code, Problem};
+use crate::http::extract::read_body;
 use crate::http::scim;
 use crate::http::state::App;
 use crate::scim::error::ScimError;
@@ -46,6 +48,9 @@ impl Wrapping {
     }
 }
 
+/// So long the body of a request is let pass that is refused without a look at it.
+const PASSED_BY: Duration = Duration::from_secs(5);
+
 /// Wraps every request.
 pub async fn wrap(State(Wrapping { app, names }): State<Wrapping>, mut request: Request, next: Next) -> Response {
     let watch = Stopwatch::start();
@@ -61,7 +66,11 @@ pub async fn wrap(State(Wrapping { app, names }): State<Wrapping>, mut request: 
     let agent = agent.map(|agent| agent.get(..AGENT_MAX).unwrap_or(agent).to_owned());
     let is_scim = request.uri().path().starts_with("/scim/");
     let mut response = match address {
-        _ if names_token(request.uri()) => token_in_query(is_scim),
+        _ if names_token(request.uri()) => {
+            // Whoever sends a body comes to read the answer only behind it.
+            drop(tokio::time::timeout(PASSED_BY, read_body(request, &app)).await);
+            token_in_query(is_scim)
+        }
         Ok(address) => {
             request.extensions_mut().insert(Origin { address, request: Some(id.clone()), client: None, agent });
             next.run(request).await

@@ -198,21 +198,23 @@ fn the_command_writes_the_form_that_the_file_is_named_for() {
 }
 
 #[test]
-fn an_administrator_of_an_organisation_exports_its_members_and_nobody_else() {
+fn an_administrator_of_an_organisation_exports_its_accounts_and_nobody_else() {
     let daemon = lived_in();
     let admin = daemon.admin();
     let place = |name: &str| admin.post("/api/v1/organizations", &json!({"name": name})).text("/id");
     let (acme, other) = (place("Acme"), place("Other"));
-    let wish = |name: &str, organizations: Value| {
+    let wish = |name: &str, organizations: Value, home: &str| {
         let wish = json!({
+            "managed_by": home,
             "username": name, "name": name, "email": format!("{name}@example.org"), "password": PASSWORD,
             "must_change_password": false, "organizations": organizations,
         });
         assert_eq!(admin.post("/api/v1/users", &wish).status, 201, "{name}");
     };
-    wish("head", json!([{"id": acme, "roles": ["organization-admin"]}]));
-    wish("member", json!([{"id": acme}, {"id": other}]));
-    wish("stranger", json!([{"id": other}]));
+    wish("head", json!([{"id": acme, "roles": ["organization-admin"]}]), &acme);
+    wish("member", json!([{"id": acme}, {"id": other}]), &acme);
+    wish("guest", json!([{"id": acme}, {"id": other}]), &other);
+    wish("stranger", json!([{"id": other}]), &other);
     let head = daemon.with_token(&daemon.session("head", PASSWORD));
     let answer = head.get("/api/v1/users/export?columns=username,organizations");
     let expected = format!(

@@ -14,7 +14,7 @@ use super::fields::{Fields, Membership};
 use super::filter::Condition;
 use super::gate::CallersRights;
 use super::many::{self, Seen, Watched};
-use super::sees;
+use super::{knows, sees};
 use crate::auth::accounts::AccountChange;
 use crate::base::id::UserId;
 use crate::base::text;
@@ -235,9 +235,12 @@ impl Order {
             Selection::Named(names) => {
                 let mut met = BTreeSet::new();
                 for name in names {
-                    // Of whom the caller may not see, nothing is told.
-                    let seen = |user: &User| is_seen(user).unwrap_or(false);
-                    match named(&reads, name)?.filter(seen) {
+                    // Of whom the caller does not know, nothing is told.
+                    let found = match named(&reads, name)? {
+                        Some(user) if knows(app, &rights.caller, &user)? => Some(user),
+                        _ => None,
+                    };
+                    match found {
                         Some(user) if met.insert(user.id) => planner.change(None, &user, self.wish(&user))?,
                         Some(_) => {}
                         None => {

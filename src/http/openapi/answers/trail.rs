@@ -16,6 +16,7 @@ pub(in crate::http::openapi) fn line() -> Shape {
         maybe("address", text("192.0.2.7")),
         maybe("request", text("6f1c2d3e4a5b")),
         maybe("reason", text("left the company")),
+        maybe("run", id().says("The bulk change or import that it is a part of.")),
         maybe("changes", list(change())),
         maybe("details", free(json!({"source": "corp"}))),
         maybe("hash", text("9f86d081884c7d65").says("Covers the line before: the trail is a chain.")),
