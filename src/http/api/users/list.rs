@@ -1,5 +1,6 @@
 //! Pages of users: `?filter=` in SCIM syntax, `?sort=` by one attribute, `?cursor=` from where the last page ended.
 
+use std::cell::OnceCell;
 use std::cmp::Reverse;
 
 use axum::Json;
@@ -39,11 +40,19 @@ fn read(app: &App, caller: &Caller, parameters: &Parameters) -> Result<Json<Valu
     let condition = parameters.get("filter").map(|text| Condition::parse(app, text)).transpose()?;
     let now = app.store.clock().now();
     let fits = |user: &User| condition.as_ref().is_none_or(|condition| condition.holds(app, user, now));
-    // Whom nobody can say about is not shown.
-    let keep = |user: &User| fits(user) && sees(app, caller, user).unwrap_or(false);
+    // Who cannot be said to be seen is not shown, and nobody is left out in silence.
+    let fault = OnceCell::new();
+    let is_seen = |user: &User| match sees(app, caller, user) {
+        Ok(is_seen) => is_seen,
+        Err(error) => {
+            fault.get_or_init(|| error);
+            false
+        }
+    };
+    let keep = |user: &User| fits(user) && is_seen(user);
     let found = find(app, parameters, condition.as_ref().map(|condition| &condition.filter), limit, keep);
     condition.map_or(Ok(()), Condition::end)?;
-    found
+    fault.into_inner().map_or(found, |error| Err(error.into()))
 }
 
 fn find(
