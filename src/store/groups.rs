@@ -187,15 +187,6 @@ pub fn ids_of_organization(
     Ok(rows.iter().filter_map(|(_, value)| super::keys::trailing_id(value)).map(GroupId::from_bytes).collect())
 }
 
-/// The group of this name in an organisation, in any case.
-///
-/// # Errors
-/// When the store cannot read.
-pub fn by_name_in(reads: &dyn Reads, organization: OrganizationId, name: &str) -> Result<Option<Group>, StoreError> {
-    let folded = crate::base::text::fold(name);
-    through(reads, &Space::GroupByOrganization.key(&[organization.as_bytes(), folded.as_bytes()]))
-}
-
 /// The ids of a source's groups, by name. Reads no record.
 ///
 /// # Errors
