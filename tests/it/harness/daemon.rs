@@ -4,16 +4,18 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use musterd::app::Daemon;
-use musterd::base::clock::Clock;
+use musterd::base::clock::{Clock, Stopwatch};
 use musterd::base::rng::Rng;
 use musterd::config;
 use musterd::http::state::Inside;
-use musterd::store::Store;
+use musterd::store::engine::EngineError;
+use musterd::store::{Store, StoreError};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -106,7 +108,7 @@ impl TestDaemon {
     fn start_in(folder: tempfile::TempDir, clock: Clock) -> Self {
         let loaded = config::load(Some(&folder.path().join("musterd.toml")), std::iter::empty(), clock.now());
         let loaded = loaded.unwrap_or_else(|faults| panic!("{faults}"));
-        let store = Store::open(&loaded.settings.store, clock.clone(), Rng::system()).unwrap();
+        let store = opened(&loaded.settings.store, &clock);
         let stop = CancellationToken::new();
         let (tell, told) = std::sync::mpsc::channel();
         let stopper = stop.clone();
@@ -294,11 +296,30 @@ pub(crate) fn binary() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_musterd"))
 }
 
-/// A free port below those that the system gives out by itself: no other test takes it by chance.
+/// A free port below those that the system gives out by itself, another one each time: no other test takes it by
+/// chance.
 fn quiet_port() -> u16 {
+    static ASKED: AtomicU32 = AtomicU32::new(0);
     let first = std::process::id().wrapping_mul(17) % 10_000;
-    let mut ports = (0..10_000).map(|step| u16::try_from(20_000 + (first + step) % 10_000).unwrap());
+    let mut ports = std::iter::repeat_with(|| {
+        let step = ASKED.fetch_add(1, Ordering::Relaxed) % 10_000;
+        u16::try_from(20_000 + (first + step) % 10_000).unwrap()
+    });
     ports.find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a port is free")
+}
+
+/// Opens the store. A program that another test starts has copies of this process's descriptors until it is executed,
+/// and so for a moment the lock of a daemon that has ended: that moment is waited for.
+fn opened(settings: &musterd::store::Settings, clock: &Clock) -> Store {
+    let since = Stopwatch::start();
+    loop {
+        match Store::open(settings, clock.clone(), Rng::system()) {
+            Err(StoreError::Engine(EngineError::Held(_))) if since.elapsed_ms() < 5_000 => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            opened => return opened.unwrap(),
+        }
+    }
 }
 
 fn configuration(folder: &Path, server: &str, settings: &str) -> String {
