@@ -5,7 +5,7 @@ mod mail;
 mod tokens;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use jiff::SignedDuration;
 
@@ -16,8 +16,7 @@ use crate::base::id::{PlanId, RunId, SourceId};
 use crate::base::rng::Rng;
 use crate::directory::plan::{Cause, Counts, Outcome, Plan, PlanStatus, Run};
 use crate::notify::channel::MemoryChannel;
-use crate::store::engine::memory::MemoryEngine;
-use crate::store::engine::{Batch, Bytes, Engine, EngineError, KeyRange, Order, Row, Rows};
+use crate::store::engine::small::SmallEngine;
 use crate::store::seal::Sealer;
 use crate::store::tx::Reads;
 use crate::store::webhooks::{self, Standing};
@@ -202,13 +201,14 @@ async fn another_plan_is_shown_at_once_and_mailed_where_a_person_decided_the_one
 
 #[tokio::test]
 async fn a_store_that_is_nearly_full_and_one_that_cannot_write_are_two_causes() {
-    let (disk, rng, folder) = (Arc::new(Disk::default()), Rng::seeded(3), tempfile::tempdir().unwrap());
+    let (disk, rng, folder) = (Arc::new(SmallEngine::default()), Rng::seeded(3), tempfile::tempdir().unwrap());
     let clock = Clock::manual(Timestamp::UNIX_EPOCH);
     let store = Store::over(disk.clone(), Sealer::ephemeral(&rng), clock, rng).unwrap();
+    disk.tells.store(true, Ordering::SeqCst);
     let probe = Storage { folder: folder.path().to_owned(), reserve: u64::MAX };
     let causes = || probe.look(&store, store.clock().now()).unwrap().iter().map(Finding::cause).collect::<Vec<_>>();
     assert_eq!(causes(), ["storage:room"]);
-    disk.full.store(true, Ordering::SeqCst);
+    disk.is_full(true);
     assert_eq!(causes(), ["storage", "storage:room"]);
 }
 
@@ -331,40 +331,10 @@ async fn each_import_that_is_done_is_told_once() {
     assert!(world.look().await.is_empty(), "one of long ago is news to nobody");
 }
 
-/// A disk that is full now and then.
-#[derive(Default)]
-struct Disk {
-    memory: MemoryEngine,
-    full: AtomicBool,
-}
-
-impl Rows for Disk {
-    fn get_many(&self, keys: &[Bytes]) -> Result<Vec<Option<Bytes>>, EngineError> {
-        self.memory.get_many(keys)
-    }
-
-    fn scan(&self, range: &KeyRange, order: Order, limit: usize) -> Result<Vec<Row>, EngineError> {
-        self.memory.scan(range, order, limit)
-    }
-}
-
-impl Engine for Disk {
-    fn snapshot(&self) -> Result<Box<dyn Rows>, EngineError> {
-        self.memory.snapshot()
-    }
-
-    fn commit(&self, batch: &Batch) -> Result<(), EngineError> {
-        self.fault().map_or_else(|| self.memory.commit(batch), Err)
-    }
-
-    fn fault(&self) -> Option<EngineError> {
-        self.full.load(Ordering::SeqCst).then(|| EngineError::Full("data".to_owned()))
-    }
-}
-
 #[tokio::test]
 async fn a_full_disk_is_mailed_past_the_outbox_once_a_day_and_ends_by_itself() {
-    let (disk, rng, folder) = (Arc::new(Disk::default()), Rng::seeded(2), tempfile::tempdir().unwrap());
+    let (disk, rng, folder) = (Arc::new(SmallEngine::default()), Rng::seeded(2), tempfile::tempdir().unwrap());
+    disk.tells.store(true, Ordering::SeqCst);
     let clock = Clock::manual(Timestamp::from_second(1_800_000_000).unwrap());
     let store = Arc::new(Store::over(disk.clone(), Sealer::ephemeral(&rng), clock.clone(), rng).unwrap());
     let mail = Arc::new(MemoryChannel::default());
@@ -374,7 +344,7 @@ async fn a_full_disk_is_mailed_past_the_outbox_once_a_day_and_ends_by_itself() {
     let probes: Vec<Box<dyn Probe>> = vec![Box::new(storage)];
     let watch = Watch::new(store.clone(), Settings { recipients }, probes, readings, Some(mail.clone())).unwrap();
     assert_eq!(watch.look().await, Ok(0));
-    disk.full.store(true, Ordering::SeqCst);
+    disk.is_full(true);
     let mut mails = Vec::new();
     for hour in 0..50 {
         drop(watch.look().await);
@@ -384,7 +354,7 @@ async fn a_full_disk_is_mailed_past_the_outbox_once_a_day_and_ends_by_itself() {
     let to = |hour| [(hour, "ops@example.org".to_owned()), (hour, "it@example.org".to_owned())];
     assert_eq!(mails, [to(0), to(24), to(48)].concat());
     assert!(watch.active()[0].detail.contains("no space is left"), "{:?}", watch.active());
-    disk.full.store(false, Ordering::SeqCst);
+    disk.is_full(false);
     assert_eq!(watch.look().await, Ok(0));
     let [row] = &alarms::list(&store.view()).unwrap()[..] else { panic!() };
     assert!(row.mailed_at.is_some() && row.ended_at.is_some(), "{row:?}");

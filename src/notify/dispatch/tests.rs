@@ -1,7 +1,6 @@
 //! The promises of the outbox, on a store in memory and a clock that only the test moves.
 
 use std::io::Write;
-use std::sync::atomic::AtomicUsize;
 use std::sync::{Mutex, MutexGuard};
 
 use jiff::SignedDuration;
@@ -16,8 +15,8 @@ use crate::base::rng::Rng;
 use crate::directory::message::{Body, OneTimeCode};
 use crate::directory::notice::{About, Told};
 use crate::notify::channel::{Answer, MemoryChannel};
-use crate::store::engine::memory::MemoryEngine;
-use crate::store::engine::{Batch, Bytes, Engine, EngineError, KeyRange, Order, Row, Rows};
+use crate::store::engine::EngineError;
+use crate::store::engine::small::SmallEngine;
 use crate::store::notices;
 use crate::store::seal::Sealer;
 use crate::store::tx::Tx;
@@ -506,59 +505,17 @@ async fn a_channel_that_panics_costs_one_attempt_of_a_mail_and_sends_no_text_twi
     assert_eq!((queued(&store).len(), undelivered::page(&store.view(), None, 9).unwrap().len()), (1, 1));
 }
 
-/// A disk that is full now and then, and tells it before or only where it is written to.
-#[derive(Default)]
-struct Disk {
-    memory: MemoryEngine,
-    full: AtomicBool,
-    tells: bool,
-    /// Rows that were read in ranges.
-    scanned: AtomicUsize,
-}
-
-impl Disk {
-    fn error(&self) -> Option<EngineError> {
-        self.full.load(Ordering::SeqCst).then(|| EngineError::Full("data".to_owned()))
-    }
-}
-
-impl Rows for Disk {
-    fn get_many(&self, keys: &[Bytes]) -> Result<Vec<Option<Bytes>>, EngineError> {
-        self.memory.get_many(keys)
-    }
-
-    fn scan(&self, range: &KeyRange, order: Order, limit: usize) -> Result<Vec<Row>, EngineError> {
-        let rows = self.memory.scan(range, order, limit)?;
-        self.scanned.fetch_add(rows.len(), Ordering::SeqCst);
-        Ok(rows)
-    }
-}
-
-impl Engine for Disk {
-    fn snapshot(&self) -> Result<Box<dyn Rows>, EngineError> {
-        self.memory.snapshot()
-    }
-
-    fn commit(&self, batch: &Batch) -> Result<(), EngineError> {
-        self.error().map_or_else(|| self.memory.commit(batch), Err)
-    }
-
-    fn fault(&self) -> Option<EngineError> {
-        self.error().filter(|_| self.tells)
-    }
-}
-
-fn store_on(disk: &Arc<Disk>) -> Arc<Store> {
+fn store_on(disk: &Arc<SmallEngine>) -> Arc<Store> {
     let (clock, rng) = (Clock::manual(Timestamp::from_second(1_000_000).unwrap()), Rng::seeded(1));
     Arc::new(Store::over(disk.clone(), Sealer::ephemeral(&rng), clock, rng).unwrap())
 }
 
 /// Fills the disk with the first message that it takes.
-struct Filling(Arc<Disk>, MemoryChannel);
+struct Filling(Arc<SmallEngine>, MemoryChannel);
 
 impl Channel for Filling {
     fn deliver<'a>(&'a self, message: &'a Message) -> Answer<'a, Result<(), DeliveryError>> {
-        self.0.full.store(true, Ordering::SeqCst);
+        self.0.is_full(true);
         self.1.deliver(message)
     }
 }
@@ -566,7 +523,8 @@ impl Channel for Filling {
 #[tokio::test]
 async fn over_a_full_disk_each_mail_is_sent_once_and_its_fate_is_noted_later() {
     for tells in [true, false] {
-        let disk = Arc::new(Disk { tells, ..Disk::default() });
+        let disk = Arc::new(SmallEngine::default());
+        disk.tells.store(tells, Ordering::SeqCst);
         let store = store_on(&disk);
         for _ in 0..100 {
             push(&store, Body::PasswordChanged).await;
@@ -580,7 +538,7 @@ async fn over_a_full_disk_each_mail_is_sent_once_and_its_fate_is_noted_later() {
         let mut sent = channel.1.take();
         assert!((1..=3 * 8).contains(&sent.len()), "no more than may be unnoted: {}", sent.len());
         assert_eq!(queued(&store).len(), 100);
-        disk.full.store(false, Ordering::SeqCst);
+        disk.is_full(false);
         let good = Arc::new(MemoryChannel::default());
         let outbox = outbox.with(Via::Mail, Some(good.clone()), 3);
         assert_eq!(outbox.dispatch().await.unwrap(), Tally { sent: 99 - sent.len(), ..Tally::default() });
@@ -634,7 +592,7 @@ async fn what_was_put_off_leaves_soon_though_the_clock_is_set_back() {
 
 #[tokio::test]
 async fn a_wish_about_a_few_messages_has_only_those_read_again() {
-    let disk = Arc::new(Disk::default());
+    let disk = Arc::new(SmallEngine::default());
     let store = store_on(&disk);
     let outbox = Outbox::new(store.clone());
     let mut ids = Vec::new();

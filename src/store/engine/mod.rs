@@ -6,6 +6,8 @@ use std::ops::Bound;
 
 pub mod memory;
 pub mod sled;
+#[cfg(test)]
+pub mod small;
 
 /// A key or value.
 pub type Bytes = Vec<u8>;
