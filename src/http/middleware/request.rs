@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, SocketAddrV4};
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, StatusCode, Uri, header};
@@ -10,12 +9,12 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use data_encoding::HEXLOWER;
 
+use super::body::lend;
 use crate::auth::login::Origin;
 use crate::base::clock::Stopwatch;
 use crate::base::rng::Names;
 use crate::http::caller::Peer;
 use crate::http::error::{Code, Problem};
-use crate::http::extract::read_body;
 use crate::http::scim;
 use crate::http::state::App;
 use crate::scim::error::ScimError;
@@ -48,11 +47,8 @@ impl Wrapping {
     }
 }
 
-/// So long the body of a request is let pass that is refused without a look at it.
-const PASSED_BY: Duration = Duration::from_secs(5);
-
 /// Wraps every request.
-pub async fn wrap(State(Wrapping { app, names }): State<Wrapping>, mut request: Request, next: Next) -> Response {
+pub async fn wrap(State(Wrapping { app, names }): State<Wrapping>, request: Request, next: Next) -> Response {
     let watch = Stopwatch::start();
     let id = HEXLOWER.encode(&names.next());
     let method = request.method().clone();
@@ -65,10 +61,10 @@ pub async fn wrap(State(Wrapping { app, names }): State<Wrapping>, mut request: 
     let agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     let agent = agent.map(|agent| agent.get(..AGENT_MAX).unwrap_or(agent).to_owned());
     let is_scim = request.uri().path().starts_with("/scim/");
+    let (mut request, rest) = lend(request);
     let mut response = match address {
         _ if names_token(request.uri()) => {
-            // Whoever sends a body comes to read the answer only behind it.
-            drop(tokio::time::timeout(PASSED_BY, read_body(request, &app)).await);
+            drop(request);
             token_in_query(is_scim)
         }
         Ok(address) => {
@@ -81,6 +77,9 @@ pub async fn wrap(State(Wrapping { app, names }): State<Wrapping>, mut request: 
             Problem::bad_request("bad_forwarded_for", detail).into_response()
         }
     };
+    if !response.status().is_server_error() {
+        rest.pass().await;
+    }
     // A timeout is answered by a layer that knows no problems, a timeout or a panic by one that knows no SCIM.
     if !is_scim && response.status() == StatusCode::SERVICE_UNAVAILABLE && response.extensions().get::<Code>().is_none()
     {
