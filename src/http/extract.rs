@@ -1,7 +1,10 @@
 //! Bodies and headers, parsed once: strict JSON, entity tags, page parameters.
 
 use std::collections::BTreeSet;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::str::FromStr;
+use std::task::Poll;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -11,6 +14,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
 use super::error::Problem;
+use super::middleware::access;
 use super::state::App;
 
 /// A JSON body with nothing unknown in it.
@@ -34,44 +38,48 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     }
 }
 
-/// Most bytes of a body that is too large which are let pass, so that its sender comes to read the answer.
-const PASSED_BY: usize = 32 << 20;
-
-/// Reads a body within the limit that the server sets.
+/// Reads a body within the limit that the server sets, of a caller who is what they were when it began.
 ///
 /// # Errors
-/// 413 for one that is too large.
+/// 413 for one that is too large; of one that came late, what is wrong with its sender by now.
 pub async fn read_body(request: Request, app: &App) -> Result<Bytes, Problem> {
-    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    if length.is_some_and(|length: usize| length > app.settings.body_limit && length <= PASSED_BY) {
-        // Frame by frame, and none is kept.
-        let mut body = request.into_body();
-        while let Some(Ok(_)) = body.frame().await {}
-        let detail = "the body is larger than this server takes";
-        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail));
-    }
-    Bytes::from_request(request, app).await.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the body is larger than this server takes")
-        }
-        _ => Problem::bad_request("unreadable_body", "the body could not be read to its end"),
-    })
+    let limit = app.settings.body_limit;
+    read(request, app, limit).await?.ok_or_else(|| too_large("the body is larger than this server takes".to_owned()))
 }
 
-/// Reads a body that is a file, within a limit of its own.
+/// Reads a body that is a file, within a limit of its own, of a caller who is what they were when it began.
 ///
 /// # Errors
-/// 413 for one that is too large.
-pub async fn read_within(request: Request, limit: usize) -> Result<Bytes, Problem> {
-    let body = Limited::new(request.into_body(), limit);
-    match body.collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            let detail = format!("the file is larger than the {limit} bytes that this server takes: split it");
-            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail))
+/// As [`read_body`].
+pub async fn read_file(request: Request, app: &App) -> Result<Bytes, Problem> {
+    let limit = app.settings.import_limit;
+    let detail = || format!("the file is larger than the {limit} bytes that this server takes: split it");
+    read(request, app, limit).await?.ok_or_else(|| too_large(detail()))
+}
+
+/// Reads a body; none where it is larger than the limit. Who has it waited for is looked at again when it is there: they
+/// may be out by then.
+async fn read(request: Request, app: &App, limit: usize) -> Result<Option<Bytes>, Problem> {
+    let (parts, body) = request.into_parts();
+    let mut reading = pin!(Limited::new(body, limit).collect());
+    let at_once = poll_fn(|context| Poll::Ready(reading.as_mut().poll(context))).await;
+    let read = match at_once {
+        Poll::Ready(read) => read,
+        Poll::Pending => {
+            let read = reading.await;
+            access::look_again(app, &parts)?;
+            read
         }
+    };
+    match read {
+        Ok(body) => Ok(Some(body.to_bytes())),
+        Err(error) if error.is::<LengthLimitError>() => Ok(None),
         Err(_) => Err(Problem::bad_request("unreadable_body", "the body could not be read to its end")),
     }
+}
+
+fn too_large(detail: String) -> Problem {
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
 }
 
 /// Parses JSON; an empty body counts as an empty object.

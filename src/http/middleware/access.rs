@@ -1,7 +1,8 @@
 //! Who may use a route: finds the caller from the socket or the bearer token, and refuses before the handler runs.
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use data_encoding::BASE64;
@@ -75,7 +76,7 @@ const NOTE_EVERY: SignedDuration = SignedDuration::from_hours(1);
 /// Lets a request through to its handler, with its [`Caller`].
 pub async fn guard(State((app, access)): State<(App, Access)>, mut request: Request, next: Next) -> Response {
     let origin = request.extensions().get::<Origin>().cloned().unwrap_or_default();
-    let caller = match identify(&app, access, &request, origin) {
+    let caller = match identify(&app, access, request.extensions(), request.headers(), origin) {
         Ok(caller) => caller,
         Err(problem) => return refuse(access, problem),
     };
@@ -84,6 +85,7 @@ pub async fn guard(State((app, access)): State<(App, Access)>, mut request: Requ
         return refuse(access, problem);
     }
     request.extensions_mut().insert(caller);
+    request.extensions_mut().insert(access);
     next.run(request).await
 }
 
@@ -131,22 +133,47 @@ fn refuse(access: Access, problem: Problem) -> Response {
 }
 
 /// Who is calling. A token that opens nothing is as good as none.
-fn identify(app: &App, access: Access, request: &Request, origin: Origin) -> Result<Caller, Problem> {
-    if let Some(Peer::Socket { uid }) = request.extensions().get::<Peer>() {
+fn identify(
+    app: &App,
+    access: Access,
+    extensions: &Extensions,
+    headers: &HeaderMap,
+    origin: Origin,
+) -> Result<Caller, Problem> {
+    if let Some(Peer::Socket { uid }) = extensions.get::<Peer>() {
         let authority = Authority::everywhere(Permissions::all());
         return Ok(Caller { actor: Actor::Socket { uid: *uid }, authority, ..Caller::anonymous(origin) });
     }
     if access == Access::Visitor {
-        return visitor(app, request.headers(), origin);
+        return visitor(app, headers, origin);
     }
     if access.takes_basic()
-        && let Some((id, secret)) = basic(request.headers())
+        && let Some((id, secret)) = basic(headers)
     {
         let caller = api_token(app, secret.expose(), &origin)?;
         let named = caller.filter(|caller| matches!(&caller.actor, Actor::Token { id: own } if own.to_string() == id));
         return Ok(named.unwrap_or_else(|| Caller::anonymous(origin)));
     }
-    carrier(app, request.headers(), origin)
+    carrier(app, headers, origin)
+}
+
+/// Refuses a request whose body came long after it was let in, where its caller is not by now who they were then.
+///
+/// # Errors
+/// 401 when they are out by now, 403 when they may do something else, or when the store cannot read.
+pub(in crate::http) fn look_again(app: &App, request: &Parts) -> Result<(), Problem> {
+    let (Some(caller), Some(access)) = (request.extensions.get::<Caller>(), request.extensions.get::<Access>()) else {
+        return Ok(());
+    };
+    let now = identify(app, *access, &request.extensions, &request.headers, caller.origin.clone())?;
+    if now.actor != caller.actor || now.owner != caller.owner || now.scim.is_none() != caller.scim.is_none() {
+        return Err(Problem::unauthenticated());
+    }
+    if now.authority == caller.authority {
+        Ok(())
+    } else {
+        Err(Problem::forbidden("what you may do has changed while the body was on its way: send it again"))
+    }
 }
 
 /// The caller as they are by now: a body may come long after its request was let in.

@@ -80,8 +80,38 @@ fn a_body_that_comes_late_makes_nothing_for_whoever_is_out_by_then() {
     assert_eq!(admin.patch(&path(&narrowed), &json!({"scopes": ["tokens.manage"]})).status, 200);
     assert_eq!(admin.post(&format!("{}/rotate", path(&replaced)), &json!({"overlap": "0s"})).status, 200);
     assert_eq!(held.map(|held| held.map(Held::finish)), [[401; 3]; 3]);
-    assert_eq!((own.finish(), wide.finish()), (401, 400));
+    assert_eq!((own.finish(), wide.finish()), (401, 403));
     assert_eq!(admin.get("/api/v1/tokens").json["items"].as_array().unwrap().len(), before - 1);
+}
+
+#[test]
+fn a_body_that_comes_late_changes_nothing_for_whoever_may_not_any_more() {
+    let daemon = TestDaemon::start("");
+    let admin = daemon.admin();
+    for name in ["ada", "bob", "eve", "dan"] {
+        daemon.local_user(name, "correct horse battery");
+    }
+    let roles = |name: &str, roles: &[&str]| {
+        let changed = admin.patch(&format!("/api/v1/users/{name}"), &json!({"roles": roles}));
+        assert_eq!(changed.status, 200, "{changed:?}");
+    };
+    ["ada", "bob", "eve"].iter().for_each(|name| roles(name, &["system-admin"]));
+    let sessions = ["ada", "bob", "eve"].map(|name| daemon.session(name, "correct horse battery"));
+    let name = admin.get("/api/v1/users/dan").text("/name");
+    let (change, file) = (json!({"name": "Late"}), json!("username,name\ndan,Late\n"));
+    let held = sessions.each_ref().map(|session| {
+        let patch = Held::new(&daemon, session, ("PATCH", "/api/v1/users/dan"), &change);
+        let import = "/api/v1/users/import?format=csv&mode=good";
+        [patch, Held::new(&daemon, session, ("POST", import), &file)]
+    });
+    assert_eq!(admin.post("/api/v1/users/ada/disable", &json!({})).status, 200);
+    roles("bob", &["system-auditor"]);
+    let [ada, bob, [rename, _]] = held;
+    assert_eq!((ada.map(Held::finish), bob.map(Held::finish)), ([401; 2], [403; 2]));
+    assert_eq!(admin.get("/api/v1/users/dan").json["name"], name);
+    // Who is still who they were is not held up.
+    assert_eq!(rename.finish(), 200);
+    assert_eq!(admin.get("/api/v1/users/dan").json["name"], "Late");
 }
 
 #[test]

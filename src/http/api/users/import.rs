@@ -18,7 +18,7 @@ use crate::directory::plan::{Cause, Fault};
 use crate::exchange::{self, FileError, Format, Limits};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
-use crate::http::extract::{Parameters, read_within};
+use crate::http::extract::{Parameters, read_file};
 use crate::http::state::App;
 use crate::store::StoreError;
 use crate::sync::bulk::{Begun, Draft, Planner, Progress};
@@ -36,7 +36,7 @@ pub async fn import(
 ) -> Result<Response, Problem> {
     let options = Options::parse(&parameters)?;
     let format = format_of(&parameters, &request)?;
-    let file = read_within(request, app.settings.import_limit).await?;
+    let file = read_file(request, &app).await?;
     // Only now: who sends slowly keeps nobody else out.
     let turn = app.bulk.turn().ok_or_else(|| many::busy("another file is being read: try again when it is done"))?;
     let author = caller.author().because(options.reason.clone());
