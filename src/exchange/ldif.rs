@@ -26,6 +26,13 @@ const TEXTS: &[(Column, &[&str])] = &[
 /// Classes of people, and of what counts as people in Active Directory and is none.
 const PEOPLE: &[&str] = &["person", "organizationalperson", "inetorgperson", "user", "posixaccount", "account"];
 const OTHERS: &[&str] = &["computer", "msds-groupmanagedserviceaccount", "msds-managedserviceaccount"];
+/// What else is read of an entry.
+const OF_USE: &[&str] =
+    &[CLASS, "userpassword", "useraccountcontrol", "nsaccountlock", "accountexpires", "pwdreset", "pwdlastset"];
+/// The attribute of which every value counts; of all others, the first.
+const CLASS: &str = "objectclass";
+/// Most classes of an entry that are looked at.
+const CLASSES_MAX: usize = 64;
 /// The bit of `userAccountControl` that disables (MS-ADTS 2.2.16).
 const ACCOUNT_DISABLED: u32 = 2;
 /// Seconds from the beginning of Windows' count to that of Unix.
@@ -119,7 +126,7 @@ impl Value<'_> {
     }
 }
 
-/// One entry: its attributes in small letters, without options.
+/// One entry: those of its attributes that are of use, in small letters, without options.
 struct Entry<'a> {
     line: u64,
     attributes: Vec<(String, Value<'a>)>,
@@ -155,7 +162,7 @@ fn entry<'a>(lines: &mut Lines<'a>) -> Option<Result<Entry<'a>, RowError>> {
             }
             // An option is a language or a form: what has none is meant for everybody.
             (Some(_), name) if name.contains(';') => {}
-            (Some(held), _) => held.attributes.push((name, value)),
+            (Some(held), _) => held.take(name, value),
         }
     }
     Some(fault.map_or(Ok(entry?), Err))
@@ -177,6 +184,18 @@ fn attribute(line: Cow<'_, str>) -> Option<(String, Value<'_>)> {
     Some((name, value))
 }
 
+impl<'a> Entry<'a> {
+    /// Keeps what is of use: an entry may be as large as its file.
+    fn take(&mut self, name: String, value: Value<'a>) {
+        let is_of_use =
+            OF_USE.contains(&name.as_str()) || TEXTS.iter().any(|(_, names)| names.contains(&name.as_str()));
+        let most = if name == CLASS { CLASSES_MAX } else { 1 };
+        if is_of_use && self.attributes.iter().filter(|(known, _)| *known == name).count() < most {
+            self.attributes.push((name, value));
+        }
+    }
+}
+
 impl Entry<'_> {
     fn first(&self, name: &str) -> Option<&Value<'_>> {
         self.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value)
@@ -188,7 +207,7 @@ impl Entry<'_> {
     }
 
     fn is_person(&self) -> bool {
-        let classes = self.attributes.iter().filter(|(name, _)| name == "objectclass");
+        let classes = self.attributes.iter().filter(|(name, _)| name == CLASS);
         let classes: Vec<String> =
             classes.filter_map(|(_, class)| class.text().ok()).map(|class| class.to_ascii_lowercase()).collect();
         let is_any = |those: &[&str]| classes.iter().any(|class| those.contains(&class.as_str()));

@@ -77,3 +77,16 @@ proptest! {
         drop(read(text.as_bytes(), &Limits::default()));
     }
 }
+
+#[test]
+fn an_entry_keeps_what_is_of_use_however_long_it_is() {
+    let text = format!(
+        "dn: uid=ada\nuid: ada\n{}{}{}",
+        "uid: other\n".repeat(10_000),
+        "jpegphoto: x\n".repeat(10_000),
+        "objectClass: top\n".repeat(10_000)
+    );
+    let mut lines = Lines { rest: &text, number: 0 };
+    let entry = entry(&mut lines).unwrap().unwrap_or_else(|error| panic!("{error:?}"));
+    assert_eq!((entry.attributes.len(), entry.word("uid").as_deref()), (1 + CLASSES_MAX, Some("ada")));
+}
