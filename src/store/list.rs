@@ -1,11 +1,12 @@
 //! Pages of users: filtered, sorted and continued from where the last page ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::base::id::{SourceId, UserId};
+use crate::base::id::{OrganizationId, SourceId, UserId};
 use crate::directory::user::User;
 use crate::store::StoreError;
 use crate::store::engine::Order;
+use crate::store::organizations;
 use crate::store::tx::Reads;
 use crate::store::users::{self, TimePlace};
 
@@ -16,13 +17,15 @@ const FEW: usize = 10_000;
 
 /// Among whom a list looks. All but everybody are there for what a filter requires: an index knows them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Among {
+pub enum Among<'a> {
     /// All who are not removed.
     Everybody,
     /// Those who are neither active nor removed, by the name of their state.
     InState(&'static str),
     /// Those who were changed at this time ([`users::modified_place`]) or later.
     ModifiedFrom(u64),
+    /// The members of these organisations, without those whom groups of their source put there.
+    MembersOf(&'a BTreeSet<OrganizationId>),
 }
 
 /// The first `limit` users by folded username after `after` that `keep` takes, of all or of those in a state.
@@ -122,7 +125,7 @@ fn by_place(
 /// When the store cannot read.
 pub fn by_key<K: Ord + Clone>(
     reads: &dyn Reads,
-    among: Among,
+    among: Among<'_>,
     after: Option<&(K, UserId)>,
     limit: usize,
     mut key: impl FnMut(&User) -> Option<K>,
@@ -138,6 +141,12 @@ pub fn by_key<K: Ord + Clone>(
             }
         }
     };
+    if let Among::MembersOf(those) = among {
+        for organization in those {
+            each_member(reads, *organization, &mut take)?;
+        }
+        return Ok(page.into_iter().map(|((key, _), user)| (key, user)).collect());
+    }
     let (mut name, mut place): (Option<String>, Option<TimePlace>) = (None, None);
     loop {
         let ids: Vec<UserId> = match among {
@@ -146,7 +155,7 @@ pub fn by_key<K: Ord + Clone>(
                 place = places.last().copied();
                 places.into_iter().map(|(_, id)| id).collect()
             }
-            Among::Everybody | Among::InState(_) => {
+            Among::Everybody | Among::InState(_) | Among::MembersOf(_) => {
                 let named = match among {
                     Among::InState(state) => users::ids_in_state(reads, state, name.as_deref(), CHUNK)?,
                     _ => users::ids_by_username(reads, name.as_deref(), CHUNK)?,
@@ -161,6 +170,31 @@ pub fn by_key<K: Ord + Clone>(
         users::get_many(reads, &ids)?.into_iter().filter(|user| !user.is_removed()).for_each(&mut take);
     }
     Ok(page.into_iter().map(|((key, _), user)| (key, user)).collect())
+}
+
+/// Hands every member of an organisation to `take`.
+fn each_member(reads: &dyn Reads, id: OrganizationId, mut take: impl FnMut(User)) -> Result<(), StoreError> {
+    let mut after = None;
+    loop {
+        let ids = organizations::members(reads, id, after, CHUNK)?;
+        let Some(last) = ids.last() else { return Ok(()) };
+        after = Some(*last);
+        users::get_many(reads, &ids)?.into_iter().filter(|user| !user.is_removed()).for_each(&mut take);
+    }
+}
+
+/// Are the members of these organisations few together? Then looking at them costs less than looking at everybody.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn few_members(reads: &dyn Reads, of: &BTreeSet<OrganizationId>) -> Result<bool, StoreError> {
+    let mut left = FEW;
+    for id in of {
+        let members = organizations::members(reads, *id, None, left.saturating_add(1))?.len();
+        let Some(rest) = left.checked_sub(members) else { return Ok(false) };
+        left = rest;
+    }
+    Ok(true)
 }
 
 /// The ids of those who were changed at a time or later, in the order of their making, if they are few: then looking

@@ -9,6 +9,7 @@ use crate::base::clock::Clock;
 use crate::base::rng::Rng;
 use crate::directory::audit::Author;
 use crate::directory::field::{DisplayName, Username};
+use crate::directory::organization::Organization;
 use crate::directory::policy::days;
 use crate::directory::user::{DisabledReason, NewUser, UserChange};
 use crate::store::Store;
@@ -63,13 +64,13 @@ async fn directory(seed: u64) -> Store {
 }
 
 /// All pages of a list.
-fn pages<P: Copy>(limit: usize, mut page: impl FnMut(Option<P>) -> Vec<(P, User)>) -> Vec<UserId> {
+fn pages<P: Clone>(limit: usize, mut page: impl FnMut(Option<P>) -> Vec<(P, User)>) -> Vec<UserId> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let found = page(after);
+        let found = page(after.clone());
         assert!(found.len() <= limit);
         let Some((last, _)) = found.last() else { return all };
-        after = Some(*last);
+        after = Some(last.clone());
         all.extend(found.into_iter().map(|(_, user)| user.id));
     }
 }
@@ -141,6 +142,59 @@ async fn the_disabled_are_the_same_from_the_index_as_from_everybody() {
         found.unwrap().into_iter().map(|(_, user)| user.id).collect::<Vec<_>>()
     };
     assert_eq!(by_name(Among::InState("disabled")), by_name(Among::Everybody));
+}
+
+#[tokio::test]
+async fn the_members_of_organizations_are_the_same_from_the_index_as_from_everybody() {
+    let store = directory(3).await;
+    let by = || Author::system("test");
+    let mut organizations = Vec::new();
+    for number in 0..3 {
+        let now = store.clock().now();
+        let id = OrganizationId::new(now, store.rng());
+        let new = Organization {
+            id,
+            name: DisplayName::parse(&format!("O {number}")).unwrap(),
+            description: Default::default(),
+            created_at: now,
+            modified_at: Some(now),
+            revision: 1,
+        };
+        store.write(move |tx: &mut Tx<'_>| organizations::create(tx, &by(), new.clone())).await.unwrap();
+        organizations.push(id);
+    }
+    let all = by_key(&store.view(), Among::Everybody, None, usize::MAX, |user| Some(user.id)).unwrap();
+    for (id, user) in all {
+        let bits = below(store.rng(), 8);
+        let of = |number: usize| (bits >> number & 1 == 1).then(|| (organizations[number], BTreeSet::new()));
+        let change = UserChange { organizations: Some((0..3).filter_map(of).collect()), ..UserChange::default() };
+        let join = move |tx: &mut Tx<'_>| {
+            let change = change.clone();
+            users::update(tx, &by(), id, "user.changed", move |user, _| Ok(change.clone().apply(user)))
+        };
+        store.write(join).await.unwrap();
+        if user.username.as_str().ends_with('7') {
+            let remove = move |tx: &mut Tx<'_>| {
+                users::update(tx, &by(), id, "user.removed", |user, now| Ok(user.remove(by().actor, now, days(1))))
+            };
+            store.write(remove).await.unwrap();
+        }
+    }
+    let reads = store.view();
+    let seen: BTreeSet<OrganizationId> = organizations[..2].iter().copied().collect();
+    let is_member = |user: &User| user.organizations.keys().any(|id| seen.contains(id));
+    let listed = |among: Among<'_>| {
+        pages(7, |after: Option<((String, UserId), UserId)>| {
+            let after = after.map(|(place, _)| place);
+            let key = |user: &User| is_member(user).then(|| user.name.folded());
+            let found = by_key(&reads, among, after.as_ref(), 7, key).unwrap();
+            found.into_iter().map(|(name, user)| (((name, user.id), user.id), user)).collect()
+        })
+    };
+    let members = listed(Among::MembersOf(&seen));
+    assert!(members.len() > 100, "{}", members.len());
+    assert_eq!(members, listed(Among::Everybody));
+    assert!(few_members(&reads, &seen).unwrap());
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::State;
@@ -10,7 +11,10 @@ use serde_json::{Value, json};
 
 use super::filter::Condition;
 use super::{sees, view};
-use crate::base::id::UserId;
+use crate::base::id::{OrganizationId, UserId};
+use crate::directory::authority::Reach;
+use crate::directory::grant::{Gives, Grant};
+use crate::directory::permission::Permission;
 use crate::directory::query::{Filter, Literal, Operator};
 use crate::directory::user::User;
 use crate::http::caller::Caller;
@@ -50,27 +54,45 @@ fn read(app: &App, caller: &Caller, parameters: &Parameters) -> Result<Json<Valu
         }
     };
     let keep = |user: &User| fits(user) && is_seen(user);
-    let found = find(app, parameters, condition.as_ref().map(|condition| &condition.filter), limit, keep);
+    let seen_in = seen_in(app, caller)?;
+    let look = Look { seen_in: seen_in.as_ref(), filter: condition.as_ref().map(|condition| &condition.filter) };
+    let found = find(app, parameters, &look, limit, keep);
     condition.map_or(Ok(()), Condition::end)?;
     fault.into_inner().map_or(found, |error| Err(error.into()))
+}
+
+/// Where to look for those who fit.
+struct Look<'a> {
+    /// The caller sees the members of these organisations and nobody else; none: others too.
+    seen_in: Option<&'a BTreeSet<OrganizationId>>,
+    filter: Option<&'a Filter>,
+}
+
+/// The organisations whose members, with those whom nothing else puts there, are all that a caller sees, where they are
+/// few.
+fn seen_in(app: &App, caller: &Caller) -> Result<Option<BTreeSet<OrganizationId>>, StoreError> {
+    let Reach::Organizations(seen) = caller.authority.reach(Permission::UsersView) else { return Ok(None) };
+    let puts = |grant: &Grant| matches!(&grant.rule.gives, Gives::Organization(id, _) if seen.contains(id));
+    let is_index = !app.auth.grants.iter().any(puts) && list::few_members(&app.store.view(), &seen)?;
+    Ok(is_index.then_some(seen))
 }
 
 fn find(
     app: &App,
     parameters: &Parameters,
-    filter: Option<&Filter>,
+    look: &Look<'_>,
     limit: usize,
     keep: impl Fn(&User) -> bool,
 ) -> Result<Json<Value>, Problem> {
     if parameters.flag("removed")? {
         return removed(app, limit, parameters.get("cursor"), keep);
     }
-    if let Some(user) = filter.map(|filter| pinpoint(app, filter)).transpose()?.flatten() {
+    if let Some(user) = look.filter.map(|filter| pinpoint(app, filter)).transpose()?.flatten() {
         return page(app, user.into_iter().filter(keep).collect(), None);
     }
     let sort = Sort::parse(parameters.get("sort").unwrap_or("username"))?;
     let after = parameters.get("cursor").map(read_cursor).transpose()?;
-    let among = filter.map_or(Ok(Among::Everybody), |filter| among(app, filter, &sort))?;
+    let among = among(app, look, &sort)?;
     let found = sorted(app, &sort, among, after, limit.saturating_add(1), keep)?;
     cut(app, found, limit)
 }
@@ -100,7 +122,11 @@ fn removed(
 
 /// Among whom to look for what a filter requires, where an index knows. Those who were changed since a time are worth
 /// it where the list is in their order, or where they are few.
-fn among(app: &App, filter: &Filter, sort: &Sort) -> Result<Among, StoreError> {
+fn among<'a>(app: &App, look: &Look<'a>, sort: &Sort) -> Result<Among<'a>, StoreError> {
+    if let Some(seen) = look.seen_in.filter(|_| sort.attribute != "modified_at") {
+        return Ok(Among::MembersOf(seen));
+    }
+    let Some(filter) = look.filter else { return Ok(Among::Everybody) };
     let disabled = filter.required().any(|(path, operator, literal)| {
         let is_state = path.is("state", None) && operator == Operator::Equal;
         is_state && matches!(literal, Literal::String(state) if state.eq_ignore_ascii_case(DISABLED))
@@ -179,7 +205,7 @@ impl Sort {
 fn sorted(
     app: &App,
     sort: &Sort,
-    among: Among,
+    among: Among<'_>,
     after: Option<(Place, UserId)>,
     limit: usize,
     keep: impl Fn(&User) -> bool,
@@ -201,7 +227,9 @@ fn sorted(
     let state = match among {
         Among::Everybody => None,
         Among::InState(state) => Some(state),
-        Among::ModifiedFrom(_) => return Ok(list::by_key(&reads, among, after.as_ref(), limit, place)?),
+        Among::ModifiedFrom(_) | Among::MembersOf(_) => {
+            return Ok(list::by_key(&reads, among, after.as_ref(), limit, place)?);
+        }
     };
     if sort.attribute == "username" {
         let after = after.map(|((_, username), _)| username);
