@@ -91,7 +91,7 @@ impl Daemon {
         let life = Arc::new(settings.lifecycle.clone());
         let sweep = Arc::new(Sweep::new(store.clone(), life.clone()));
         let bulk = Arc::new(Bulk::new(store.clone(), bulk_rules(&life)));
-        bulk.end_cut_short().await.map_err(|error| error.to_string())?;
+        bulk.drop_strays().await.map_err(|error| error.to_string())?;
         ways.sms.iter().for_each(|sms| sms.note_certificates(&seen));
         ways.face.iter().for_each(|face| face.note_certificates(&seen));
         let at_once = settings.mail.as_ref().map_or(1, |mail| mail.connections);
@@ -167,11 +167,7 @@ impl Daemon {
             answered.cancel();
         };
         let keeping = self.inside.journal.drive(&self.inside.store, &answered);
-        let resuming = async {
-            if let Err(error) = self.inside.bulk.resume().await {
-                tracing::error!(error = %error, "a run that an end had cut short cannot go on: it is tried at the next start");
-            }
-        };
+        let resuming = self.live.go_on(&answered);
         let ((), driven, (), (), (), ()) = tokio::join!(serving, driving, watching, keeping, stopping, resuming);
         driven
     }

@@ -6,9 +6,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use super::logins::{self, Ways};
 use super::{logging, shown, sources};
@@ -22,6 +24,9 @@ use crate::store::tx::Tx;
 use crate::store::users::WriteError;
 use crate::store::{Store, StoreError, settings, users};
 use crate::tasks::Task;
+
+/// Until a run that a fault of the store has cut short is tried again.
+const RETRY: Duration = Duration::from_secs(10);
 
 /// What runs, and how the next comes in its place.
 pub struct Live {
@@ -59,6 +64,21 @@ impl Live {
         if let Err(error) = self.reload_as(by).await {
             tracing::error!("the settings stay as they were: {error}");
         }
+    }
+
+    /// Goes on with bulk changes and imports that something has cut short: now, and whenever the store cuts one short.
+    pub(super) async fn go_on(&self, stop: &CancellationToken) {
+        let goes_on = async {
+            loop {
+                let bulk = self.now.lock().await.inside.bulk.clone();
+                if let Err(error) = bulk.resume().await {
+                    tracing::error!(error = %error, "a run that was cut short cannot go on: it is tried again");
+                }
+                bulk.is_cut_short().await;
+                tokio::time::sleep(RETRY).await;
+            }
+        };
+        stop.run_until_cancelled(goes_on).await;
     }
 
     async fn change_as(&self, wish: Wish, by: Author) -> Result<Outcome, PolicyError> {

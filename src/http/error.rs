@@ -16,6 +16,7 @@ use crate::directory::user::RuleError;
 use crate::store::StoreError;
 use crate::store::engine::EngineError;
 use crate::store::users::WriteError;
+use crate::sync::bulk::SettleError;
 use crate::sync::decide::DecideError;
 use crate::sync::inbox::InboxError;
 use crate::sync::undo::UndoError;
@@ -275,6 +276,16 @@ impl From<JwtError> for Problem {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
             }
             JwtError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<SettleError> for Problem {
+    fn from(error: SettleError) -> Self {
+        let detail = error.to_string();
+        match error {
+            SettleError::TooManyHeld => Self::new(StatusCode::CONFLICT, "too_many_plans", detail),
+            SettleError::Store(error) => error.into(),
         }
     }
 }

@@ -245,6 +245,7 @@ pub const ALL: &[Known] = &[
         "the plan is not what was looked at, or no longer fits the directory",
         "look at it again, or run the source",
     ),
+    known(CONFLICT, "too_many_plans", "as many plans wait for a person as may", "approve or reject some of them"),
     known(CONFLICT, "too_many_tokens", "there are as many tokens as the directory keeps", "revoke some"),
     known(
         CONFLICT,

@@ -156,6 +156,24 @@ pub fn runs_before(
     Ok(runs)
 }
 
+/// The runs by hand that have not ended: those that are noted as under way, and those of plans that are being applied.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn unfinished(reads: &dyn Reads) -> Result<BTreeSet<RunId>, StoreError> {
+    let applying = list_plans(reads)?.into_iter();
+    let applying =
+        applying.filter(|plan| plan.cause.is_by_hand() && matches!(plan.status, PlanStatus::Applying { .. }));
+    let mut unfinished: BTreeSet<RunId> = applying.map(|plan| plan.run).collect();
+    each_run(reads, None, |run| {
+        if run.outcome == Outcome::Running {
+            unfinished.insert(run.id);
+        }
+        true
+    })?;
+    Ok(unfinished)
+}
+
 /// How many users the runs of a cause have taken out since then, without those that a person approved or took back.
 ///
 /// # Errors

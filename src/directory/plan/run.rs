@@ -47,6 +47,21 @@ pub struct Skipped {
     pub problem: String,
 }
 
+impl Skipped {
+    /// Most characters of each of its texts in a record.
+    pub const TEXT_MAX: usize = 1_000;
+
+    /// One of a length that a thousand of them may have.
+    #[must_use]
+    pub fn shortened(self) -> Self {
+        let cut = |text: String| match text.char_indices().nth(Self::TEXT_MAX) {
+            Some((end, _)) => format!("{}\u{2026}", text.get(..end).unwrap_or_default()),
+            None => text,
+        };
+        Self { label: cut(self.label), problem: cut(self.problem) }
+    }
+}
+
 /// What came of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]

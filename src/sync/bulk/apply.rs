@@ -92,7 +92,25 @@ impl Bulk {
         let ground = self.ground(author);
         let mut applied = self.written_before(plan.run)?;
         progress.written(applied.counts.changes());
-        let (mut under_way, mut number) = (VecDeque::new(), 0);
+        let mut under_way = VecDeque::new();
+        let sent = self.send_pages(plan, &ground, &mut applied, &mut under_way, progress).await;
+        // Also after a fault: whoever goes on with it finds none of its pages still on their way.
+        let mut taken = Ok(());
+        for page in under_way {
+            taken = taken.and(applied.take(page, progress).await);
+        }
+        sent.and(taken).map(|()| applied)
+    }
+
+    async fn send_pages(
+        &self,
+        plan: &Plan,
+        ground: &Arc<Ground>,
+        applied: &mut Applied,
+        under_way: &mut VecDeque<Pending<Done, StoreError>>,
+        progress: &Progress,
+    ) -> Result<(), StoreError> {
+        let mut number = 0;
         while let Some((found, page)) = pages::next(&self.store.view(), plan.id, number)? {
             number = found.saturating_add(1);
             if under_way.len() >= UNDER_WAY
@@ -100,12 +118,9 @@ impl Bulk {
             {
                 applied.take(page, progress).await?;
             }
-            under_way.push_back(self.send(plan, &ground, found, page).await?);
+            under_way.push_back(self.send(plan, ground, found, page).await?);
         }
-        for page in under_way {
-            applied.take(page, progress).await?;
-        }
-        Ok(applied)
+        Ok(())
     }
 
     pub(super) fn ground(&self, author: &Author) -> Arc<Ground> {

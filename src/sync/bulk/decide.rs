@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Bulk, Gate, Progress, Report};
-use crate::base::id::PlanId;
+use crate::base::id::{PlanId, RunId};
 use crate::directory::audit::Author;
 use crate::directory::plan::{Fate, Outcome, Plan, PlanStatus, Run};
 use crate::store::pages::{self, Packed};
@@ -29,7 +29,7 @@ impl Bulk {
             return Err(DecideError::Decided);
         }
         let approved = self.approve_watched(author, plan, digest, gate, &progress).await;
-        self.forget(run);
+        self.leave(run, &approved);
         approved
     }
 
@@ -111,48 +111,69 @@ impl Bulk {
         Ok(())
     }
 
-    /// Ends the runs that an end of the daemon cut short before anything of them was written, and drops what they had laid
-    /// down. To be called before a run can begin.
+    /// Drops pages that were laid down for nothing: the daemon ended before their plan was. To be called before a run can
+    /// begin.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn end_cut_short(&self) -> Result<(), StoreError> {
+    pub async fn drop_strays(&self) -> Result<(), StoreError> {
         let plans = runs::list_plans(&self.store.view())?;
-        let is_waiting = |plan: &Plan| matches!(plan.status, PlanStatus::Held | PlanStatus::Applying { .. });
         for id in pages::plans(&self.store.view())? {
             if !plans.iter().any(|plan| plan.id == id && is_waiting(plan)) {
                 self.drop_pages(id).await?;
             }
         }
-        for run in runs::list_runs(&self.store.view(), None, usize::MAX)? {
-            let goes_on = plans.iter().any(|plan| plan.run == run.id && is_waiting(plan));
-            if run.outcome == Outcome::Running && !goes_on {
-                let why = "the daemon ended before anything was written: ask again".to_owned();
-                let (ended_at, outcome) = (self.store.clock().now(), Outcome::Failed { why });
-                let author = Author { run: Some(run.id), ..Author::system("bulk") };
-                self.end(Run { ended_at, outcome, ..run }, author).await?;
-            }
-        }
         Ok(())
     }
 
-    /// Goes on with plans that an end of the daemon cut short. Gives their number.
+    /// Once something was cut short by a fault of the store.
+    pub async fn is_cut_short(&self) {
+        self.cut_short.notified().await;
+    }
+
+    /// Goes on with runs that an end of the daemon, or a fault of the store, cut short: what was laid down is written,
+    /// and the others end here. Whatever is under way is left alone. Gives the number of those that were written.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn resume(&self) -> Result<usize, StoreError> {
         let mut resumed = 0_usize;
-        for plan in runs::list_plans(&self.store.view())?.into_iter().filter(|plan| plan.cause.is_by_hand()) {
-            let PlanStatus::Applying { by, .. } = plan.status.clone() else { continue };
-            let Some(run) = runs::get_run(&self.store.view(), plan.run)? else { continue };
-            tracing::info!(plan.id = %plan.id, run.id = %run.id, "going on with a run that an end cut short");
-            let (id, progress) = (run.id, Arc::<Progress>::default());
-            self.watch(id, progress.clone());
-            let carried_out = self.carry_out(&plan, run, &Author::of(by), &progress).await;
-            self.forget(id);
-            carried_out?;
-            resumed = resumed.saturating_add(1);
+        for run in runs::unfinished(&self.store.view())? {
+            let progress = Arc::<Progress>::default();
+            if !self.watch(run, progress.clone()) {
+                continue;
+            }
+            let done = self.go_on(run, &progress).await;
+            self.leave(run, &done);
+            resumed = resumed.saturating_add(usize::from(done?));
         }
         Ok(resumed)
     }
+
+    /// Goes on with one that nobody else is about; `false`: there was nothing to write.
+    async fn go_on(&self, id: RunId, progress: &Progress) -> Result<bool, StoreError> {
+        let plan = runs::list_plans(&self.store.view())?.into_iter().find(|plan| plan.run == id && is_waiting(plan));
+        let Some(run) = runs::get_run(&self.store.view(), id)? else { return Ok(false) };
+        match plan {
+            Some(plan) => {
+                let PlanStatus::Applying { by, .. } = plan.status.clone() else { return Ok(false) };
+                tracing::info!(plan.id = %plan.id, run.id = %id, "going on with a run that was cut short");
+                self.carry_out(&plan, run, &Author::of(by), progress).await?;
+                Ok(true)
+            }
+            None if run.outcome == Outcome::Running => {
+                let why = "it was cut short before anything was written: ask again".to_owned();
+                let (ended_at, outcome) = (self.store.clock().now(), Outcome::Failed { why });
+                let author = Author { run: Some(id), ..Author::system("bulk") };
+                self.end(Run { ended_at, outcome, ..run }, author).await?;
+                Ok(false)
+            }
+            None => Ok(false),
+        }
+    }
+}
+
+/// Is it still to be decided or written?
+fn is_waiting(plan: &Plan) -> bool {
+    matches!(plan.status, PlanStatus::Held | PlanStatus::Applying { .. })
 }

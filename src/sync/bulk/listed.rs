@@ -45,7 +45,7 @@ impl Listed {
                 Some(line) => format!("line {line}: {}", entry.label),
                 None => entry.label.clone(),
             };
-            Some(Skipped { label, problem })
+            Some(Skipped { label, problem }.shortened())
         });
         skipped.collect()
     }
@@ -76,6 +76,10 @@ mod tests {
         listed.note(&Entry { line: Some(2), label: "\u{e9}".repeat(60_000), user: None, fate });
         let problem = listed.skipped().remove(0).problem;
         assert!(problem.ends_with("groups is not known; and 130 more"), "{problem}");
+        let long = Fate::Refused { faults: vec![Fault::new("malformed", "x".repeat(9_000))] };
+        let mut others = Listed::default();
+        others.note(&Entry { line: None, label: "ada".to_owned(), user: None, fate: long });
+        assert_eq!(others.skipped().remove(0).problem, format!("{}\u{2026}", "x".repeat(Skipped::TEXT_MAX)));
         let [told] = &listed.into_items()[..] else { panic!("one") };
         assert_eq!(told.label, "\u{e9}".repeat(LABEL_MAX));
         assert!(matches!(&told.fate, Fate::Refused { faults } if faults.len() == FAULTS_MAX + 1));

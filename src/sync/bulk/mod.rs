@@ -15,6 +15,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::Notify;
+
 use crate::base::id::{PlanId, RunId};
 use crate::directory::audit::Author;
 use crate::directory::plan::{Cause, Counts, Outcome, Outline, Plan, PlanStatus, Run};
@@ -46,6 +48,8 @@ pub use wish::{BulkChange, Gate, GroupWish, To, Wish};
 
 /// Pages that one commit lays down.
 const PAGES: usize = 20;
+/// Plans of bulk changes, imports and what takes them back that wait for a person at a time.
+const HELD_MAX: usize = 100;
 /// Bulk changes of which the plans are made at a time: each reads all users.
 const PLANNED_AT_ONCE: usize = 4;
 
@@ -59,6 +63,19 @@ pub struct Bulk {
     reading: Arc<tokio::sync::Mutex<()>>,
     planning: Arc<tokio::sync::Semaphore>,
     under_way: Arc<Mutex<BTreeMap<RunId, Arc<Progress>>>>,
+    /// Something was cut short by a fault of the store.
+    cut_short: Arc<Notify>,
+}
+
+/// Why a run was not settled.
+#[derive(Debug, thiserror::Error)]
+pub enum SettleError {
+    /// As many plans wait as may.
+    #[error("{HELD_MAX} plans wait for a person: decide some of them, then ask again")]
+    TooManyHeld,
+    /// The store's fault.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// A run that has begun, and is noted.
@@ -101,6 +118,7 @@ impl Bulk {
             reading: Arc::default(),
             planning: Arc::new(tokio::sync::Semaphore::new(PLANNED_AT_ONCE)),
             under_way: Arc::default(),
+            cut_short: Arc::default(),
         }
     }
 
@@ -114,6 +132,7 @@ impl Bulk {
             reading: self.reading.clone(),
             planning: self.planning.clone(),
             under_way: self.under_way.clone(),
+            cut_short: self.cut_short.clone(),
         }
     }
 
@@ -164,7 +183,7 @@ impl Bulk {
         };
         self.watch(id, begun.progress.clone());
         let noted = self.store.write(move |tx: &mut Tx<'_>| runs::put_run(tx, &run)).await;
-        noted.inspect_err(|_: &StoreError| self.forget(id))?;
+        noted.inspect_err(|_: &StoreError| self.leave(id, &Err::<(), _>(())))?;
         Ok(begun)
     }
 
@@ -174,6 +193,14 @@ impl Bulk {
         let is_new = !under_way.contains_key(&run);
         under_way.entry(run).or_insert(progress);
         is_new
+    }
+
+    /// It is under way no more. Where something failed, [`Bulk::resume`] sees what is left of it.
+    fn leave<T, E>(&self, run: RunId, outcome: &Result<T, E>) {
+        self.forget(run);
+        if outcome.is_err() {
+            self.cut_short.notify_one();
+        }
     }
 
     fn forget(&self, run: RunId) {
@@ -198,15 +225,15 @@ impl Bulk {
     /// Lets the guard look at the plan, then writes or holds it, to its end.
     ///
     /// # Errors
-    /// When the store fails.
-    pub async fn settle(&self, begun: Begun, draft: Draft) -> Result<Report, StoreError> {
+    /// When it would have to be held and no more may be, or the store fails: then it goes on by itself later.
+    pub async fn settle(&self, begun: Begun, draft: Draft) -> Result<Report, SettleError> {
         let id = begun.id;
         let settled = self.guard_and_write(begun, draft).await;
-        self.forget(id);
+        self.leave(id, &settled);
         settled
     }
 
-    async fn guard_and_write(&self, begun: Begun, draft: Draft) -> Result<Report, StoreError> {
+    async fn guard_and_write(&self, begun: Begun, draft: Draft) -> Result<Report, SettleError> {
         let looking = self.guard.lock().await;
         if let Some(why) = self.must_be_held(&begun.run.cause, &draft)? {
             return self.hold(begun, draft, why).await;
@@ -225,7 +252,7 @@ impl Bulk {
         let run = begun.laid_down(counts);
         self.lay_down(&plan, pages, run.clone(), None).await?;
         drop(looking);
-        self.write(&plan, run, &begun.author, &begun.progress).await
+        Ok(self.write(&plan, run, &begun.author, &begun.progress).await?)
     }
 
     fn plan_of(&self, begun: &Begun, counts: Counts, digest: String, why: String, status: PlanStatus) -> Plan {
@@ -274,11 +301,17 @@ impl Bulk {
 
     /// Holds a plan until a person approves it. The same wish again, while it waits, is the same plan; one that sets
     /// passwords never is, since others may have been given.
-    async fn hold(&self, begun: Begun, draft: Draft, why: String) -> Result<Report, StoreError> {
+    async fn hold(&self, begun: Begun, draft: Draft, why: String) -> Result<Report, SettleError> {
         let Draft { pages, counts, digest, sets_passwords, listed, .. } = draft;
-        let is_same =
-            |plan: &Plan| plan.status == PlanStatus::Held && plan.cause == begun.run.cause && plan.digest == digest;
-        let waiting = runs::list_plans(&self.store.view())?.into_iter().find(|plan| !sets_passwords && is_same(plan));
+        let is_same = |plan: &Plan| plan.cause == begun.run.cause && plan.digest == digest;
+        let mut all = runs::list_plans(&self.store.view())?;
+        all.retain(|plan| plan.status == PlanStatus::Held && plan.cause.is_by_hand());
+        let number = all.len();
+        let waiting = all.into_iter().find(|plan| !sets_passwords && is_same(plan));
+        if waiting.is_none() && number >= HELD_MAX {
+            self.fail(begun, SettleError::TooManyHeld.to_string()).await?;
+            return Err(SettleError::TooManyHeld);
+        }
         let ended_at = self.store.clock().now();
         let held = |plan: PlanId| {
             let outcome = Outcome::Held { plan, why: why.clone() };

@@ -50,7 +50,7 @@ impl Bulk {
     pub async fn refuse(&self, begun: Begun, draft: Draft, why: String) -> Result<Report, StoreError> {
         let id = begun.id;
         let refused = self.keep_refused(begun, draft, why).await;
-        self.forget(id);
+        self.leave(id, &refused);
         refused
     }
 
@@ -89,10 +89,10 @@ impl Bulk {
     /// # Errors
     /// When the store fails.
     pub async fn fail(&self, begun: Begun, why: String) -> Result<Run, StoreError> {
-        self.forget(begun.id);
         let (ended_at, outcome) = (self.store.clock().now(), Outcome::Failed { why });
         let run = Run { ended_at, outcome, ..begun.run };
-        self.end(run.clone(), begun.author).await?;
-        Ok(run)
+        let ended = self.end(run.clone(), begun.author).await;
+        self.leave(begun.id, &ended);
+        ended.map(|()| run)
     }
 }

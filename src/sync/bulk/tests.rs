@@ -1,10 +1,11 @@
 //! Runs that an end of the daemon cuts short, on the memory engine: a second service over the same store is the next start.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Begun, Bulk, Draft, Gate, Planner, To, Wish};
+use super::{Begun, Bulk, Draft, Gate, HELD_MAX, Planner, SettleError, To, Wish};
 use crate::base::clock::Clock;
 use crate::base::id::{PlanId, UserId};
 use crate::base::rng::Rng;
@@ -13,7 +14,9 @@ use crate::directory::plan::{Cause, Fate, Fault, Outcome, PlanItem, PlanStatus, 
 use crate::directory::policy::UserDefaults;
 use crate::directory::user::tests::user;
 use crate::directory::user::{NewUser, User, UserChange};
+use crate::store::engine::small::SmallEngine;
 use crate::store::passwords::NewPassword;
+use crate::store::seal::Sealer;
 use crate::store::tx::Tx;
 use crate::store::users::{self, WriteError};
 use crate::store::{Store, StoreError, audit, pages, runs};
@@ -30,6 +33,7 @@ impl Gate for AllBut {
 }
 
 struct World {
+    engine: Arc<SmallEngine>,
     store: Arc<Store>,
     bulk: Arc<Bulk>,
     users: Vec<User>,
@@ -39,7 +43,8 @@ impl World {
     /// A directory of so many users.
     async fn of(count: usize) -> Self {
         let clock = Clock::manual("2026-11-23T12:00:00Z".parse().unwrap());
-        let store = Arc::new(Store::in_memory(clock, Rng::seeded(7)).unwrap());
+        let (engine, rng) = (Arc::new(SmallEngine::default()), Rng::seeded(7));
+        let store = Arc::new(Store::over(engine.clone(), Sealer::ephemeral(&rng), clock, rng).unwrap());
         let mut made = Vec::new();
         for n in 0..count {
             let new = user(&format!("u{n:03}"), Timestamp::UNIX_EPOCH);
@@ -57,7 +62,7 @@ impl World {
             made.push(store.write(make).await.unwrap());
         }
         let bulk = Arc::new(Bulk::new(store.clone(), Rules::default()));
-        Self { store, bulk, users: made }
+        Self { engine, store, bulk, users: made }
     }
 
     /// The daemon starts again.
@@ -128,7 +133,7 @@ async fn what_was_laid_down_is_written_to_its_end_at_the_next_start_and_once() {
     let world = World::of(250).await;
     let run = world.laid_down().await;
     let next = world.again();
-    next.end_cut_short().await.unwrap();
+    next.drop_strays().await.unwrap();
     assert_eq!((world.run(&run).outcome, world.active()), (Outcome::Running, 250), "it goes on, it is not given up");
     assert_eq!(next.resume().await.unwrap(), 1);
     let ended = world.run(&run);
@@ -146,9 +151,59 @@ async fn a_run_that_was_cut_short_before_anything_was_laid_down_says_so() {
     let world = World::of(3).await;
     let begun = world.begin().await;
     let next = world.again();
-    next.end_cut_short().await.unwrap();
-    assert!(matches!(world.run(&begun.run).outcome, Outcome::Failed { why } if why.contains("ask again")));
     assert_eq!((next.resume().await.unwrap(), world.active()), (0, 3));
+    assert!(matches!(world.run(&begun.run).outcome, Outcome::Failed { why } if why.contains("ask again")));
+}
+
+#[tokio::test]
+async fn what_a_full_disk_cuts_short_goes_on_without_a_restart_and_what_is_under_way_is_left_alone() {
+    let ends = |room: usize| async move {
+        let world = World::of(250).await;
+        let change = UserChange { must_change_password: Some(true), ..UserChange::default() };
+        let draft = world.wish(&AllBut(None), || Wish { change: change.clone(), ..Wish::default() });
+        let begun = world.begin().await;
+        let run = begun.run.clone();
+        world.engine.has_room(room);
+        let settled = world.bulk.settle(begun, draft).await;
+        let said = settled.map(|report| report.run).map_err(|error| error.to_string());
+        assert!(said.as_ref().is_err_and(|said| said.contains("no space")), "{room}: {said:?}");
+        let cut_short = tokio::time::timeout(Duration::ZERO, world.bulk.is_cut_short());
+        cut_short.await.expect("somebody is told");
+        world.bulk.resume().await.unwrap_err();
+        world.engine.is_full(false);
+        assert!(world.bulk.watch(run.id, Arc::default()));
+        assert_eq!(world.bulk.resume().await.unwrap(), 0, "somebody is about it");
+        world.bulk.forget(run.id);
+        let resumed = world.bulk.resume().await.unwrap();
+        let ended = world.run(&run);
+        assert_eq!((world.bulk.resume().await.unwrap(), world.run(&run)), (0, ended.clone()), "it has ended");
+        let changed = |user: &&User| users::get(&world.store.view(), user.id).unwrap().unwrap().must_change_password;
+        (resumed, world.users.iter().filter(changed).count(), ended.counts.update, ended.outcome)
+    };
+    let (resumed, changed, counted, outcome) = ends(0).await;
+    assert_eq!((resumed, changed, counted), (0, 0, 0));
+    assert!(matches!(outcome, Outcome::Failed { why } if why.contains("ask again")));
+    // The pages, the plan and something of what it says were written.
+    for room in [2, 3] {
+        assert_eq!(ends(room).await, (1, 250, 250, Outcome::Applied));
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_plans_wait_for_a_person_and_one_more_is_refused_whole() {
+    let world = World::of(20).await;
+    for number in 0..HELD_MAX {
+        held_with_password(&world, Some(&number.to_string())).await;
+    }
+    let begun = world.begin().await;
+    let run = begun.run.clone();
+    let refused = world.bulk.settle(begun, world.draft(&AllBut(None))).await;
+    assert!(matches!(refused, Err(SettleError::TooManyHeld)));
+    assert!(matches!(world.run(&run).outcome, Outcome::Failed { why } if why.contains("decide some")));
+    assert_eq!((pages::plans(&world.store.view()).unwrap().len(), world.active()), (HELD_MAX, 20));
+    // What takes nobody out needs nobody's yes.
+    let draft = world.wish(&AllBut(None), Wish::default);
+    world.bulk.settle(world.begin().await, draft).await.unwrap();
 }
 
 #[tokio::test]
@@ -161,8 +216,9 @@ async fn pages_without_their_plan_are_dropped() {
         Ok::<_, StoreError>(())
     };
     world.store.write(drop).await.unwrap();
-    world.again().end_cut_short().await.unwrap();
+    world.again().drop_strays().await.unwrap();
     assert!(pages::plans(&world.store.view()).unwrap().is_empty());
+    world.again().resume().await.unwrap();
     assert!(matches!(world.run(&run).outcome, Outcome::Failed { .. }));
 }
 

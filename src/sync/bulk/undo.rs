@@ -24,7 +24,7 @@ impl Bulk {
         }
     }
 
-    /// Takes a run back. One that is cut short goes on at the next start.
+    /// Takes a run back. One that is cut short goes on by itself.
     ///
     /// # Errors
     /// Why it cannot be taken back.
@@ -35,7 +35,7 @@ impl Bulk {
             Ok(draft) => {
                 let own = begun.id;
                 let taken_back = self.take_back(begun, undone, draft).await;
-                self.forget(own);
+                self.leave(own, &taken_back);
                 Ok(taken_back?)
             }
             Err(error) => {
