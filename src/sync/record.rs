@@ -31,6 +31,7 @@ impl Pass {
         by: Author,
     ) -> Result<Run, StoreError> {
         ended.skipped.truncate(KEPT);
+        ended.skipped = ended.skipped.into_iter().map(Skipped::shortened).collect();
         let inbox = self.inbox(id, &cause, &ended)?;
         ended.conflicts.truncate(KEPT);
         let Ended { outcome, counts, skipped, conflicts, how, trail, extent, .. } = ended;

@@ -186,6 +186,7 @@ impl Planner<'_> {
         let state = line.changes.iter().find(|one| one.attribute == "state");
         let after = change.clone().apply(user.clone());
         let step = state.and_then(|state| self.state_step(&user, state, &change));
+        let becomes = step.as_ref().and_then(|_| old_state(state)).unwrap_or_else(|| user.state.clone());
         match step {
             Some(step) => self.push(&user, step, line),
             None if change != UserChange::default() => {
@@ -193,7 +194,7 @@ impl Planner<'_> {
             }
             None => {}
         }
-        User { state: old_state(state).unwrap_or_else(|| after.state.clone()), ..after }
+        User { state: becomes, ..after }
     }
 
     /// How the user gets back into the state of before.
@@ -207,7 +208,9 @@ impl Planner<'_> {
             (State::Disabled(_), State::Active) => {
                 Some(Step::Enable { change: Box::new(change.clone()), restore: false })
             }
-            (State::Active, State::Disabled(disabled)) => Some(Step::disable(disabled.reason)),
+            (State::Active, State::Disabled(disabled)) => {
+                Some(Step::Disable { reason: disabled.reason, change: Box::new(change.clone()) })
+            }
             (State::Active, State::Removed { .. }) => Some(Step::Remove),
             (State::Removed { .. }, State::Active | State::Disabled(_)) => Some(Step::Restore),
             _ => None,
