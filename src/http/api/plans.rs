@@ -19,7 +19,7 @@ use crate::http::error::Problem;
 use crate::http::extract::{Body, Parameters, Segment, cut};
 use crate::http::reply::Digested;
 use crate::http::state::App;
-use crate::store::{StoreError, runs};
+use crate::store::runs;
 use crate::sync::bulk::Report;
 use crate::sync::decide;
 
@@ -76,12 +76,12 @@ pub async fn approve(
     if plan.cause.is_by_hand() {
         return approve_by_hand(app, caller, plan, seen.digest).await;
     }
-    // A task of its own: a caller who hangs up does not cut it in half.
     let (store, author, defaults) = (app.store.clone(), caller.author(), app.users.clone());
-    let applying =
-        tokio::spawn(async move { decide::approve_as_seen(&store, &author, id, &defaults, seen.digest).await });
-    let applied = applying.await.map_err(|_| StoreError::Stopped)??;
-    Ok(Json(json!({"written": applied.written.changes(), "refused": applied.refused})).into_response())
+    let work = async move {
+        let applied = decide::approve_as_seen(&store, &author, id, &defaults, seen.digest).await?;
+        Ok(Json(json!({"written": applied.written.changes(), "refused": applied.refused})).into_response())
+    };
+    many::answer(&app, plan.run, true, work).await
 }
 
 /// Applies exactly this plan of a bulk change or import. Whom the caller may not change is left alone.

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use serde_json::json;
 
 use super::super::answers::many::{begun, entry, report as done};
-use super::super::answers::people::user;
+use super::super::answers::people::changed_user;
 use super::super::answers::running::{
     conflict, item, plan, preview, report, run, source, sweep_preview, sweeps, under_way, undo, upcoming,
 };
@@ -129,6 +129,7 @@ fn of_plans() -> Vec<Operation> {
         post("/api/v1/plans/{plan}/approve", "approvePlan", "Applies exactly this plan.")
             .body::<plans::Seen>(json!({"digest": "9f86d081884c7d65"}))
             .shows("How many changes were written, and which could not be.", applied)
+            .gives(StatusCode::ACCEPTED, "It takes longer than the request, and goes on.", begun())
             .fails(&["plan_decided", "plan_stale", "storage_full"]),
         post("/api/v1/plans/{plan}/reject", "rejectPlan", "Says no to this plan.")
             .shows("Which one.", object(vec![with("rejected", id())]))
@@ -151,7 +152,7 @@ fn of_conflicts() -> Vec<Operation> {
             "linkConflict",
             "The entry takes over the user who holds its name.",
         )
-        .shows("The user.", user())
+        .shows("The user.", changed_user())
         .header("ETag", "The revision.")
         .fails(DECIDED),
         post("/api/v1/conflicts/{source}/{entry}/rename", "renameConflict", "The entry gets another username here.")
