@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::users::{answer, find_to_change, not_oneself};
+use super::users::{answer_to, find_to_change, not_oneself};
 use crate::base::id::{ExternalId, SourceId};
 use crate::directory::conflict::Conflict;
 use crate::directory::field::Username;
@@ -79,7 +79,7 @@ pub async fn link(
     not_oneself(&caller, &holder)?;
     let user = inbox::link(&app.store, &caller.author(), &source, &id).await?;
     poke(&app, &source);
-    answer(&app, &user)
+    answer_to(&app, &caller, &user)
 }
 
 /// What the entry shall be called.

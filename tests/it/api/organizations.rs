@@ -212,6 +212,54 @@ fn an_account_is_given_to_an_organisation_by_who_holds_what_its_administrators_m
 }
 
 #[test]
+fn what_an_organisation_admin_may_not_give_is_refused_in_the_same_words_whether_it_is_there_or_not() {
+    let (daemon, acme, _) = world();
+    let admin = daemon.admin();
+    for group in [json!({"name": "global"}), json!({"name": "theirs", "organization": "other"})] {
+        assert_eq!(admin.post("/api/v1/groups", &group).status, 201);
+    }
+    assert_eq!(admin.post("/api/v1/roles", &json!({"name": "Strong", "permissions": ["audit.view"]})).status, 201);
+    let boss = session(&daemon, "boss");
+    let new = |wish: Value| {
+        let mut user = json!({"username": "new", "name": "New", "email": "new@example.org", "managed_by": acme});
+        user.as_object_mut().unwrap().extend(wish.as_object().unwrap().clone());
+        user
+    };
+    let pairs = [
+        ("roles", json!(["strong"]), json!(["nothing"])),
+        ("groups", json!(["global"]), json!(["nothing"])),
+        ("groups", json!(["theirs"]), json!(["nothing"])),
+        ("organizations", json!([{"id": "other"}]), json!([{"id": "nothing"}])),
+        ("managed_by", json!("other"), json!("nothing")),
+    ];
+    for (field, there, not_there) in pairs {
+        let said = |value: &Value| {
+            let wish = json!({ field: value });
+            let bad = json!({ field: value, "name": "" });
+            let change = match field {
+                "organizations" => json!({"organizations": {"add": value}}),
+                "managed_by" => json!({"expires_at": null}),
+                _ => json!({field: {"add": value}}),
+            };
+            let bulk = json!({"users": ["mel"], "action": "change", "change": change});
+            [
+                boss.patch("/api/v1/users/mel", &wish),
+                boss.patch("/api/v1/users/mel", &bad),
+                boss.post("/api/v1/users", &new(wish)),
+                boss.post("/api/v1/users/bulk", &bulk),
+            ]
+            .map(|answer| (answer.status, answer.json["code"].clone(), answer.json["detail"].clone()))
+        };
+        let (there, not_there) = (said(&there), said(&not_there));
+        assert_eq!(there, not_there, "{field}");
+        assert_eq!((there[0].0, there[1].0, there[2].0), (403, 400, 403), "{field}: {there:?}");
+    }
+    // Whoever sees everything is told what is wrong.
+    let told = admin.patch("/api/v1/users/mel", &json!({"groups": ["nothing"], "roles": ["nothing"]}));
+    assert_eq!((told.status, told.json["errors"].as_array().map(Vec::len)), (400, Some(2)), "{told:?}");
+}
+
+#[test]
 fn who_comes_back_does_so_without_what_went_meanwhile() {
     let (daemon, acme, _) = world();
     let admin = daemon.admin();

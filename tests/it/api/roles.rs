@@ -116,6 +116,31 @@ fn nobody_makes_or_changes_a_role_beyond_what_they_hold_nor_their_own() {
 }
 
 #[test]
+fn whoever_may_change_somebody_and_not_see_them_learns_the_revision_alone() {
+    let daemon = TestDaemon::start("");
+    let admin = daemon.admin();
+    let blind = json!({"name": "Blind", "permissions": ["users.update", "users.state", "users.create"]});
+    assert_eq!(admin.post("/api/v1/roles", &blind).status, 201);
+    let id = daemon.local_user("bob", PASSWORD).text("/id");
+    daemon.local_user("ada", PASSWORD);
+    admin.patch("/api/v1/users/ada", &json!({"roles": ["blind"]}));
+    let ada = daemon.with_token(&daemon.session("ada", PASSWORD));
+    for answer in [
+        ada.patch("/api/v1/users/bob", &json!({"description": "quiet"})),
+        ada.post("/api/v1/users/bob/disable", &json!({})),
+        ada.post("/api/v1/users/bob/enable", &json!({})),
+    ] {
+        let revision = answer.json["revision"].as_u64().unwrap();
+        assert_eq!((answer.status, &answer.json), (200, &json!({"id": id, "revision": revision})));
+        assert_eq!(answer.header("etag"), format!("W/\"{revision}\""));
+    }
+    assert_eq!(ada.get("/api/v1/users/bob").status, 403);
+    let copy = json!({"username": "cat", "name": "Cat", "email": "cat@example.org"});
+    let copied = ada.post("/api/v1/users/bob/duplicate", &copy);
+    assert!(copied.status == 403 && copied.json.to_string().contains("users.view"), "{copied:?}");
+}
+
+#[test]
 fn the_list_of_permissions_says_what_each_is_for() {
     let daemon = TestDaemon::start("");
     let list = daemon.admin().get("/api/v1/permissions").json;

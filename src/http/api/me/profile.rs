@@ -52,7 +52,7 @@ pub async fn change(
     let wants_proof = email.is_some() || phone.is_some() || mfa.is_some();
     let fields = Fields { name, email, phone, mfa: mfa.map(Some), ..Fields::default() };
     owned(&app, &me.user, &fields)?;
-    let change = fields.read(&app)?.user;
+    let change = fields.read(&app, &caller)?.user;
     let proof = with_password(proof, current_password).proof()?;
     let user = app.auth.change_own(&me, revision, change, wants_proof.then_some(&proof)).await?;
     answer(&app, &user)

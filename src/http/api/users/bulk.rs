@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -14,12 +15,14 @@ use super::fields::{Fields, Membership};
 use super::filter::Condition;
 use super::gate::CallersRights;
 use super::many::{self, Seen, Watched};
+use super::rights::member_of;
 use super::{knows, sees};
 use crate::auth::accounts::AccountChange;
 use crate::base::id::UserId;
 use crate::base::text;
 use crate::directory::permission::Permission;
 use crate::directory::plan::{Cause, Fault};
+use crate::directory::role;
 use crate::directory::user::{MfaPolicy, User, double_option};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
@@ -27,7 +30,7 @@ use crate::http::extract::Body;
 use crate::http::openapi::bodies::INTEGER_MAX;
 use crate::http::state::App;
 use crate::store::tx::Reads;
-use crate::store::{StoreError, users};
+use crate::store::{StoreError, groups, users};
 use crate::sync::bulk::{Begun, BulkChange, Draft, Planner, Progress, To, Wish};
 
 /// Longest reason, in characters.
@@ -195,7 +198,7 @@ impl Order {
         })?;
         let selection = select(app, filter, users, everybody)?;
         let change = match (action, change) {
-            (Action::Change, Some(change)) => change.parse(app)?,
+            (Action::Change, Some(change)) => change.parse(app, caller)?,
             (Action::Change, None) => {
                 return Err(Problem::field("change", "missing", "says what changes: give it with this action"));
             }
@@ -306,12 +309,16 @@ fn named(reads: &dyn Reads, name: &str) -> Result<Option<User>, StoreError> {
 
 impl ChangeWish {
     /// Parses it by the rules of one user's fields; every fault of every part at once.
-    fn parse(self, app: &App) -> Result<BulkChange, Problem> {
-        let mut faults = Vec::new();
-        let mut read = |fields: Fields| match fields.read(app) {
+    fn parse(self, app: &App, caller: &Caller) -> Result<BulkChange, Problem> {
+        let (mut faults, mut refused) = (Vec::new(), None);
+        let mut read = |fields: Fields| match fields.read(app, caller) {
             Ok(change) => Ok(change),
             Err(problem) if !problem.errors.is_empty() => {
                 faults.extend(problem.errors);
+                Ok(AccountChange::default())
+            }
+            Err(problem) if problem.status == StatusCode::FORBIDDEN => {
+                refused = Some(problem);
                 Ok(AccountChange::default())
             }
             Err(problem) => Err(problem),
@@ -345,9 +352,31 @@ impl ChangeWish {
             join,
             leave,
         };
-        if faults.is_empty() && change == BulkChange::default() {
+        if !faults.is_empty() {
+            return Err(Problem::fields(faults));
+        }
+        refused.map_or(Ok(()), Err)?;
+        if change == BulkChange::default() {
             return Err(Problem::field("change", "empty", "changes nothing"));
         }
-        if faults.is_empty() { Ok(change) } else { Err(Problem::fields(faults)) }
+        may_ever_give(app, caller, &change)?;
+        Ok(change)
     }
+}
+
+/// Refuses at once what the caller could do to nobody. Whether they may do it to each is asked of each.
+fn may_ever_give(app: &App, caller: &Caller, change: &BulkChange) -> Result<(), Problem> {
+    let BulkChange { set_roles, add_roles, remove_roles, add_organizations, remove_organizations, .. } = change;
+    let mut roles = set_roles.iter().flatten().chain(add_roles).chain(remove_roles);
+    if roles.any(|role| !role::is_plain(role)) {
+        caller.must(Permission::UsersRoles)?;
+    }
+    let mut touched = add_organizations.keys().chain(remove_organizations);
+    touched.try_for_each(|id| member_of(caller, *id))?;
+    let view = app.store.view();
+    for id in change.join.iter().chain(&change.leave) {
+        let organization = groups::get(&view, *id)?.and_then(|group| group.organization);
+        caller.must_in(Permission::GroupsManage, organization)?;
+    }
+    Ok(())
 }

@@ -7,7 +7,7 @@ use axum::response::Response;
 
 use super::fields::Fields;
 use super::rights::authorize;
-use super::{answer, find_to_change, looked_at, not_oneself};
+use super::{answer_to, find_to_change, looked_at, not_oneself};
 use crate::directory::permission::Permission;
 use crate::directory::user::{KeptAttribute, User};
 use crate::http::caller::Caller;
@@ -35,10 +35,10 @@ pub async fn change(
     if is_not_for_oneself(&fields) {
         not_oneself(&caller, &user)?;
     }
-    let change = fields.read(&app)?;
+    let change = fields.read(&app, &caller)?;
     authorize(&app, &caller, Some(&user), &change)?;
     let changed = app.auth.change_account(caller.author(), user.id, looked_at(revision, &user), change).await?;
-    answer(&app, &changed)
+    answer_to(&app, &caller, &changed)
 }
 
 /// What is proved by who one is is changed at `/api/v1/me`; what one may do, how long and where, by somebody else.

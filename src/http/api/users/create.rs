@@ -45,7 +45,7 @@ pub struct Wish {
 pub async fn create(State(app): State<App>, caller: Caller, Body(wish): Body<Wish>) -> Result<Response, Problem> {
     check_source(&app, wish.source.as_deref())?;
     let way = WayIn::of(&wish)?;
-    let change = required(wish)?.read(&app)?;
+    let change = required(wish)?.read(&app, &caller)?;
     make(&app, caller, change, way).await
 }
 

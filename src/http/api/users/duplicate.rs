@@ -11,8 +11,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::create::{self, WayIn};
-use super::find_to_change;
 use super::rights::own_groups;
+use super::{find_to_change, sees};
 use crate::auth::accounts::AccountChange;
 use crate::directory::permission::Permission;
 use crate::directory::role;
@@ -75,9 +75,14 @@ pub async fn duplicate(
     Body(wish): Body<Wish>,
 ) -> Result<Response, Problem> {
     let original = find_to_change(&app, &caller, &name, Permission::UsersCreate)?;
+    if !sees(&app, &caller, &original)? {
+        return Err(Problem::forbidden(
+            "a copy shows the original: this needs the permission users.view, which you lack",
+        ));
+    }
     let comes_along = wish.parts()?;
     let way = WayIn::of(&wish.user)?;
-    let own = create::required(wish.user)?.read(&app)?;
+    let own = create::required(wish.user)?.read(&app, &caller)?;
     let groups = match own.groups {
         None if comes_along(Part::Groups) => Some(own_groups(&app, &original)?).filter(|groups| !groups.is_empty()),
         own => own,

@@ -6,13 +6,16 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::rights;
 use crate::auth::accounts::AccountChange;
 use crate::base::id::{GroupId, OrganizationId, RoleId};
 use crate::directory::field::{Description, DisplayName, Email, FieldError, Phone, Username};
+use crate::directory::permission::Permission;
 use crate::directory::role::{self, Scope};
 use crate::directory::user::{KeptAttribute, MfaPolicy, UserChange, double_option};
 use crate::http::api::groups::find_group;
 use crate::http::api::organizations::find_organization;
+use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::state::App;
 use crate::store::roles;
@@ -89,7 +92,10 @@ pub struct Membership {
 /// Collects faults while fields are parsed.
 struct Parser<'a> {
     app: &'a App,
+    caller: &'a Caller,
     faults: Vec<FieldError>,
+    /// The refusal of what is not there, where it would not be the caller's to give: it is the same for what is there.
+    out_of_reach: Option<Problem>,
 }
 
 impl Parser<'_> {
@@ -99,6 +105,14 @@ impl Parser<'_> {
 
     fn fault(&mut self, field: &str, code: &'static str, message: impl Into<String>) {
         self.faults.push(FieldError::new(field, code, message));
+    }
+
+    /// Something is not there. Whoever could not give it if it were is told no more than that.
+    fn unknown(&mut self, field: &str, code: &'static str, message: String, needed: Permission) {
+        match self.caller.must(needed) {
+            Ok(()) => self.fault(field, code, message),
+            Err(problem) => drop(self.out_of_reach.get_or_insert(problem)),
+        }
     }
 
     /// A value that may be cleared.
@@ -161,6 +175,10 @@ impl Parser<'_> {
             };
             match known {
                 Some(role) => drop(found.insert(role.id)),
+                None if scope == Scope::System => {
+                    self.unknown(field, "unknown_role", format!("{name:?} is no role here"), Permission::UsersRoles);
+                }
+                // Whoever administers an organisation sees the roles that can be held in one.
                 None => self.fault(field, "unknown_role", format!("{name:?} is no role here")),
             }
         }
@@ -168,10 +186,17 @@ impl Parser<'_> {
     }
 
     /// The organisation of this id or name.
-    fn organization(&mut self, field: &'static str, name: &str) -> Result<Option<OrganizationId>, Problem> {
+    fn organization(
+        &mut self,
+        field: &'static str,
+        name: &str,
+        may_be_given: impl Fn(&Caller) -> Result<(), Problem>,
+    ) -> Result<Option<OrganizationId>, Problem> {
         let known = find_organization(self.app, name)?;
-        if known.is_none() {
-            self.fault(field, "unknown_organization", format!("{name:?} is no organisation"));
+        match may_be_given(self.caller) {
+            _ if known.is_some() => {}
+            Ok(()) => self.fault(field, "unknown_organization", format!("{name:?} is no organisation")),
+            Err(problem) => drop(self.out_of_reach.get_or_insert(problem)),
         }
         Ok(known.map(|known| known.id))
     }
@@ -185,7 +210,7 @@ impl Parser<'_> {
             {
                 roles.insert(plain);
             }
-            if let Some(id) = self.organization("organizations", &id)? {
+            if let Some(id) = self.organization("organizations", &id, rights::any_membership)? {
                 memberships.insert(id, roles);
             }
         }
@@ -194,7 +219,7 @@ impl Parser<'_> {
 
     fn home(&mut self, wish: Option<Option<String>>) -> Result<Option<Option<OrganizationId>>, Problem> {
         match wish {
-            Some(Some(name)) => Ok(self.organization("managed_by", &name)?.map(Some)),
+            Some(Some(name)) => Ok(self.organization("managed_by", &name, rights::any_home)?.map(Some)),
             Some(None) => Ok(Some(None)),
             None => Ok(None),
         }
@@ -206,9 +231,13 @@ impl Parser<'_> {
             match find_group(self.app, name) {
                 Ok(group) if group.source.is_local() => groups.push(group.id),
                 Ok(group) => {
-                    self.fault("groups", "owned_by_source", format!("{name:?} belongs to the source {}", group.source))
+                    let message = format!("{name:?} belongs to the source {}", group.source);
+                    self.unknown("groups", "owned_by_source", message, Permission::GroupsManage);
                 }
-                Err(_) => self.fault("groups", "unknown_group", format!("{name:?} is no group")),
+                Err(_) => {
+                    let message = format!("{name:?} is no group");
+                    self.unknown("groups", "unknown_group", message, Permission::GroupsManage);
+                }
             }
         }
         groups
@@ -219,9 +248,9 @@ impl Fields {
     /// Parses what was written. Who may write it is asked by [`super::rights`].
     ///
     /// # Errors
-    /// 400 with every fault.
-    pub fn read(self, app: &App) -> Result<AccountChange, Problem> {
-        let mut parser = Parser { app, faults: Vec::new() };
+    /// 400 with every fault; 403 for what is not there, where it would not be the caller's to give.
+    pub fn read(self, app: &App, caller: &Caller) -> Result<AccountChange, Problem> {
+        let mut parser = Parser { app, caller, faults: Vec::new(), out_of_reach: None };
         let description = self.description.map(Option::unwrap_or_default);
         let user = UserChange {
             username: parser.required("username", self.username, Username::parse),
@@ -245,6 +274,7 @@ impl Fields {
         if !parser.faults.is_empty() {
             return Err(Problem::fields(parser.faults));
         }
+        parser.out_of_reach.map_or(Ok(()), Err)?;
         Ok(AccountChange { user, groups })
     }
 }

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use serde_json::json;
 
 use crate::base::id::UserId;
 use crate::directory::authority::Reach;
@@ -172,6 +173,17 @@ pub fn not_oneself(caller: &Caller, user: &User) -> Result<(), Problem> {
 /// When the store cannot read.
 pub fn answer(app: &App, user: &User) -> Result<Response, Problem> {
     Ok(Tagged(user.revision, view::user(app, user)?).into())
+}
+
+/// The same after a change. Who may not see the user learns the revision, and nothing else.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn answer_to(app: &App, caller: &Caller, user: &User) -> Result<Response, Problem> {
+    match sees(app, caller, user)? {
+        true => answer(app, user),
+        false => Ok(Tagged(user.revision, json!({"id": user.id, "revision": user.revision})).into()),
+    }
 }
 
 /// One user.

@@ -87,9 +87,7 @@ impl Place<'_> {
 /// # Errors
 /// 403.
 pub fn membership(app: &App, caller: &Caller, place: &Place<'_>) -> Result<(), Problem> {
-    if !caller.authority.everywhere.contains(Permission::OrganizationsManage) {
-        caller.must_in(Permission::MembersManage, Some(place.organization))?;
-    }
+    member_of(caller, place.organization)?;
     let added = place.has.into_iter().flatten().filter(|role| place.had.is_none_or(|had| !had.contains(*role)));
     let gives_power = !held_by(app, added, Scope::Organization)?.is_empty();
     let is_inside =
@@ -102,6 +100,34 @@ pub fn membership(app: &App, caller: &Caller, place: &Place<'_>) -> Result<(), P
     }
     let roles = place.had.into_iter().chain(place.has).flatten();
     must_hold(held_by(app, roles, Scope::Organization)?, caller.authority.held_in(place.organization))
+}
+
+/// Refuses memberships of an organisation to whoever may not give them.
+///
+/// # Errors
+/// 403.
+pub fn member_of(caller: &Caller, organization: OrganizationId) -> Result<(), Problem> {
+    any_membership(caller).or_else(|_| caller.must_in(Permission::MembersManage, Some(organization)))
+}
+
+/// The same for any organisation whatever.
+///
+/// # Errors
+/// As [`member_of`].
+pub fn any_membership(caller: &Caller) -> Result<(), Problem> {
+    caller.must(Permission::OrganizationsManage).or_else(|_| caller.must(Permission::MembersManage))
+}
+
+/// Refuses the choice of a home to whoever may not choose any.
+///
+/// # Errors
+/// 403, in the words in which one that is not theirs is refused.
+pub fn any_home(caller: &Caller) -> Result<(), Problem> {
+    caller.must(Permission::UsersUpdate).map_err(not_your_home)
+}
+
+fn not_your_home(_: Problem) -> Problem {
+    Problem::forbidden("this organisation's accounts are not yours to manage")
 }
 
 /// Who gives an account another address can have a link for its password sent there.
@@ -151,9 +177,12 @@ fn settle<'a>(
     mut organizations: impl Iterator<Item = &'a OrganizationId>,
 ) -> Result<(), Problem> {
     match (old, home) {
-        (None, home) => caller.must_in(Permission::UsersCreate, home)?,
+        (None, home) => caller.must_in(Permission::UsersCreate, home).map_err(not_your_home)?,
         (Some(_), None) => caller.must(Permission::UsersUpdate)?,
-        (Some(_), Some(_)) => GIVEN_WITH_AN_ACCOUNT.iter().try_for_each(|permission| caller.must(*permission))?,
+        (Some(_), Some(_)) => {
+            let mut each = GIVEN_WITH_AN_ACCOUNT.iter();
+            each.try_for_each(|permission| caller.must(*permission)).map_err(not_your_home)?;
+        }
     }
     if home.is_some_and(|home| !organizations.any(|one| *one == home)) {
         let text = "must be one of the user's organizations";
@@ -179,7 +208,7 @@ pub fn settle_new(caller: &Caller, wish: &mut UserChange) -> Result<(), Problem>
             ));
         }
     };
-    caller.must_in(Permission::UsersCreate, Some(home))?;
+    caller.must_in(Permission::UsersCreate, Some(home)).map_err(not_your_home)?;
     wish.managed_by = Some(Some(home));
     let plain = RoleId::parse(role::ORGANIZATION_USER).ok();
     wish.organizations.get_or_insert_default().entry(home).or_insert_with(|| plain.into_iter().collect());

@@ -6,7 +6,7 @@ use axum::response::Response;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{answer, find_to_change, looked_at, not_oneself};
+use super::{answer_to, find_to_change, looked_at, not_oneself};
 use crate::directory::permission::Permission;
 use crate::directory::user::{DisabledReason, User};
 use crate::http::caller::Caller;
@@ -51,7 +51,7 @@ pub async fn disable(
     let by = author.actor.clone();
     let rule = move |user: User, now| user.disable(DisabledReason::Admin, by.clone(), now);
     let moved = app.auth.move_account(author, user.id, looked_at(revision, &user), "user.disabled", rule).await?;
-    answer(&app, &moved)
+    answer_to(&app, &caller, &moved)
 }
 
 /// Enables a user; the time of inactivity begins anew.
@@ -65,7 +65,7 @@ pub async fn enable(
     let Move { user, author } = prepare(&app, &caller, &name, why, Permission::UsersState)?;
     let moved =
         app.auth.move_account(author, user.id, looked_at(revision, &user), "user.enabled", User::enable).await?;
-    answer(&app, &moved)
+    answer_to(&app, &caller, &moved)
 }
 
 /// Removes a user to a tombstone.
@@ -92,5 +92,5 @@ pub async fn restore(
     let Move { user, author } = prepare(&app, &caller, &name, Why::default(), Permission::UsersDelete)?;
     let moved =
         app.auth.move_account(author, user.id, looked_at(revision, &user), "user.restored", User::restore).await?;
-    answer(&app, &moved)
+    answer_to(&app, &caller, &moved)
 }

@@ -66,6 +66,12 @@ pub(in crate::http::openapi) fn user() -> Shape {
     object(members()).named("User")
 }
 
+/// A user after a change.
+pub(in crate::http::openapi) fn changed_user() -> Shape {
+    let unseen = object(vec![with("id", id()), with("revision", count(4))]);
+    user().or(unseen.says("For who may change them and not see them."))
+}
+
 /// A user who was just made.
 pub(in crate::http::openapi) fn new_user() -> Shape {
     let mut members = members();

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::answers::login::{device, factor, session};
 use super::super::answers::many::{begun, preview, report};
-use super::super::answers::people::{explanation, new_user, user};
+use super::super::answers::people::{changed_user, explanation, new_user, user};
 use super::super::operation::{Operation, Parameter, delete, get, patch, post, query};
 use super::super::shape::{anything, count, list, object, one_of, page, text, whole, with};
 use super::{number, paged, switch};
@@ -51,7 +51,7 @@ fn records() -> Vec<Operation> {
         get("/api/v1/users/{user}", "getUser", "One user.").shows("The user.", user()).tagged(),
         patch("/api/v1/users/{user}", "updateUser", "Changes attributes of a user.")
             .body::<fields::Fields>(json!({"phone": "+41446681800", "description": null}))
-            .shows("The user as they are now.", user())
+            .shows("The user as they are now.", changed_user())
             .tagged()
             .fails(CHANGED)
             .fails(TAKEN),
@@ -146,7 +146,8 @@ fn files() -> Vec<Operation> {
 }
 
 fn moves() -> Vec<Operation> {
-    let moved = |operation: Operation| operation.shows("The user as they are now.", user()).tagged().fails(CHANGED);
+    let moved =
+        |operation: Operation| operation.shows("The user as they are now.", changed_user()).tagged().fails(CHANGED);
     let why = || json!({"reason": "left the company"});
     vec![
         moved(

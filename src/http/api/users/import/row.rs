@@ -170,7 +170,7 @@ impl<'a> Rows<'a> {
     }
 
     fn read(&self, fields: Fields, mut faults: Vec<Fault>) -> Result<AccountChange, Faults> {
-        match fields.read(&self.rights.app) {
+        match fields.read(&self.rights.app, &self.rights.caller) {
             Ok(change) if faults.is_empty() => Ok(change),
             Ok(_) => Err(faults.into()),
             Err(problem) => match faults_of(problem) {
