@@ -51,12 +51,21 @@ impl Authenticator {
 
     /// Whose session it is, if they are still in.
     fn bearer(&self, hash: TokenHash) -> Result<Option<Arc<(User, Session)>>, StoreError> {
-        let now = self.store.clock().now();
-        Ok(sessions::bearer(&self.store, hash)?.filter(|pair| {
+        let (now, policy) = (self.store.clock().now(), &self.settings.sessions);
+        let valid = sessions::bearer(&self.store, hash)?.filter(|pair| {
             let (user, session) = &**pair;
             let allowed = self.backends.iter().any(|backend| backend.id == user.source && backend.login);
-            allowed && session.is_valid(user, now, &self.settings.sessions)
+            allowed && session.is_valid(user, now, policy)
+        });
+        Ok(valid.map(|pair| match pair.1.ends_at(policy) {
+            end if end == pair.1.expires_at => pair,
+            _ => Arc::new((pair.0.clone(), self.as_it_ends(pair.1.clone()))),
         }))
+    }
+
+    /// A session with the end that it has by the policy of now.
+    fn as_it_ends(&self, session: Session) -> Session {
+        Session { expires_at: session.ends_at(&self.settings.sessions), ..session }
     }
 
     fn note_use(&self, hash: TokenHash, user: &User) {
@@ -76,7 +85,8 @@ impl Authenticator {
         let now = self.store.clock().now();
         let all = sessions::list(&self.store.view(), user.id)?;
         let is_valid = |session: &Session| session.is_valid(user, now, &self.settings.sessions);
-        Ok(all.into_iter().map(|(_, session)| session).filter(is_valid).collect())
+        let valid = all.into_iter().map(|(_, session)| session).filter(is_valid);
+        Ok(valid.map(|session| self.as_it_ends(session)).collect())
     }
 
     /// Ends one session of a user. `false`: there is none of this name.

@@ -48,6 +48,12 @@ pub struct Session {
 }
 
 impl Session {
+    /// When it ends however much it is used: as it was promised when it began, or earlier by the policy of now.
+    #[must_use]
+    pub fn ends_at(&self, policy: &SessionPolicy) -> Timestamp {
+        self.expires_at.min(plus(self.created_at, policy.absolute))
+    }
+
     /// Is the bearer still in? Computed at every use: no sweep is needed for anybody to be out. A session lasts no
     /// longer than the policy of now allows, nor than it was promised when it began.
     #[must_use]
@@ -57,8 +63,7 @@ impl Session {
         let later = plus(now, CLOCK_SLACK);
         self.user == user.id
             && self.epoch == user.session_epoch
-            && now < self.expires_at
-            && now < plus(self.created_at, policy.absolute)
+            && now < self.ends_at(policy)
             && now < idle_end
             && self.last_used_at <= later
             && user.is_valid(now)

@@ -66,7 +66,10 @@ fn lockout_sessions_and_factors_follow_the_last_change_and_counters_go_on() {
     assert_eq!(daemon.login("ada", "wrong").status, 401);
     assert_eq!(daemon.login("ada", PASSWORD).code(), "too_many_attempts");
     let session = daemon.session("bob", PASSWORD);
+    let until = || daemon.with_token(&session).get("/api/v1/session").text("/session/expires_at");
+    let long = until();
     change(&admin, json!({"sessions": {"idle": "5m", "absolute": "10m"}}));
+    assert_eq!((long.as_str(), until().as_str()), ("2026-11-24T12:00:00Z", "2026-11-23T12:10:00Z"), "as it ends now");
     daemon.advance(SignedDuration::from_mins(6));
     assert!(!daemon.is_in(&session), "a session that is idle for longer than the new time has ended");
     let short = daemon.session("bob", PASSWORD);
