@@ -23,7 +23,7 @@ pub enum Column {
     Roles,
     /// Organisations, each with the roles inside.
     Organizations,
-    /// The organisation whose administrators manage the account. An import does not change it.
+    /// The organisation whose administrators manage the account.
     ManagedBy,
     /// Direct groups of musterd's own.
     Groups,
@@ -100,7 +100,7 @@ const ALL: &[Known] = &[
     (Column::ExpiresAt, "expires_at", Kind::Time, Way::Both),
     (Column::Roles, "roles", Kind::List, Way::Both),
     (Column::Organizations, "organizations", Kind::Memberships, Way::Both),
-    (Column::ManagedBy, "managed_by", Kind::Text, Way::Out),
+    (Column::ManagedBy, "managed_by", Kind::Text, Way::Both),
     (Column::Groups, "groups", Kind::List, Way::Both),
     (Column::Mfa, "mfa", Kind::Mfa, Way::Both),
     (Column::MustChangePassword, "must_change_password", Kind::Flag, Way::Both),

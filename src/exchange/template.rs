@@ -34,6 +34,7 @@ fn words(column: Column) -> (&'static str, &'static str) {
         Column::Organizations => {
             ("by name or id, with roles inside: Acme: organization-admin; Initech", "Acme: organization-auditor")
         }
+        Column::ManagedBy => ("by name or id: one of the organizations; its administrators manage the account", "Acme"),
         Column::Groups => ("by name or id, separated by semicolons; \\; is a semicolon in a name", "Research; R\\;D"),
         Column::Mfa => ("disabled, enabled or forced", "enabled"),
         Column::MustChangePassword => ("true or false", "true"),

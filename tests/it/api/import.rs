@@ -256,7 +256,7 @@ fn an_export_that_is_imported_changes_nothing() {
     let wish = json!({
         "username": "Ada", "name": "=cmd|' /C calc'!A0", "email": "+ada@example.org", "phone": "+31201234567",
         "description": "two\nlines, \"quoted\"; and 'more", "groups": groups, "roles": ["system-auditor", "user"],
-        "organizations": [{"id": place, "roles": ["organization-admin", "organization-user"]}],
+        "organizations": [{"id": place, "roles": ["organization-admin", "organization-user"]}], "managed_by": place,
         "expires_at": "2026-11-23T13:00:00.123456Z", "mfa": "forced", "must_change_password": true,
     });
     assert_eq!(admin.post("/api/v1/users", &wish).status, 201);
@@ -282,6 +282,42 @@ fn an_export_that_is_imported_changes_nothing() {
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
     assert_eq!((&answer["status"], &answer["counts"]["unchanged"]), (&json!("applied"), &json!(people)), "{answer}");
     assert_eq!(exported(&daemon), file);
+}
+
+#[test]
+fn an_export_that_is_imported_elsewhere_makes_the_same_users() {
+    let columns = "username,name,email,phone,description,state,expires_at,roles,organizations,managed_by,groups,mfa";
+    let [from, to] = ["", ""].map(TestDaemon::start);
+    for daemon in [&from, &to] {
+        let admin = daemon.admin();
+        for name in ["R;D", "=1+1"] {
+            assert_eq!(admin.post("/api/v1/groups", &json!({"name": name})).status, 201);
+        }
+        for name in ["Acme; Ltd", "Initech"] {
+            assert_eq!(admin.post("/api/v1/organizations", &json!({"name": name})).status, 201);
+        }
+    }
+    let admin = from.admin();
+    let ada = json!({
+        "username": "ada", "name": "@Ada", "email": "ada@example.org", "phone": "+31201234567", "description": "a\nb",
+        "groups": ["R;D", "=1+1"], "roles": ["system-auditor"], "expires_at": "2030-01-01T00:00:00Z", "mfa": "forced",
+        "organizations": [{"id": "Acme; Ltd", "roles": ["organization-admin"]}, {"id": "Initech"}],
+        "managed_by": "Acme; Ltd",
+    });
+    assert_eq!(admin.post("/api/v1/users", &ada).status, 201);
+    from.local_user("bob", PASSWORD);
+    admin.post("/api/v1/users/bob/disable", &json!({}));
+    let exported = |daemon: &TestDaemon| {
+        let path = format!("/api/v1/users/export?columns={columns}&filter=username+ne+%22admin%22");
+        String::from_utf8(daemon.admin().get(&path).bytes).unwrap()
+    };
+    let file = exported(&from);
+    let answer = import(&to.admin(), "", &file);
+    assert_eq!((answer.status, &answer.json["counts"]["create"]), (200, &json!(2)), "{answer:?}\n{file}");
+    assert_eq!(exported(&to), file);
+    // Who is given to an organisation is in it.
+    let stranger = import(&to.admin(), "", "username,managed_by\r\nbob,Initech\r\n");
+    assert_eq!(lines(&stranger.json["report"]), [line(2, "refused", &["managed_by not_a_member"])]);
 }
 
 #[test]

@@ -25,7 +25,11 @@ impl Gate for CallersRights {
         match self.look(user, item) {
             Ok(()) => Ok(None),
             Err(problem) if problem.status.is_server_error() => Err(StoreError::Stopped),
-            Err(problem) => Ok(Some(Fault::new(problem.code, problem.detail))),
+            Err(problem) => {
+                let Problem { code, detail, errors, .. } = problem;
+                let of_field = errors.into_iter().next().map(Fault::from);
+                Ok(Some(of_field.unwrap_or_else(|| Fault::new(code, detail))))
+            }
         }
     }
 }

@@ -225,6 +225,12 @@ impl<'a> Rows<'a> {
                     let is_same = user.is_some_and(|user| is_in(user, &wanted));
                     fields.organizations = (!is_same && (user.is_some() || !wanted.is_empty())).then_some(Some(wanted));
                 }
+                (Column::ManagedBy, _) => {
+                    let home = text.map(|name| self.organization(name)).transpose()?;
+                    let is_same =
+                        user.is_some_and(|user| user.managed_by.map(|home| home.to_string()).as_ref() == home.as_ref());
+                    fields.managed_by = (!is_same && (user.is_some() || home.is_some())).then_some(home);
+                }
                 (Column::Groups, _) => {
                     let names = names_of(cell);
                     fields.groups = (user.is_some() || !names.is_empty()).then_some(Some(names));
@@ -245,11 +251,15 @@ impl<'a> Rows<'a> {
     fn memberships(&self, cell: &Cell) -> Result<Vec<Membership>, StoreError> {
         let Cell::Memberships(places) = cell else { return Ok(Vec::new()) };
         let membership = |Place { organization, roles }: &Place| {
-            let known = organizations::by_name(self.reads, organization)?;
-            let id = known.map_or_else(|| organization.clone(), |known| known.id.to_string());
-            Ok(Membership { id, roles: roles.clone() })
+            Ok(Membership { id: self.organization(organization)?, roles: roles.clone() })
         };
         places.iter().map(membership).collect()
+    }
+
+    /// An organisation by id where one has the name.
+    fn organization(&self, name: &str) -> Result<String, StoreError> {
+        let known = organizations::by_name(self.reads, name)?;
+        Ok(known.map_or_else(|| name.to_owned(), |known| known.id.to_string()))
     }
 }
 
