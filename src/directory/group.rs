@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 use crate::base::id::{ExternalId, GroupId, OrganizationId, SourceId, UserId};
 use crate::directory::field::{Description, DisplayName};
 
+/// What the name of an organisation's group begins with where it stands beside others: then come the organisation, a
+/// colon, and its own name.
+pub const OF_ORGANIZATION: &str = "organization/";
+
 /// A group without its members.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Group {

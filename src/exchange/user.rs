@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::Column;
 use super::list::{self, Membership};
 use crate::base::id::{GroupId, OrganizationId};
-use crate::directory::group::Group;
+use crate::directory::group::{Group, OF_ORGANIZATION};
 use crate::directory::user::{MfaPolicy, State, User};
 
 /// A user, and what lies beside the record.
@@ -43,9 +43,9 @@ pub fn text<'a>(column: Column, person: &Person<'a>) -> Cow<'a, str> {
         Column::ManagedBy => Cow::Owned(user.managed_by.map(|id| organization(person, id)).unwrap_or_default()),
         Column::Groups => {
             let own = person.groups.iter().filter(|(group, direct)| *direct && group.source.is_local());
-            Cow::Owned(groups(own.map(|(group, _)| group)))
+            Cow::Owned(groups(person, own.map(|(group, _)| group)))
         }
-        Column::AllGroups => Cow::Owned(groups(person.groups.iter().map(|(group, _)| group))),
+        Column::AllGroups => Cow::Owned(groups(person, person.groups.iter().map(|(group, _)| group))),
         Column::Mfa => known(policy(user.mfa)),
         Column::MustChangePassword => known(if user.must_change_password { "true" } else { "false" }),
         // Secrets are written by nobody.
@@ -73,17 +73,24 @@ pub fn policy(policy: MfaPolicy) -> &'static str {
     }
 }
 
-/// Names of groups in their order. What only an id tells from others stands with it: a group of a source or of an
-/// organisation, and one whose name would be taken for an id.
-fn groups<'a>(groups: impl Iterator<Item = &'a Group>) -> String {
+/// Names of groups in their order, as an import finds them; those of organisations with the organisation in front. What
+/// only an id tells from others stands with it: a group of a source, and one whose name would be taken for something else.
+fn groups<'a>(person: &Person<'_>, groups: impl Iterator<Item = &'a Group>) -> String {
     let name = |group: &Group| {
         let name = group.name.as_str();
-        let is_clear = group.source.is_local() && group.organization.is_none() && name.parse::<GroupId>().is_err();
-        if is_clear { name.to_owned() } else { group.id.to_string() }
+        match group.organization.map(|id| organization(person, id)) {
+            Some(organization) if !organization.contains(':') => format!("{OF_ORGANIZATION}{organization}:{name}"),
+            None if group.source.is_local() && is_clear(name) => name.to_owned(),
+            _ => group.id.to_string(),
+        }
     };
     let mut names: Vec<String> = groups.map(name).collect();
     names.sort();
     list::write(names.iter().map(String::as_str))
+}
+
+fn is_clear(name: &str) -> bool {
+    name.parse::<GroupId>().is_err() && !name.starts_with(OF_ORGANIZATION)
 }
 
 fn memberships(person: &Person<'_>) -> String {

@@ -7,13 +7,13 @@ use serde_json::Value;
 use crate::base::id::{ExternalId, GroupId, OrganizationId, SourceId};
 use crate::directory::audit::{Author, Target};
 use crate::directory::dn::EntryKey;
-use crate::directory::group::{Group, Member};
+use crate::directory::group::{Group, Member, OF_ORGANIZATION};
 use crate::store::audit::{self, Entry};
 use crate::store::engine::{Bytes, KeyRange, Order};
 use crate::store::keys::{END, Space};
 use crate::store::tx::{Reads, Tx, get_record, get_records};
 use crate::store::users::WriteError;
-use crate::store::{StoreError, index};
+use crate::store::{StoreError, index, organizations};
 
 mod members;
 mod names;
@@ -185,6 +185,28 @@ pub fn ids_of_organization(
     };
     let rows = reads.scan(&range, Order::Ascending, limit)?;
     Ok(rows.iter().filter_map(|(_, value)| super::keys::trailing_id(value)).map(GroupId::from_bytes).collect())
+}
+
+/// A group of the directory by its name, or one of an organisation as [`names_of`] has it: `organization/`, the name or id
+/// of the organisation, a colon, and its name; in any case.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn by_own_name(reads: &dyn Reads, name: &str) -> Result<Option<Group>, StoreError> {
+    if let Some((organization, of_it)) = name.strip_prefix(OF_ORGANIZATION).and_then(|rest| rest.split_once(':')) {
+        let known = match organization.parse() {
+            Ok(id) => Some(id),
+            Err(_) => organizations::by_name(reads, organization)?.map(|organization| organization.id),
+        };
+        if let Some(id) = known {
+            let folded = crate::base::text::fold(of_it);
+            let found = through(reads, &Space::GroupByOrganization.key(&[id.as_bytes(), folded.as_bytes()]))?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+    }
+    by_name(reads, &SourceId::local(), name)
 }
 
 /// The ids of a source's groups, by name. Reads no record.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::groups_of;
 use crate::base::id::UserId;
-use crate::directory::group::Group;
+use crate::directory::group::{Group, OF_ORGANIZATION};
 use crate::store::engine::Bytes;
 use crate::store::keys::Space;
 use crate::store::tx::{Reads, Writes};
@@ -52,7 +52,7 @@ fn name(reads: &dyn Reads, group: &Group) -> Result<String, StoreError> {
         // A name with a colon might pass for another organisation's group: the id stands for it.
         let named = organizations::get(reads, id)?.map(|one| one.name.to_string()).filter(|name| !name.contains(':'));
         let organization = named.unwrap_or_else(|| id.to_string());
-        return Ok(format!("organization/{organization}:{name}"));
+        return Ok(format!("{OF_ORGANIZATION}{organization}:{name}"));
     }
     Ok(match source.is_local() && !name.contains(':') {
         true => name.to_owned(),
