@@ -115,6 +115,26 @@ fn a_body_that_comes_late_changes_nothing_for_whoever_may_not_any_more() {
 }
 
 #[test]
+fn nobody_widens_a_token_that_would_outlast_them() {
+    let daemon = TestDaemon::start("");
+    let admin = daemon.admin();
+    daemon.local_user("ada", "correct horse battery");
+    admin.patch("/api/v1/users/ada", &json!({"roles": ["system-admin"]}));
+    let ada = daemon.with_token(&daemon.session("ada", "correct horse battery"));
+    let wish = json!({"name": "a", "scopes": ["users.view"], "expires_at": "2027-01-01T00:00:00Z"});
+    let (ownerless, own) = (admin.post("/api/v1/tokens", &wish), ada.post("/api/v1/tokens", &wish));
+    let path = |token: &Answer| format!("/api/v1/tokens/{}", token.text("/id"));
+    for wider in [json!({"scopes": ["admin"]}), json!({"expires_at": null})] {
+        assert_eq!(ada.patch(&path(&ownerless), &wider).status, 403, "{wider}");
+        assert_eq!(ada.patch(&path(&own), &wider).status, 200, "it ends with her: {wider}");
+        assert_eq!(daemon.with_token(&own.text("/token")).patch(&path(&ownerless), &wider).status, 403, "{wider}");
+    }
+    let narrower = json!({"name": "b", "networks": ["10.0.0.0/8"], "expires_at": "2026-12-01T00:00:00Z"});
+    assert_eq!(ada.patch(&path(&ownerless), &narrower).status, 200);
+    assert_eq!(ada.patch(&path(&ownerless), &json!({"networks": null})).status, 403);
+}
+
+#[test]
 fn a_token_is_shown_once_expires_and_is_revoked_at_once() {
     let daemon = TestDaemon::start("");
     let admin = daemon.admin();

@@ -5,7 +5,7 @@ use axum::http::HeaderMap;
 use super::{find, must_hold};
 use crate::directory::audit::Actor;
 use crate::directory::permission::Permission;
-use crate::directory::token::ApiToken;
+use crate::directory::token::{ApiToken, Grant};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::middleware::access;
@@ -53,6 +53,28 @@ impl Asker {
         let token = find(app, name)?;
         must_hold(&self.caller, &token.grant)?;
         Ok(token)
+    }
+
+    /// Refuses to give a token more, or another text, where it would go on without who asks: whatever anybody comes to
+    /// know of it ends with them.
+    ///
+    /// # Errors
+    /// 403.
+    pub(super) fn must_outlast(&self, app: &App, token: &ApiToken) -> Result<(), Problem> {
+        if let Some(own) = self.token.as_ref().filter(|own| own.id != token.id)
+            && !(token.lies_within(own) && tokens::is_made_by(&app.store.view(), token, own.id)?)
+        {
+            let detail = "a token does this to itself and to what it made, where that lasts no longer and works from \
+                          nowhere else";
+            return Err(Problem::forbidden(detail));
+        }
+        let is_own = |(user, _)| token.owner == Some(user);
+        if matches!(token.grant, Grant::Scopes(_)) && !self.caller.owner.is_none_or(is_own) {
+            let detail = "the token is not yours, and would outlast you: who carries it rotates it, and what it may do \
+                          is widened on the server itself";
+            return Err(Problem::forbidden(detail));
+        }
+        Ok(())
     }
 
     /// What must hold in the commit.

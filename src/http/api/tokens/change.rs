@@ -51,19 +51,18 @@ pub async fn change(
     let asker = Asker::managing(&app, &caller, &headers)?;
     let token = asker.find(&app, &name)?;
     let wanted = parse(&app, &asker, &token, wish)?;
+    let new = wanted.clone().of(token.clone());
+    let opens_more = !new.grant.permissions().is_subset(token.grant.permissions());
+    if opens_more || !new.lies_within(&token) {
+        asker.must_outlast(&app, &token)?;
+    }
     // What was looked at is what is changed: else it might open more by then.
     let expected = revision.or(Some(token.revision));
     let (author, right) = (asker.caller.author(), asker.right());
     let write = move |tx: &mut Tx<'_>| {
         must_be_in(tx, &right)?;
         let wanted = wanted.clone();
-        let changed = tokens::change(tx, &author, token.id, expected, |token| ApiToken {
-            name: wanted.name.unwrap_or(token.name),
-            grant: wanted.grant.unwrap_or(token.grant),
-            networks: wanted.networks.unwrap_or(token.networks),
-            expires_at: wanted.expires_at.unwrap_or(token.expires_at),
-            ..token
-        });
+        let changed = tokens::change(tx, &author, token.id, expected, |token| wanted.of(token));
         changed.map_err(Problem::from)
     };
     view::answer(&app, &app.store.write(write).await?)
@@ -76,6 +75,19 @@ struct Wanted {
     grant: Option<Grant>,
     networks: Option<Vec<Network>>,
     expires_at: Option<Option<Timestamp>>,
+}
+
+impl Wanted {
+    /// The token as it is wanted.
+    fn of(self, token: ApiToken) -> ApiToken {
+        ApiToken {
+            name: self.name.unwrap_or(token.name),
+            grant: self.grant.unwrap_or(token.grant),
+            networks: self.networks.unwrap_or(token.networks),
+            expires_at: self.expires_at.unwrap_or(token.expires_at),
+            ..token
+        }
+    }
 }
 
 fn parse(app: &App, asker: &Asker, token: &ApiToken, wish: Change) -> Result<Wanted, Problem> {

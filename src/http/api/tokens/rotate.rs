@@ -16,7 +16,7 @@ use super::asker::{Asker, must_be_in};
 use super::{new_text, view};
 use crate::base::clock::plus;
 use crate::base::secret::{TokenKind, hash_token};
-use crate::directory::token::{ApiToken, Grant, Text};
+use crate::directory::token::{ApiToken, Text};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, Segment};
@@ -51,22 +51,10 @@ pub async fn rotate(
 ) -> Result<Response, Problem> {
     let asker = Asker::managing(&app, &caller, &headers)?;
     let token = asker.find(&app, &name)?;
-    if let Some(own) = &asker.token {
-        if own.id == token.id {
-            return renew_own(&app, &asker, &headers, &wish).await;
-        }
-        if !token.lies_within(own) || !tokens::is_made_by(&app.store.view(), &token, own.id)? {
-            let detail =
-                "a token rotates itself and what it made, where that lasts no longer and works from nowhere else";
-            return Err(Problem::forbidden(detail));
-        }
+    if asker.token.as_ref().is_some_and(|own| own.id == token.id) {
+        return renew_own(&app, &asker, &headers, &wish).await;
     }
-    let is_own = |(user, _)| token.owner == Some(user);
-    if matches!(token.grant, Grant::Scopes(_)) && !asker.caller.owner.is_none_or(is_own) {
-        let detail = "the token is not yours, and its text would outlast you: who carries it rotates it, \
-                      or it is done on the server itself";
-        return Err(Problem::forbidden(detail));
-    }
+    asker.must_outlast(&app, &token)?;
     renew(&app, &asker, token, &wish).await
 }
 
