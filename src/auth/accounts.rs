@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::links::LinkFor;
 use super::login::{Authenticator, LoginError};
 use super::passwords::Prepared;
-use super::profile::tell_the_old_address;
 use super::throttle::Key;
 use crate::base::id::{GroupId, UserId};
 use crate::base::secret::Secret;
@@ -102,7 +101,7 @@ impl Authenticator {
             let before = users::get(tx, id)?;
             let user = users::update(tx, &author, id, "user.changed", |user, _| Ok(wished.apply(user)))?;
             if let Some(before) = before {
-                tell_the_old_address(tx, &before, &user)?;
+                outbox::tell_the_old_address(tx, &before, &user)?;
             }
             if let Some(wanted) = &change.groups {
                 set_groups(tx, &author, id, wanted)?;

@@ -3,11 +3,10 @@
 use super::login::{Authenticator, LoginError};
 use super::own::{Me, Proof, refused};
 use crate::base::secret::Secret;
-use crate::directory::message::{Body, Changed};
 use crate::directory::policy::FactorRule;
 use crate::directory::user::{User, UserChange};
 use crate::store::tx::Tx;
-use crate::store::{StoreError, outbox, users};
+use crate::store::{outbox, users};
 
 impl Authenticator {
     /// Changes attributes of one's own. Who changes their address or number is told at the old address.
@@ -29,7 +28,7 @@ impl Authenticator {
             }
             let (wished, before) = (change.clone(), user);
             let changed = users::update(tx, &who.author(), user.id, "user.changed", |user, _| Ok(wished.apply(user)))?;
-            tell_the_old_address(tx, before, &changed)?;
+            outbox::tell_the_old_address(tx, before, &changed)?;
             Ok(changed)
         };
         match proof {
@@ -66,20 +65,4 @@ impl Authenticator {
         self.forgive_user(me.user.id);
         Ok(())
     }
-}
-
-/// Who took a session over and changes where codes and links go does not do so unseen.
-pub(super) fn tell_the_old_address(tx: &mut Tx<'_>, before: &User, after: &User) -> Result<(), StoreError> {
-    let folded = |user: &User| user.email.as_ref().map(|email| email.folded());
-    let changed = [
-        (Changed::Email, folded(before) != folded(after)),
-        (
-            Changed::Phone,
-            before.phone.as_ref().map(|phone| phone.as_str()) != after.phone.as_ref().map(|phone| phone.as_str()),
-        ),
-    ];
-    for (what, _) in changed.into_iter().filter(|(_, changed)| *changed) {
-        outbox::tell(tx, before, Body::AddressChanged { what })?;
-    }
-    Ok(())
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::base::clock::plus;
-use crate::directory::message::{Body, Message, Via};
+use crate::directory::message::{Body, Changed, Message, Via};
 use crate::directory::policy::days;
 use crate::directory::user::User;
 use crate::store::StoreError;
@@ -48,6 +48,25 @@ pub fn push(tx: &mut Tx<'_>, message: &Message) -> Result<MessageId, StoreError>
     tx.put_record(counter, &id.0)?;
     put(tx, id, message)?;
     Ok(id)
+}
+
+/// Who took a session over, or may change accounts, and changes where codes and links go does not do so unseen.
+///
+/// # Errors
+/// When a message cannot be sealed.
+pub fn tell_the_old_address(tx: &mut Tx<'_>, before: &User, after: &User) -> Result<(), StoreError> {
+    let folded = |user: &User| user.email.as_ref().map(|email| email.folded());
+    let changed = [
+        (Changed::Email, folded(before) != folded(after)),
+        (
+            Changed::Phone,
+            before.phone.as_ref().map(|phone| phone.as_str()) != after.phone.as_ref().map(|phone| phone.as_str()),
+        ),
+    ];
+    for (what, _) in changed.into_iter().filter(|(_, changed)| *changed) {
+        tell(tx, before, Body::AddressChanged { what })?;
+    }
+    Ok(())
 }
 
 /// Puts a message to a user into the outbox; nothing where there is no address that mail can reach.

@@ -22,11 +22,32 @@ pub struct NewPassword {
 }
 
 impl NewPassword {
+    /// What stands for one in a plan that is never written.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { hash: String::new(), history: 0, known: false }
+    }
+
     /// Sets it: ends sessions and links, and tells the user. One that must be changed is good for a while only.
     ///
     /// # Errors
     /// When the user is gone or the store fails.
     pub fn set(&self, tx: &mut Tx<'_>, author: &Author, user: UserId, must_change: bool) -> Result<User, WriteError> {
+        self.set_telling(tx, author, user, must_change, None)
+    }
+
+    /// The same, where another address than the one of now is told: the one from before it was changed along with it.
+    ///
+    /// # Errors
+    /// As [`NewPassword::set`].
+    pub fn set_telling(
+        &self,
+        tx: &mut Tx<'_>,
+        author: &Author,
+        user: UserId,
+        must_change: bool,
+        told: Option<&User>,
+    ) -> Result<User, WriteError> {
         let changed = users::update(tx, author, user, "password.set", |user, _| {
             Ok(User { must_change_password: must_change, ..user.end_sessions() })
         })?;
@@ -37,7 +58,7 @@ impl NewPassword {
         }
         sessions::remove_link(tx, user)?;
         if !first {
-            outbox::tell(tx, &changed, Body::PasswordChanged)?;
+            outbox::tell(tx, told.unwrap_or(&changed), Body::PasswordChanged)?;
         }
         Ok(changed)
     }

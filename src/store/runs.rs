@@ -63,8 +63,7 @@ pub fn prune(tx: &mut Tx<'_>) -> Result<(), StoreError> {
 /// Some of the runs past the most that are kept: those that have ended, count against no budget any more, and whose plan
 /// waits for nobody.
 fn past_the_most(reads: &dyn Reads, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
-    let is_open = |plan: &Plan| matches!(plan.status, PlanStatus::Held | PlanStatus::Applying { .. });
-    let open: BTreeSet<RunId> = list_plans(reads)?.iter().filter(|plan| is_open(plan)).map(|plan| plan.run).collect();
+    let open = with_open_plan(reads)?;
     let (mut met, mut past) = (0_usize, Vec::new());
     each_row(reads, None, |(key, bytes)| {
         met = met.saturating_add(1);
@@ -80,11 +79,18 @@ fn past_the_most(reads: &dyn Reads, now: Timestamp) -> Result<Vec<RunId>, StoreE
     Ok(past)
 }
 
+/// The runs whose plan waits for somebody, or is being written.
+fn with_open_plan(reads: &dyn Reads) -> Result<BTreeSet<RunId>, StoreError> {
+    let is_open = |plan: &Plan| matches!(plan.status, PlanStatus::Held | PlanStatus::Applying { .. });
+    Ok(list_plans(reads)?.iter().filter(|plan| is_open(plan)).map(|plan| plan.run).collect())
+}
+
 /// Drops what became of each user or row of old runs, some at a time: the run itself stays.
 fn prune_pages(tx: &mut Tx<'_>) -> Result<(), StoreError> {
-    let end = minus(tx.now(), PAGES_KEPT);
+    let (end, open) = (minus(tx.now(), PAGES_KEPT), with_open_plan(tx)?);
     for (number, run) in pages::runs(tx)?.into_iter().rev().enumerate() {
-        let is_kept = number < PAGED_RUNS_MAX && get_run(tx, run)?.is_some_and(|run| run.started_at > end);
+        let is_recent = number < PAGED_RUNS_MAX && get_run(tx, run)?.is_some_and(|run| run.ended_at > end);
+        let is_kept = is_recent || open.contains(&run);
         if !is_kept {
             pages::remove_some_results(tx, run)?;
         }

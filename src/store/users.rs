@@ -1,21 +1,21 @@
 //! User records and their indexes. [`update`] is the only way to change a user.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::base::id::{ExternalId, SourceId, UserId};
+use crate::base::id::{ExternalId, RoleId, SourceId, UserId};
 use crate::base::text;
 use crate::directory::audit::{Actor, Author, Target};
 use crate::directory::field::Description;
-use crate::directory::role;
-use crate::directory::user::{NewUser, RuleError, State, User};
+use crate::directory::role::{self, Scope};
+use crate::directory::user::{NewUser, RuleError, State, User, with_plain_role};
 use crate::store::audit::{self, Entry};
 use crate::store::engine::{KeyRange, Order, Row};
 use crate::store::keys::{self, END, Space};
 use crate::store::tx::{Reads, Tx, get_record, get_records};
-use crate::store::{StoreError, groups, index, organizations, ways_in};
+use crate::store::{StoreError, groups, index, organizations, roles, ways_in};
 
 mod due;
 mod lookup;
@@ -243,6 +243,7 @@ impl Prepared {
         for organization in self.user.organizations.keys() {
             organizations::expect(tx, *organization, None)?;
         }
+        expect_roles(tx, &self.user, None)?;
         self.record.write(tx)?;
         audit::append(tx, author, self.entry)?;
         Ok(self.user)
@@ -267,14 +268,19 @@ pub fn update(
     let old = get(tx, id)?.ok_or(WriteError::NotFound("user"))?;
     let mut new = rule(old.clone(), now)?;
     if old.is_removed() && !new.is_removed() {
-        new = without_gone_organizations(tx, new)?;
+        new = without_what_went(tx, new)?;
     }
     new = new.at_home();
     for organization in new.organizations.keys().filter(|one| !old.organizations.contains_key(one)) {
         organizations::expect(tx, *organization, None)?;
     }
+    expect_roles(tx, &new, Some(&old))?;
     if new == old {
         return Ok(old);
+    }
+    // Before the user's own line: whoever takes this back goes the other way, and is in again before joining groups.
+    for organization in old.organizations.keys().filter(|one| !new.organizations.contains_key(one)) {
+        groups::leave_organization(tx, author, id, *organization)?;
     }
     let changes = new.changes_from(Some(&old));
     if !changes.is_empty() || new.session_epoch != old.session_epoch {
@@ -290,14 +296,11 @@ pub fn update(
         new = new.end_sessions();
     }
     index::write(tx, index::user_key(id), Some(&old), &new)?;
-    for organization in old.organizations.keys().filter(|one| !new.organizations.contains_key(one)) {
-        groups::leave_organization(tx, author, id, *organization)?;
-    }
     Ok(new)
 }
 
-/// Whoever comes back does so without the organisations that went meanwhile.
-fn without_gone_organizations(reads: &dyn Reads, mut user: User) -> Result<User, StoreError> {
+/// Whoever comes back does so without the organisations and roles that went meanwhile.
+fn without_what_went(reads: &dyn Reads, mut user: User) -> Result<User, StoreError> {
     let mut gone = Vec::new();
     for id in user.organizations.keys() {
         if organizations::get(reads, *id)?.is_none() {
@@ -305,7 +308,40 @@ fn without_gone_organizations(reads: &dyn Reads, mut user: User) -> Result<User,
         }
     }
     gone.iter().for_each(|id| drop(user.organizations.remove(id)));
+    user.roles = with_plain_role(still_there(reads, user.roles)?);
+    for roles in user.organizations.values_mut() {
+        *roles = still_there(reads, std::mem::take(roles))?;
+        roles.extend(roles.is_empty().then(|| RoleId::parse(role::ORGANIZATION_USER).ok()).flatten());
+    }
     Ok(user)
+}
+
+fn still_there(reads: &dyn Reads, held: BTreeSet<RoleId>) -> Result<BTreeSet<RoleId>, StoreError> {
+    let mut there = BTreeSet::new();
+    for role in held {
+        if roles::find(reads, &role)?.is_some() {
+            there.insert(role);
+        }
+    }
+    Ok(there)
+}
+
+/// Refuses roles that are new to a user and not there any more, or that do not hold where they are given.
+fn expect_roles(reads: &dyn Reads, new: &User, old: Option<&User>) -> Result<(), WriteError> {
+    let is_there = |role: &RoleId, scope: Scope| match roles::find(reads, role)? {
+        Some(role) if role.scope == scope => Ok(()),
+        _ => Err(WriteError::NotFound("role")),
+    };
+    for role in new.roles.iter().filter(|role| old.is_none_or(|old| !old.roles.contains(*role))) {
+        is_there(role, Scope::System)?;
+    }
+    for (id, held) in &new.organizations {
+        let had = old.and_then(|old| old.organizations.get(id));
+        for role in held.iter().filter(|role| had.is_none_or(|had| !had.contains(*role))) {
+            is_there(role, Scope::Organization)?;
+        }
+    }
+    Ok(())
 }
 
 /// Promise 12: there is always an administrator who may come in, and one whom no expiry takes away.

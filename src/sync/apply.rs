@@ -257,6 +257,8 @@ fn apply_to_user(
         None => Ok(()),
     };
     let actor = author.actor.clone();
+    // What a source says of its own users, it says to them.
+    let before = if ground.source.is_local() { users::get(tx, id)? } else { None };
     match item.step.clone() {
         Step::Update { change, .. } => {
             release(tx, &change)?;
@@ -285,6 +287,11 @@ fn apply_to_user(
             users::update(tx, author, id, "user.removed", |user, now| Ok(user.remove(actor, now, retention)))?;
         }
         _ => {}
+    }
+    if let Some(before) = before
+        && let Some(after) = users::get(tx, id)?
+    {
+        outbox::tell_the_old_address(tx, &before, &after)?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What a person decides about a conflict: the entry takes over the other user, gets another username, or stays out.
 
-use crate::base::id::{ExternalId, SourceId};
+use crate::base::id::{ExternalId, SourceId, UserId};
 use crate::directory::audit::{Author, Target};
 use crate::directory::conflict::{Conflict, Decision};
 use crate::directory::field::Username;
@@ -54,11 +54,17 @@ fn look_again(tx: &mut Tx<'_>, source: &SourceId) -> Result<(), StoreError> {
 }
 
 /// The entry takes over the user who holds its name: from then on the user is the source's, with everything that they
-/// have here but the password, which the source keeps.
+/// have here but the password, which the source keeps. It is the user who was looked at, as they were then.
 ///
 /// # Errors
 /// When there is no such conflict, or it cannot be decided so.
-pub async fn link(store: &Store, author: &Author, source: &SourceId, id: &ExternalId) -> Result<User, InboxError> {
+pub async fn link(
+    store: &Store,
+    author: &Author,
+    source: &SourceId,
+    id: &ExternalId,
+    (seen, revision): (UserId, u64),
+) -> Result<User, InboxError> {
     let (author, source, id) = (author.clone(), source.clone(), id.clone());
     let write = move |tx: &mut Tx<'_>| {
         let conflict = find(tx, &source, &id)?;
@@ -68,6 +74,10 @@ pub async fn link(store: &Store, author: &Author, source: &SourceId, id: &Extern
         let is_pushed = conflict.run.is_none();
         let holder = users::get(tx, conflict.holder)?.filter(|user| !matches!(user.state, State::Removed { .. }));
         let holder = holder.ok_or(InboxError::Impossible("the other user is gone: the next pass takes the entry"))?;
+        if holder.id != seen {
+            return Err(InboxError::Impossible("another user holds the name by now: look again"));
+        }
+        users::expect_revision(tx, holder.id, Some(revision))?;
         if holder.source == source {
             return Err(InboxError::Impossible("the other user is another entry of the same source: rename one there"));
         }

@@ -3,10 +3,11 @@
 //! itself; and from then on every run of the source waits for a person until one is approved, so that the next pass
 //! does not do it all again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -23,6 +24,9 @@ use crate::store::audit::{self, Entry};
 use crate::store::readings::{self, Reading};
 use crate::store::tx::{Reads, Tx};
 use crate::store::{Store, StoreError, runs, users};
+
+/// What the audit trail calls the making of a user.
+const CREATED: &str = "user.created";
 
 /// Why a run cannot be taken back.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +71,13 @@ pub struct Undo {
 pub fn plan(reads: &dyn Reads, id: RunId) -> Result<Undo, UndoError> {
     let (run, lines) = changes_of(reads, id)?;
     let is_by_hand = run.cause.is_by_hand();
-    let mut planner = Planner { reads, is_by_hand, undo: Undo::default(), users: HashMap::new() };
+    let is_made = |line: &AuditLine| match line.target {
+        Target::User { id, .. } if line.action == CREATED => Some(id),
+        _ => None,
+    };
+    let made = lines.iter().filter_map(is_made).collect();
+    let until = run.ended_at;
+    let mut planner = Planner { reads, is_by_hand, until, made, undo: Undo::default(), users: HashMap::new() };
     for line in lines.into_iter().rev() {
         planner.line(&line)?;
     }
@@ -120,6 +130,10 @@ struct Planner<'a> {
     reads: &'a dyn Reads,
     /// Whoever moves on meanwhile is left alone then. A source's users move one another: names go from hand to hand.
     is_by_hand: bool,
+    /// When the run had ended.
+    until: Timestamp,
+    /// Whom it made.
+    made: HashSet<UserId>,
     undo: Undo,
     /// Users as they will be when what is planned so far is done.
     users: HashMap<UserId, User>,
@@ -151,14 +165,19 @@ impl Planner<'_> {
     fn user(&mut self, line: &AuditLine, user: User) {
         let (id, revision, planned) = (user.id, user.revision, self.undo.items.len());
         let after = match line.action.as_str() {
-            "user.created" => {
-                if !user.is_removed() {
+            CREATED => {
+                if !user.is_removed() && self.is_by_hand && user.modified_at > self.until {
+                    self.skip(user.username.as_str(), "was changed since; the user stays");
+                } else if !user.is_removed() {
                     self.push(&user, Step::Remove, line);
                 }
                 user
             }
             "password.set" => {
-                self.skip(user.username.as_str(), "the password that was set stays");
+                // Of whom the run made nothing stays.
+                if !self.made.contains(&id) {
+                    self.skip(user.username.as_str(), "the password that was set stays");
+                }
                 user
             }
             _ => self.revert(line, user),

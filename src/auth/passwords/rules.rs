@@ -111,6 +111,17 @@ impl Authenticator {
     /// # Errors
     /// [`LoginError::Password`] with every rule that it breaks.
     pub async fn prepare_password(&self, user: &User, password: &Secret) -> Result<Prepared, LoginError> {
+        self.check_password(user, password).await?;
+        let (hash, history) = (self.hasher.hash(password).await?, self.settings.passwords.history);
+        let password = NewPassword { hash, history: history.saturating_sub(1), known: true };
+        Ok(Prepared { user: user.id, password })
+    }
+
+    /// Whether a password could be set for a user.
+    ///
+    /// # Errors
+    /// As [`Authenticator::prepare_password`].
+    pub async fn check_password(&self, user: &User, password: &Secret) -> Result<(), LoginError> {
         if !self.keeps_password(&user.source) {
             let text = format!("is kept by the source {}: change it there", user.source);
             return Err(LoginError::Password(vec![fault("kept_elsewhere", text)]));
@@ -120,12 +131,7 @@ impl Authenticator {
         if self.was_used(user, password, history).await? {
             faults.push(fault("used_before", format!("must not be one of the last {history} passwords")));
         }
-        if !faults.is_empty() {
-            return Err(LoginError::Password(faults));
-        }
-        let hash = self.hasher.hash(password).await?;
-        let password = NewPassword { hash, history: history.saturating_sub(1), known: true };
-        Ok(Prepared { user: user.id, password })
+        if faults.is_empty() { Ok(()) } else { Err(LoginError::Password(faults)) }
     }
 
     /// Is it one of the last passwords? Each costs a hash, and whoever breaks other rules too pays it: they are told

@@ -21,8 +21,9 @@ use crate::sync::inbox;
 use crate::sync::task::Follower;
 
 /// A page of the conflicts of one source (`source`) or of all, after one of them (`cursor`): those that wait, or all of
-/// them with `?all=true`.
-pub async fn list(State(app): State<App>, parameters: Parameters) -> Result<Json<Value>, Problem> {
+/// them with `?all=true`. They tell of users.
+pub async fn list(State(app): State<App>, caller: Caller, parameters: Parameters) -> Result<Json<Value>, Problem> {
+    caller.must(Permission::UsersView)?;
     let source = parameters.get("source").map(SourceId::parse).transpose();
     let source = source.map_err(|_| Problem::not_found("source"))?;
     let all = parameters.flag("all")?;
@@ -77,7 +78,7 @@ pub async fn link(
     let conflict = find(&app, &source, &id)?;
     let holder = find_to_change(&app, &caller, &conflict.holder.to_string(), Permission::ConflictsResolve)?;
     not_oneself(&caller, &holder)?;
-    let user = inbox::link(&app.store, &caller.author(), &source, &id).await?;
+    let user = inbox::link(&app.store, &caller.author(), &source, &id, (holder.id, holder.revision)).await?;
     poke(&app, &source);
     answer_to(&app, &caller, &user)
 }

@@ -12,7 +12,7 @@ use crate::directory::plan::{Counts, Fate, Fault, Outcome, Plan, PlanItem, PlanS
 use crate::store::pages::{self, Done, Page};
 use crate::store::passwords::NewPassword;
 use crate::store::tx::Tx;
-use crate::store::users::{Prepared, WriteError};
+use crate::store::users::{self, Prepared, WriteError};
 use crate::store::{Pending, StoreError, audit, groups, runs};
 use crate::sync::apply::{Ground, apply_item, create, prepare};
 
@@ -195,6 +195,7 @@ fn write_one(
     new: Option<Prepared>,
     password: Option<&NewPassword>,
 ) -> Result<Option<UserId>, WriteError> {
+    let before = item.user.map(|id| users::get(tx, id)).transpose()?.flatten();
     let user = match new {
         Some(new) => Some(create(tx, ground, author, item, new)?.id),
         None => {
@@ -210,7 +211,7 @@ fn write_one(
         groups::change_members(tx, author, *group, &[], &[Member::User(user)])?;
     }
     if let Some((must_change, password)) = along.password.zip(password) {
-        password.set(tx, author, user, must_change)?;
+        password.set_telling(tx, author, user, must_change, before.as_ref())?;
     }
     Ok(Some(user))
 }

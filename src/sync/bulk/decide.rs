@@ -1,6 +1,6 @@
 //! Plans of many users that were held, and those that an end of the daemon cut short.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use super::{Bulk, Gate, Progress, Report};
 use crate::base::id::{PlanId, RunId};
@@ -117,8 +117,13 @@ impl Bulk {
     /// # Errors
     /// When the store fails.
     pub async fn drop_strays(&self) -> Result<(), StoreError> {
+        self.drop_of(pages::plans(&self.store.view())?).await
+    }
+
+    /// Drops the pages of those of the plans that are not to be decided or written.
+    async fn drop_of(&self, ids: impl IntoIterator<Item = PlanId>) -> Result<(), StoreError> {
         let plans = runs::list_plans(&self.store.view())?;
-        for id in pages::plans(&self.store.view())? {
+        for id in ids {
             if !plans.iter().any(|plan| plan.id == id && is_waiting(plan)) {
                 self.drop_pages(id).await?;
             }
@@ -137,7 +142,10 @@ impl Bulk {
     /// # Errors
     /// When the store fails.
     pub async fn resume(&self) -> Result<usize, StoreError> {
-        let mut resumed = 0_usize;
+        let strays = self.strays.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.drop_of(strays.iter().copied()).await.inspect_err(|_| self.cut_short.notify_one())?;
+        self.strays.lock().unwrap_or_else(PoisonError::into_inner).retain(|id| !strays.contains(id));
+        let (mut resumed, mut fault) = (0_usize, None);
         for run in runs::unfinished(&self.store.view())? {
             let progress = Arc::<Progress>::default();
             if !self.watch(run, progress.clone()) {
@@ -145,9 +153,13 @@ impl Bulk {
             }
             let done = self.go_on(run, &progress).await;
             self.leave(run, &done);
-            resumed = resumed.saturating_add(usize::from(done?));
+            // One that cannot go on keeps no other one back.
+            match done {
+                Ok(is_written) => resumed = resumed.saturating_add(usize::from(is_written)),
+                Err(error) => drop(fault.get_or_insert(error)),
+            }
         }
-        Ok(resumed)
+        fault.map_or(Ok(resumed), Err)
     }
 
     /// Goes on with one that nobody else is about; `false`: there was nothing to write.

@@ -12,7 +12,7 @@
 //! A run is noted before anything else. Then the plan is made, the guard looks, and what may be written is laid down in
 //! pages, which are written one after the other: an end of the daemon loses none, and does none twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
@@ -50,8 +50,10 @@ pub use wish::{BulkChange, Gate, GroupWish, To, Wish};
 const PAGES: usize = 20;
 /// Plans of bulk changes, imports and what takes them back that wait for a person at a time.
 const HELD_MAX: usize = 100;
-/// Bulk changes of which the plans are made at a time: each reads all users.
+/// Bulk changes of which the plans are made, and exports, at a time: each reads all users.
 const PLANNED_AT_ONCE: usize = 4;
+/// Files that come in at a time: each lies in memory.
+const RECEIVED_AT_ONCE: usize = 4;
 
 /// Runs bulk changes and imports.
 pub struct Bulk {
@@ -62,6 +64,9 @@ pub struct Bulk {
     /// One file is read at a time: it may be large.
     reading: Arc<tokio::sync::Mutex<()>>,
     planning: Arc<tokio::sync::Semaphore>,
+    receiving: Arc<tokio::sync::Semaphore>,
+    /// Plans of which pages may lie about that are nobody's.
+    strays: Arc<Mutex<BTreeSet<PlanId>>>,
     under_way: Arc<Mutex<BTreeMap<RunId, Arc<Progress>>>>,
     /// Something was cut short by a fault of the store.
     cut_short: Arc<Notify>,
@@ -117,6 +122,8 @@ impl Bulk {
             guard: Arc::default(),
             reading: Arc::default(),
             planning: Arc::new(tokio::sync::Semaphore::new(PLANNED_AT_ONCE)),
+            receiving: Arc::new(tokio::sync::Semaphore::new(RECEIVED_AT_ONCE)),
+            strays: Arc::default(),
             under_way: Arc::default(),
             cut_short: Arc::default(),
         }
@@ -131,6 +138,8 @@ impl Bulk {
             guard: self.guard.clone(),
             reading: self.reading.clone(),
             planning: self.planning.clone(),
+            receiving: self.receiving.clone(),
+            strays: self.strays.clone(),
             under_way: self.under_way.clone(),
             cut_short: self.cut_short.clone(),
         }
@@ -142,7 +151,13 @@ impl Bulk {
         self.reading.clone().try_lock_owned().ok()
     }
 
-    /// A turn to make the plan of a bulk change; `None`: as many others are under way as may be.
+    /// A place for a file that comes in; `None`: as many others do as may.
+    #[must_use]
+    pub fn receiving_turn(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
+        self.receiving.clone().try_acquire_owned().ok()
+    }
+
+    /// A turn to read all users, for the plan of a bulk change or an export; `None`: as many others do as may.
     #[must_use]
     pub fn planning_turn(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
         self.planning.clone().try_acquire_owned().ok()
@@ -273,6 +288,20 @@ impl Bulk {
 
     /// Lays the pages of a plan down, and with the last of them the plan and its run: without those they are nothing.
     async fn lay_down(
+        &self,
+        plan: &Plan,
+        pages: Vec<Packed>,
+        run: Run,
+        author: Option<Author>,
+    ) -> Result<(), StoreError> {
+        let laid_down = self.lay_pages(plan, pages, run, author).await;
+        if laid_down.is_err() {
+            self.strays.lock().unwrap_or_else(PoisonError::into_inner).insert(plan.id);
+        }
+        laid_down
+    }
+
+    async fn lay_pages(
         &self,
         plan: &Plan,
         pages: Vec<Packed>,

@@ -177,12 +177,16 @@ async fn what_a_full_disk_cuts_short_goes_on_without_a_restart_and_what_is_under
         let resumed = world.bulk.resume().await.unwrap();
         let ended = world.run(&run);
         assert_eq!((world.bulk.resume().await.unwrap(), world.run(&run)), (0, ended.clone()), "it has ended");
+        assert!(pages::plans(&world.store.view()).unwrap().is_empty(), "nothing lies about");
         let changed = |user: &&User| users::get(&world.store.view(), user.id).unwrap().unwrap().must_change_password;
         (resumed, world.users.iter().filter(changed).count(), ended.counts.update, ended.outcome)
     };
-    let (resumed, changed, counted, outcome) = ends(0).await;
-    assert_eq!((resumed, changed, counted), (0, 0, 0));
-    assert!(matches!(outcome, Outcome::Failed { why } if why.contains("ask again")));
+    // Also where pages were laid down, and the plan that they are of was not.
+    for room in [0, 1] {
+        let (resumed, changed, counted, outcome) = ends(room).await;
+        assert_eq!((resumed, changed, counted), (0, 0, 0));
+        assert!(matches!(outcome, Outcome::Failed { why } if why.contains("ask again")));
+    }
     // The pages, the plan and something of what it says were written.
     for room in [2, 3] {
         assert_eq!(ends(room).await, (1, 250, 250, Outcome::Applied));

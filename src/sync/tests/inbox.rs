@@ -1,6 +1,7 @@
 //! The inbox of conflicts: what waits there, what a person may decide, and what settles itself.
 
 use super::*;
+use crate::base::id::UserId;
 use crate::directory::conflict::Conflict;
 use crate::directory::field::Username;
 use crate::store::{conflicts, credentials};
@@ -19,6 +20,30 @@ async fn clash() -> (Pass, Fake) {
     let outcome = run(&pass, &source).await;
     assert_eq!((outcome.counts.create, outcome.counts.conflict), (1, 1));
     (pass, source)
+}
+
+/// A person gives the user who has the name to the entry, as they are now.
+async fn link(pass: &Pass, source: &SourceId, id: &ExternalId) -> Result<User, InboxError> {
+    let view = pass.store.view();
+    let holder =
+        conflicts::get(&view, source, id)?.map(|conflict| users::get(&view, conflict.holder).unwrap().unwrap());
+    let seen =
+        holder.map_or((UserId::new(pass.store.clock().now(), pass.store.rng()), 1), |user| (user.id, user.revision));
+    drop(view);
+    inbox::link(&pass.store, &Author::system("admin"), source, id, seen).await
+}
+
+#[tokio::test]
+async fn who_holds_the_name_has_changed_since_it_was_looked_at_is_given_to_nobody() {
+    let (pass, source) = clash().await;
+    let holder = user(&pass, "u0");
+    let seen = |id, revision| (id, revision);
+    let id = entry(0).external_id;
+    for seen in [seen(holder.id, holder.revision + 1), seen(user(&pass, "u1").id, 1)] {
+        let linked = inbox::link(&pass.store, &Author::system("admin"), &source.id, &id, seen).await;
+        assert!(linked.is_err(), "{linked:?}");
+    }
+    assert_eq!((user(&pass, "u0").source.as_str(), open(&pass).len()), ("other", 1));
 }
 
 #[tokio::test]
@@ -75,7 +100,7 @@ async fn a_person_links_the_entry_to_the_user_who_has_the_name() {
     let id = holder.id;
     let set = move |tx: &mut Tx<'_>| credentials::set(tx, id, "hash".to_owned(), 1);
     pass.store.write::<_, crate::store::StoreError>(set).await.unwrap();
-    let linked = inbox::link(&pass.store, &Author::system("admin"), &source.id, &entry(0).external_id).await.unwrap();
+    let linked = link(&pass, &source.id, &entry(0).external_id).await.unwrap();
     assert_eq!((linked.id, linked.source.as_str()), (holder.id, "corp"));
     assert!(linked.session_epoch > holder.session_epoch);
     assert!(credentials::get(&pass.store.view(), holder.id).unwrap().is_none(), "the source keeps the password now");
@@ -95,7 +120,7 @@ async fn the_last_administrator_is_not_given_to_a_source() {
         })
     };
     pass.store.write(raise).await.unwrap();
-    let linked = inbox::link(&pass.store, &Author::system("admin"), &source.id, &entry(0).external_id).await;
+    let linked = link(&pass, &source.id, &entry(0).external_id).await;
     assert!(matches!(linked, Err(InboxError::Write(_))), "{linked:?}");
     assert_eq!(user(&pass, "u0").source.as_str(), "other");
 }
@@ -132,5 +157,5 @@ async fn an_entry_that_is_ignored_stays_out_until_a_person_opens_it_again() {
     assert_eq!(run(&pass, &source).await.counts.conflict, 1);
     assert_eq!(open(&pass).len(), 1);
     let unknown = ExternalId::parse("nobody").unwrap();
-    assert!(matches!(inbox::link(&pass.store, &author, &source.id, &unknown).await, Err(InboxError::NotFound)));
+    assert!(matches!(link(&pass, &source.id, &unknown).await, Err(InboxError::NotFound)));
 }

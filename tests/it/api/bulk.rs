@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::import::{import, is_there};
 use crate::harness::daemon::{Answer, Caller, TestDaemon};
 
 const PASSWORD: &str = "correct horse battery";
@@ -140,6 +141,61 @@ fn roles_groups_and_organizations_are_given_and_taken() {
     assert_eq!((&shown["organizations"], user(&admin, "u02")["groups"].clone()), (&json!([]), json!([])));
     let again = admin.post(&format!("/api/v1/runs/{}/undo", answer.text("/run")), &json!({}));
     assert_eq!((again.status, again.code()), (409, "already_undone"));
+}
+
+#[test]
+fn who_was_taken_out_of_an_organisation_comes_back_into_its_groups_too() {
+    let daemon = TestDaemon::start("");
+    let admin = daemon.admin();
+    users(&admin, 1);
+    let acme = admin.post("/api/v1/organizations", &json!({"name": "Acme"})).text("/id");
+    admin.post("/api/v1/groups", &json!({"name": "devs", "organization": "Acme"}));
+    let place = json!({"organizations": [{"id": acme}], "groups": ["organization/Acme:devs"]});
+    assert_eq!(admin.patch("/api/v1/users/u00", &place).status, 200);
+    let leave = json!({"organizations": {"remove": ["Acme"]}});
+    let left = admin.post(BULK, &json!({"users": ["u00"], "action": "change", "change": leave}));
+    assert_eq!((left.status, &user(&admin, "u00")["groups"]), (200, &json!([])), "{left:?}");
+    let undone = admin.post(&format!("/api/v1/runs/{}/undo", left.text("/run")), &json!({}));
+    assert_eq!((undone.status, &undone.json["counts"]["skipped"]), (200, &json!(0)), "{undone:?}");
+    let back = user(&admin, "u00");
+    assert_eq!((&back["organizations"][0]["id"], &back["groups"][0]["name"]), (&json!(acme), &json!("devs")));
+}
+
+#[test]
+fn an_import_is_taken_back_but_for_those_who_were_changed_since() {
+    let daemon = TestDaemon::start("");
+    let admin = daemon.admin();
+    let file = "username,name,email,password\r\nann,A,ann@example.org,a long password of ann\r\n\
+                ben,B,ben@example.org,a long password of ben\r\n";
+    let run = |answer: &Answer| answer.text("/run");
+    let made = import(&admin, "", file);
+    assert_eq!((made.status, &made.json["counts"]["create"]), (200, &json!(2)), "{made:?}");
+    daemon.advance(jiff::SignedDuration::from_mins(1));
+    assert_eq!(admin.patch("/api/v1/users/ben", &json!({"description": "stays"})).status, 200);
+    let undone = admin.post(&format!("/api/v1/runs/{}/undo", run(&made)), &json!({}));
+    assert_eq!(codes(&undone), [("ben".to_owned(), "changed_since".to_owned())], "{undone:?}");
+    assert_eq!((is_there(&admin, "ann"), is_there(&admin, "ben")), (false, true));
+    // Nothing that was made stays, and so nothing is left to take back.
+    let whole = import(&admin, "", "username,name,email,password\r\ncat,C,cat@example.org,a long password of cat\r\n");
+    let undo = format!("/api/v1/runs/{}/undo", run(&whole));
+    assert_eq!((admin.post(&undo, &json!({})).status, is_there(&admin, "cat")), (200, false));
+    assert_eq!(admin.post(&undo, &json!({})).code(), "already_undone");
+}
+
+#[test]
+fn who_is_given_another_address_and_password_by_a_file_is_told_at_the_one_of_before() {
+    let daemon = TestDaemon::start("");
+    let admin = daemon.admin();
+    daemon.local_user("ada", PASSWORD);
+    let old = user(&admin, "ada")["email"].clone();
+    let told = || {
+        let queued = musterd::store::outbox::list(&daemon.inside.store.view(), 100).unwrap();
+        queued.into_iter().map(|(_, message)| json!(message.to)).collect::<Vec<_>>()
+    };
+    let before = told().len();
+    let changed = import(&admin, "", "username,email,password\r\nada,new@example.org,a long password of ada\r\n");
+    assert_eq!((changed.status, &user(&admin, "ada")["email"]), (200, &json!("new@example.org")), "{changed:?}");
+    assert_eq!(told()[before..], [old.clone(), old], "of the address, and of the password");
 }
 
 #[test]

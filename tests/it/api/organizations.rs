@@ -49,6 +49,8 @@ fn an_organisation_admin_sees_its_members_groups_and_roles_and_nothing_else() {
     assert_eq!(names(&boss.get("/api/v1/users?filter=username+eq+%22kim%22").json, "username"), [""; 0]);
     assert_eq!(names(&boss.get("/api/v1/organizations").json, "name"), ["Acme"]);
     assert_eq!(names(&boss.get("/api/v1/groups").json, "name"), ["ours"]);
+    assert_eq!(boss.get("/api/v1/groups/organization%2FAcme:ours").json["name"], "ours");
+    assert_eq!(boss.get(&format!("/api/v1/groups/organization%2F{acme}:OURS")).json["name"], "ours");
     assert_eq!(names(&boss.get(&format!("/api/v1/organizations/{acme}/members")).json, "username"), ["boss", "mel"]);
     for path in [
         "/api/v1/users/kim".to_owned(),
@@ -57,6 +59,8 @@ fn an_organisation_admin_sees_its_members_groups_and_roles_and_nothing_else() {
         format!("/api/v1/organizations/{other}"),
         format!("/api/v1/organizations/{other}/members"),
         "/api/v1/groups/global".to_owned(),
+        "/api/v1/groups/organization%2Fother:theirs".to_owned(),
+        "/api/v1/groups/organization%2Fother:nothing".to_owned(),
         format!("/api/v1/groups?organization={other}"),
         "/api/v1/roles/system-auditor".to_owned(),
     ] {
@@ -274,6 +278,7 @@ fn who_comes_back_does_so_without_what_went_meanwhile() {
     assert_eq!(admin.post("/api/v1/roles", &again).code(), "id_taken", "no name comes back with more");
     let back = admin.post(&format!("/api/v1/users/{id}/restore"), &json!({})).json;
     assert_eq!((&back["organizations"], &back["managed_by"]), (&json!([]), &Value::Null), "{back}");
+    assert_eq!(back["roles"], json!(["user"]), "everybody keeps one, and none that is gone");
     let mel = daemon.with_token(&daemon.session("mel", PASSWORD));
     assert_eq!(mel.get("/api/v1/users").status, 403);
 }

@@ -12,7 +12,7 @@ use crate::directory::permission::Permission;
 use crate::directory::token::Grant;
 use crate::directory::user::User;
 use crate::http::middleware::access::Access;
-use crate::store::conflicts;
+use crate::store::{conflicts, users};
 use crate::sync::inbox as decisions;
 
 #[tokio::test]
@@ -137,7 +137,8 @@ async fn who_is_in_the_way_stands_in_the_inbox_until_a_person_or_the_provider_de
     let (store, source, id) = (&world.app.store, &found[0].source, &found[0].external_id);
     let rename = decisions::rename(store, &author, source, id, Username::parse("e2").unwrap());
     assert!(rename.await.unwrap_err().to_string().contains("rename the person there"));
-    decisions::link(store, &author, source, id).await.unwrap();
+    let holder = users::get(&store.view(), found[0].holder).unwrap().unwrap();
+    decisions::link(store, &author, source, id, (holder.id, holder.revision)).await.unwrap();
     world.entra.get(&format!("/Users/{eve}")).await.expect(404);
     let mine = world.okta.find("/Users", "userName eq \"eve\"").await.expect(200);
     assert_eq!((json!(mine.each("id")), json!(mine.each("externalId"))), (json!([eve]), json!(["7"])));
