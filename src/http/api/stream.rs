@@ -56,7 +56,26 @@ pub(super) struct Pieces {
     piece: Vec<u8>,
 }
 
+/// Who reads what is written.
+pub(super) struct Reader(mpsc::Sender<Bytes>);
+
+impl Reader {
+    /// Fails once the reader has gone away.
+    pub(super) fn is_there(&self) -> io::Result<()> {
+        if self.0.is_closed() { Err(gone()) } else { Ok(()) }
+    }
+}
+
+fn gone() -> io::Error {
+    io::Error::new(io::ErrorKind::BrokenPipe, "its reader went away")
+}
+
 impl Pieces {
+    /// Who reads it.
+    pub(super) fn reader(&self) -> Reader {
+        Reader(self.pieces.clone())
+    }
+
     /// Says that it is whole: by an empty piece.
     fn end(&self) -> io::Result<()> {
         self.hand_over(Bytes::new())
@@ -68,9 +87,7 @@ impl Pieces {
             piece = match self.pieces.try_send(piece) {
                 Ok(()) => return Ok(()),
                 Err(mpsc::error::TrySendError::Full(piece)) => piece,
-                Err(mpsc::error::TrySendError::Closed(_)) => {
-                    return Err(io::Error::new(io::ErrorKind::BrokenPipe, "its reader went away"));
-                }
+                Err(mpsc::error::TrySendError::Closed(_)) => return Err(gone()),
             };
             if since.elapsed() >= STALLED {
                 return Err(io::Error::new(io::ErrorKind::TimedOut, "its reader takes nothing"));

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
 use super::filter::Condition;
-use super::sees_in;
+use super::{many, sees_in};
 use crate::base::id::OrganizationId;
 use crate::base::suggest::nearest;
 use crate::directory::audit::Target;
@@ -37,6 +37,7 @@ const PAGE: usize = 500;
 pub async fn export(State(app): State<App>, caller: Caller, parameters: Parameters) -> Result<Response, Problem> {
     let now = app.store.clock().now();
     let wish = Wish::of(&app, &parameters, now)?;
+    let turn = app.bulk.planning_turn().ok_or_else(|| many::busy("others read all users: try again"))?;
     let (author, format) = (caller.author(), wish.format);
     let note = move |tx: &mut Tx<'_>| audit::append(tx, &author, Entry::new("users.exported", Target::Directory));
     app.store.write::<_, StoreError>(note).await?;
@@ -44,9 +45,14 @@ pub async fn export(State(app): State<App>, caller: Caller, parameters: Paramete
     let snapshot = spawn_blocking(move || store.snapshot()).await.unwrap_or(Err(StoreError::Stopped))?;
     let name = format!("users-{}.{}", now.strftime("%Y-%m-%d"), format.name());
     let made = stream(media_type(format), "an export of users", move |output| {
-        let organizations = names(&caller, &snapshot)?;
-        let keep = |user: &User| Ok(wish.takes(&app, user) && sees_in(&snapshot, &app, &caller, user)?);
+        let (organizations, reader) = (names(&caller, &snapshot)?, output.reader());
+        let keep = |user: &User| {
+            // Also where nobody fits, and so nothing is written.
+            reader.is_there()?;
+            Ok(wish.takes(&app, user) && sees_in(&snapshot, &app, &caller, user)?)
+        };
         let number = wish.write(&snapshot, &organizations, keep, output)?;
+        drop(turn);
         let whole = wish.condition.map_or(Ok(()), Condition::end);
         whole.map_err(|problem| std::io::Error::other(problem.detail))?;
         Ok::<_, BackupError>(number)
@@ -89,7 +95,7 @@ impl Wish {
         &self,
         reads: &dyn Reads,
         organizations: &BTreeMap<OrganizationId, String>,
-        keep: impl Fn(&User) -> Result<bool, StoreError>,
+        keep: impl Fn(&User) -> Result<bool, BackupError>,
         output: impl Write,
     ) -> Result<u64, BackupError> {
         let with_groups = self.columns.iter().any(|column| matches!(column, Column::Groups | Column::AllGroups));
@@ -195,13 +201,13 @@ mod tests {
         store.write(make).await.unwrap();
         let wish =
             Wish { format: Format::Csv, columns: vec![Column::Username], condition: None, now: Timestamp::UNIX_EPOCH };
-        let export = |keep: fn(&User) -> Result<bool, StoreError>| {
+        let export = |keep: fn(&User) -> Result<bool, BackupError>| {
             let mut file = Vec::new();
             let number = wish.write(&store.view(), &BTreeMap::new(), keep, &mut file);
             (number.ok(), String::from_utf8(file).unwrap())
         };
         assert_eq!(export(|_| Ok(true)), (Some(1), "username\r\nada\r\n".to_owned()));
         assert_eq!(export(|_| Ok(false)), (Some(0), "username\r\n".to_owned()));
-        assert_eq!(export(|_| Err(StoreError::Stopped)).0, None);
+        assert_eq!(export(|_| Err(StoreError::Stopped.into())).0, None);
     }
 }

@@ -36,7 +36,9 @@ pub async fn import(
 ) -> Result<Response, Problem> {
     let options = Options::parse(&parameters)?;
     let format = format_of(&parameters, &request)?;
+    let place = app.bulk.receiving_turn().ok_or_else(|| many::busy("other files come in: try again"))?;
     let file = read_file(request, &app).await?;
+    drop(place);
     // Only now: who sends slowly keeps nobody else out.
     let turn = app.bulk.turn().ok_or_else(|| many::busy("another file is being read: try again when it is done"))?;
     let author = caller.author().because(options.reason.clone());

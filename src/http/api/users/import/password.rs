@@ -24,11 +24,13 @@ pub(super) struct Passwords<'a> {
     app: &'a App,
     runtime: &'a tokio::runtime::Handle,
     clear: usize,
+    /// Nothing is set: no hash is made.
+    dry_run: bool,
 }
 
 impl<'a> Passwords<'a> {
-    pub(super) fn new(app: &'a App, runtime: &'a tokio::runtime::Handle) -> Self {
-        Self { app, runtime, clear: 0 }
+    pub(super) fn new(app: &'a App, runtime: &'a tokio::runtime::Handle, dry_run: bool) -> Self {
+        Self { app, runtime, clear: 0, dry_run }
     }
 
     /// The password that a row sets for a user as the row makes them, if it sets one, and whether it must be changed.
@@ -63,14 +65,18 @@ impl<'a> Passwords<'a> {
         let prepare = async {
             let mut tries = 0;
             loop {
-                match self.app.auth.prepare_password(user, clear).await {
+                let done = match self.dry_run {
+                    true => self.app.auth.check_password(user, clear).await.map(|()| NewPassword::none()),
+                    false => self.app.auth.prepare_password(user, clear).await.map(|prepared| prepared.password),
+                };
+                match done {
                     Err(LoginError::Busy) if tries < TRIES => tokio::time::sleep(PAUSE).await,
                     done => return done,
                 }
                 tries += 1;
             }
         };
-        Ok(self.runtime.block_on(prepare).map_err(refused)?.password)
+        self.runtime.block_on(prepare).map_err(refused)
     }
 }
 

@@ -43,7 +43,7 @@ impl<'a> Rows<'a> {
         reads: &'a dyn Reads,
         runtime: &'a tokio::runtime::Handle,
     ) -> Self {
-        let passwords = Passwords::new(&rights.app, runtime);
+        let passwords = Passwords::new(&rights.app, runtime, options.dry_run);
         Self { rights, options, reads, passwords }
     }
 
