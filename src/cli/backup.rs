@@ -61,7 +61,7 @@ pub(super) async fn counted(
 
 /// Tells what came, beside it.
 fn tell(target: &Target, for_programs: Option<serde_json::Value>, number: Option<(&str, u64)>, bytes: u64) {
-    let file = target.file.display();
+    let file = if target.is_output() { "the output".to_owned() } else { target.file.display().to_string() };
     let number = number.map(|(unit, number)| format!("{} {unit}, ", output::number(number))).unwrap_or_default();
     let told = format!("{number}{} in {file}", output::size(bytes));
     match for_programs {

@@ -4,7 +4,6 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
@@ -103,7 +102,7 @@ impl Change {
 pub(super) async fn run(wish: Bulk, client: &Client, json: bool) -> anyhow::Result<ExitCode> {
     let Bulk { filter, user, everybody, reason, dry_run, expect, digest, action } = wish;
     if filter.is_none() && user.is_empty() && !everybody {
-        bail!("say whom: --filter, --user or --everybody");
+        return Err(Failure::new(Exit::Usage, "say whom: --filter, --user or --everybody").into());
     }
     let (action, change) = match action {
         Action::Enable => ("enable", None),

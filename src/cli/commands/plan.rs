@@ -58,6 +58,9 @@ pub(super) async fn run(plan: Plan, client: &Client, json: bool) -> anyhow::Resu
                 output::card(answer.get("plan").unwrap_or(&Value::Null));
                 output::line("");
                 shown_items(items(answer));
+                if answer.get("next_cursor").is_some_and(|next| !next.is_null()) {
+                    output::line("and more: GET /api/v1/plans/{plan} has all of it, page by page");
+                }
             })
         }
         Plan::Approve { plan, digest } => {
@@ -66,7 +69,14 @@ pub(super) async fn run(plan: Plan, client: &Client, json: bool) -> anyhow::Resu
                 let answer = super::bulk::approved(client, &plan, &output::text_at(&answer, "run")).await?;
                 return super::bulk::told(&answer, json);
             }
-            done(&answer, json, &format!("{} changes are written", output::text_at(&answer, "written")))
+            show(&answer, json, |answer| {
+                let columns = [("LEFT OUT", "label"), ("BECAUSE", "problem")];
+                if let Some(refused) = answer.get("refused").filter(|refused| refused != &&json!([])) {
+                    output::table(refused, &columns);
+                    output::line("");
+                }
+                output::line(&format!("{} changes are written", output::text_at(answer, "written")));
+            })
         }
         Plan::Reject { plan } => {
             let answer = client.post(&path(&plan, "/reject"), json!({})).await?;

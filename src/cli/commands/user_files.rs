@@ -4,12 +4,13 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{anyhow, bail};
+use anyhow::anyhow;
 use clap::Args;
 
 use crate::cli::backup;
 use crate::cli::client::{Client, encode};
 use crate::cli::download::{Target, Wanted, count_lines};
+use crate::cli::exit::{Exit, Failure};
 use crate::exchange::Format;
 
 /// Which users, in what form, and where to.
@@ -60,7 +61,7 @@ async fn take(path: String, file: FileWish, client: &Client, json: bool) -> anyh
         None => file.output.extension().map_or(Some(Format::Csv), |end| Format::by_name(&end.to_string_lossy())),
     };
     let Some(format) = format.filter(|format| format.is_written()) else {
-        bail!("the format must be csv or xlsx: say --format");
+        return Err(Failure::new(Exit::Usage, "the format must be csv or xlsx: say --format").into());
     };
     let wanted = Wanted {
         path: format!("{path}format={}", format.name()),

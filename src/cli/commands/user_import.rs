@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
 use serde_json::json;
 
 use super::bulk::{ended, told};
 use crate::cli::client::{Client, encode};
+use crate::cli::exit::{Exit, Failure};
 use crate::exchange::Format;
 
 /// Which file, and how it is taken.
@@ -63,7 +64,9 @@ pub(super) async fn run(wish: Import, client: &Client, json: bool) -> anyhow::Re
         Some(name) => Format::by_name(name),
         None => file.extension().and_then(|end| Format::by_name(&end.to_string_lossy())),
     };
-    let Some(format) = format else { bail!("the format must be csv, xlsx or ldif: say --format") };
+    let Some(format) = format else {
+        return Err(Failure::new(Exit::Usage, "the format must be csv, xlsx or ldif: say --format").into());
+    };
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     // The command waits by itself: so it can say how far it is.
     let wait = wish.dry_run;

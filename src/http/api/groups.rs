@@ -15,16 +15,18 @@ use serde_json::{Value, json};
 use crate::base::id::{GroupId, SourceId};
 use crate::directory::authority::Reach;
 use crate::directory::field::{Description, DisplayName, FieldError};
-use crate::directory::group::Group;
+use crate::directory::group::{Group, Member};
 use crate::directory::permission::Permission;
 use crate::http::api::organizations::find_organization;
+use crate::http::api::users::rights::may_release;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
-use crate::http::extract::{Body, IfMatch, Parameters, Segment};
+use crate::http::extract::{Body, IfMatch, Parameters, Segment, cut};
 use crate::http::reply::{Created, Tagged};
 use crate::http::state::App;
 use crate::scim::evaluate::Matcher;
 use crate::scim::filter;
+use crate::store::StoreError;
 use crate::store::groups::{self, Which};
 use crate::store::tx::Tx;
 
@@ -58,14 +60,20 @@ pub struct Change {
 }
 
 /// A page of the groups that the caller sees, of one source (`source`) or organisation (`organization`), that fit a filter.
+/// Read off the runtime's threads: it may scan.
 pub async fn list(State(app): State<App>, caller: Caller, parameters: Parameters) -> Result<Json<Value>, Problem> {
+    let read = tokio::task::spawn_blocking(move || read(&app, &caller, &parameters));
+    read.await.map_err(|_| StoreError::Stopped)?
+}
+
+fn read(app: &App, caller: &Caller, parameters: &Parameters) -> Result<Json<Value>, Problem> {
     let filter = parameters.get("filter").map(filter::parse).transpose();
     let filter = filter.map_err(|error| Problem::field("filter", "malformed", &error.detail))?;
     let matcher = filter.as_ref().map(|filter| Matcher::new(filter, &filterable::FILTERABLE)).transpose();
     let matcher = matcher.map_err(|error| Problem::field("filter", "malformed", &error.detail))?;
     let malformed = |_| Problem::field("cursor", "malformed", "must be the next_cursor of an earlier page");
     let place = parameters.get("cursor").map(|text| BASE64URL_NOPAD.decode(text.as_bytes())).transpose();
-    let (which, limit) = (which(&app, &caller, &parameters)?, parameters.limit()?);
+    let (which, limit) = (which(app, caller, parameters)?, parameters.limit()?);
     let (mut found, mut place) = (Vec::new(), place.map_err(malformed)?);
     while found.len() <= limit {
         let page = groups::page(&app.store.view(), &which, place.as_deref(), limit.max(100))?;
@@ -77,9 +85,7 @@ pub async fn list(State(app): State<App>, caller: Caller, parameters: Parameters
         };
         found.extend(page.into_iter().filter(|(_, group)| fits(group)));
     }
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let next = found.last().filter(|_| more).map(|(place, _)| BASE64URL_NOPAD.encode(place));
+    let next = cut(&mut found, limit, |(place, _)| BASE64URL_NOPAD.encode(place));
     Ok(Json(json!({"items": found.iter().map(|(_, group)| view(group)).collect::<Vec<_>>(), "next_cursor": next})))
 }
 
@@ -90,9 +96,11 @@ fn which(app: &App, caller: &Caller, parameters: &Parameters) -> Result<Which, P
     let source = source.map_err(|_| Problem::not_found("source"))?;
     let organization = parameters.get("organization").map(|name| find_organization(app, name)).transpose()?;
     Ok(match (organization, source, reach) {
-        (Some(found), _, reach) => {
+        (Some(found), source, reach) => {
             let found = found.filter(|one| reach.has(one.id)).ok_or_else(|| Problem::not_found("organisation"))?;
-            Which::OfOrganizations([found.id].into())
+            // An organisation's groups are musterd's own.
+            let is_any = source.is_none_or(|source| source.is_local());
+            Which::OfOrganizations(if is_any { [found.id].into() } else { BTreeSet::new() })
         }
         (None, None, Reach::Everywhere) => Which::All,
         (None, Some(source), Reach::Everywhere) => Which::OfSource(source),
@@ -117,12 +125,12 @@ fn view(group: &Group) -> Value {
     })
 }
 
-/// The group of this id, or the directory's own of this name.
+/// The group of this id, or the directory's own or an organisation's of this name (`organization/Acme:devs`).
 pub fn find_group(app: &App, name: &str) -> Result<Group, Problem> {
     let view = app.store.view();
     let found = match name.parse::<GroupId>() {
         Ok(id) => groups::get(&view, id)?,
-        Err(_) => groups::by_name(&view, &SourceId::local(), name)?,
+        Err(_) => groups::by_own_name(&view, name)?,
     };
     found.ok_or_else(|| Problem::not_found("group"))
 }
@@ -189,10 +197,14 @@ pub async fn change(
     IfMatch(revision): IfMatch,
     Body(wish): Body<Change>,
 ) -> Result<Response, Problem> {
-    let id = own(&app, &caller, &name)?.id;
+    let group = own(&app, &caller, &name)?;
+    let id = group.id;
     let name = wish.name.as_deref().map(DisplayName::parse).transpose();
     let description = wish.description.as_deref().map(Description::parse).transpose();
     let (name, description) = (parsed(name)?, parsed(description)?);
+    if name.as_ref().is_some_and(|name| name.folded() != group.name.folded()) {
+        may_release(&app, &caller, &group, &[Member::Group(id)])?;
+    }
     let author = caller.author();
     let write = move |tx: &mut Tx<'_>| {
         groups::expect_revision(tx, id, revision)?;
@@ -214,7 +226,9 @@ pub async fn remove(
     Segment(name): Segment<String>,
     IfMatch(revision): IfMatch,
 ) -> Result<StatusCode, Problem> {
-    let id = own(&app, &caller, &name)?.id;
+    let group = own(&app, &caller, &name)?;
+    let id = group.id;
+    may_release(&app, &caller, &group, &[Member::Group(id)])?;
     let author = caller.author();
     let write = move |tx: &mut Tx<'_>| {
         groups::expect_revision(tx, id, revision)?;

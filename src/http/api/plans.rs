@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::users::gate::CallersRights;
 use super::users::many;
 use crate::base::id::PlanId;
+use crate::directory::permission::Permission;
 use crate::directory::plan::{Plan, PlanItem};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
@@ -34,12 +35,15 @@ pub async fn list(State(app): State<App>, parameters: Parameters) -> Result<Json
     Ok(Json(json!({"items": items, "next_cursor": next})))
 }
 
-/// One plan with a page of its items, after one of them (`cursor`).
+/// One plan with a page of its items, after one of them (`cursor`). They say of users what a look at these does, and want
+/// the same permission.
 pub async fn show(
     State(app): State<App>,
+    caller: Caller,
     Segment(id): Segment<PlanId>,
     parameters: Parameters,
 ) -> Result<Response, Problem> {
+    caller.must(Permission::UsersView)?;
     let view = app.store.view();
     let plan = runs::get_plan(&view, id)?.ok_or_else(|| Problem::not_found("plan"))?;
     let (after, limit) = (parameters.get("cursor").map(place).transpose()?, parameters.limit()?);

@@ -13,6 +13,7 @@ use super::sources::{finished, pulled};
 use super::users::gate::CallersRights;
 use super::users::many;
 use crate::base::id::{RunId, SourceId};
+use crate::directory::permission::Permission;
 use crate::directory::plan::{Cause, Entry, Fate, Run};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
@@ -23,7 +24,7 @@ use crate::store::{StoreError, pages, runs};
 use crate::sync::undo::{self, Undo, UndoError};
 
 /// A page of the runs, newest first, of one source (`source`) or of all, before one of them (`cursor`).
-pub async fn list(State(app): State<App>, parameters: Parameters) -> Result<Json<Value>, Problem> {
+pub async fn list(State(app): State<App>, caller: Caller, parameters: Parameters) -> Result<Json<Value>, Problem> {
     let cause = match parameters.get("source") {
         Some("sweep") => Some(Cause::Sweep),
         Some("bulk") => Some(Cause::Bulk),
@@ -34,13 +35,22 @@ pub async fn list(State(app): State<App>, parameters: Parameters) -> Result<Json
     let (before, limit) = (parameters.cursor()?, parameters.limit()?);
     let mut items = runs::runs_before(&app.store.view(), cause.as_ref(), before, limit.saturating_add(1))?;
     let next = cut(&mut items, limit, |run| run.id);
+    let items: Vec<Run> = items.into_iter().map(|run| as_seen(&caller, run)).collect();
     Ok(Json(json!({"items": items, "next_cursor": next})))
 }
 
+/// A run without what it tells of users, where the caller may not see them.
+fn as_seen(caller: &Caller, run: Run) -> Run {
+    match caller.must(Permission::UsersView) {
+        Ok(()) => run,
+        Err(_) => Run { skipped: Vec::new(), conflicts: Vec::new(), ..run },
+    }
+}
+
 /// One run; with how far it is, while one of many users is under way.
-pub async fn show(State(app): State<App>, Segment(id): Segment<RunId>) -> Result<Response, Problem> {
+pub async fn show(State(app): State<App>, caller: Caller, Segment(id): Segment<RunId>) -> Result<Response, Problem> {
     let run = runs::get_run(&app.store.view(), id)?.ok_or_else(|| Problem::not_found("run"))?;
-    let mut shown = json!(run);
+    let mut shown = json!(as_seen(&caller, run));
     if let (Some(shown), Some(progress)) = (shown.as_object_mut(), app.bulk.progress(id)) {
         shown.insert("progress".to_owned(), json!(progress));
     }
@@ -111,6 +121,7 @@ pub async fn undo(
 ) -> Result<Response, Problem> {
     let run = find_run(&app, &id)?;
     if wish.dry_run {
+        caller.must(Permission::UsersView)?;
         let rights = CallersRights { app: app.clone(), caller };
         let plan = tokio::task::spawn_blocking(move || match run.cause.is_by_hand() {
             true => app.bulk.preview_undo(run.id, &rights),

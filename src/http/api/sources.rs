@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use super::events::{Event, events};
 use crate::base::id::SourceId;
 use crate::base::secret::Secret;
+use crate::directory::permission::Permission;
 use crate::directory::plan::{Cause, Run};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
@@ -140,12 +141,14 @@ fn wanted(parameters: &Parameters) -> Result<Wanted, Problem> {
     Ok(if parameters.flag("full")? { Wanted::Everything } else { Wanted::Due })
 }
 
-/// Reads the source and tells what a pass would change. Writes nothing.
+/// Reads the source and tells what a pass would change. Writes nothing. It tells of users.
 pub async fn plan(
     State(app): State<App>,
+    caller: Caller,
     Segment(id): Segment<SourceId>,
     parameters: Parameters,
 ) -> Result<Json<Value>, Problem> {
+    caller.must(Permission::UsersView)?;
     let pulled = pulled(&app, &id)?;
     let preview = pulled.pass.preview(&*pulled.source, wanted(&parameters)?).await;
     let preview = preview.map_err(|why| Problem::new(StatusCode::BAD_GATEWAY, "source_failed", why))?;

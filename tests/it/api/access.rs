@@ -1,11 +1,15 @@
 //! Who may call what.
 
 use axum::http::Method;
+use musterd::base::id::{FactorId, UserId};
 use musterd::http::middleware::access::Access;
 use musterd::http::routes;
+use musterd::store::credentials::{self, Factor, FactorKind};
+use musterd::store::tx::Tx;
 use serde_json::json;
 
-use crate::harness::daemon::TestDaemon;
+use super::import::import;
+use crate::harness::daemon::{Caller, TestDaemon};
 
 /// A path of the table with something in each place.
 fn concrete(path: &str) -> String {
@@ -194,4 +198,116 @@ fn a_source_cannot_come_in_as_its_user_who_became_an_administrator() {
     assert_eq!(patch("userName", json!("kimberly")), 403);
     assert_eq!(patch("title", json!("Dr")), 200);
     assert_eq!(patch("active", json!(false)), 200);
+}
+
+const PASSWORD: &str = "correct horse battery";
+
+/// A user who holds a role of these permissions, with a session.
+fn holder(daemon: &TestDaemon, name: &str, permissions: &[&str]) -> Caller {
+    let admin = daemon.admin();
+    daemon.local_user(name, PASSWORD);
+    let role = format!("{name}-role");
+    let made = admin.post("/api/v1/roles", &json!({"id": role, "name": role, "permissions": permissions}));
+    assert_eq!(made.status, 201, "{made:?}");
+    assert_eq!(admin.patch(&format!("/api/v1/users/{name}"), &json!({"roles": [role]})).status, 200);
+    daemon.with_token(&daemon.session(name, PASSWORD))
+}
+
+#[test]
+fn a_factor_does_not_fall_with_its_number_by_who_may_not_take_it_away() {
+    let daemon = TestDaemon::start("");
+    let admin = daemon.admin();
+    let bob: UserId = daemon.local_user("bob", PASSWORD).text("/id").parse().unwrap();
+    let number = json!({"phone": "+31201234567"});
+    assert_eq!(admin.patch("/api/v1/users/bob", &number).status, 200);
+    let store = daemon.inside.store.clone();
+    let factor = Factor {
+        id: FactorId::new(store.clock().now(), store.rng()),
+        name: "phone".to_owned(),
+        created_at: store.clock().now(),
+        confirmed: true,
+        used_at: None,
+        kind: FactorKind::Sms { number: "+31201234567".to_owned() },
+    };
+    let put = store.write(move |tx: &mut Tx<'_>| credentials::put_factor(tx, bob, &factor));
+    tokio::runtime::Runtime::new().unwrap().block_on(put).unwrap();
+    let desk = holder(&daemon, "desk", &["users.view", "users.create", "users.update", "users.password"]);
+    let other = json!({"phone": "+31207654321"});
+    for refused in [
+        desk.patch("/api/v1/users/bob", &other),
+        desk.patch("/api/v1/users/bob", &json!({"phone": null})),
+        desk.delete("/api/v1/users/bob/mfa"),
+    ] {
+        assert!(refused.status == 403 && refused.json.to_string().contains("users.reset_mfa"), "{refused:?}");
+    }
+    let file = import(&desk, "", "username,phone\r\nbob,+31207654321\r\n");
+    assert_eq!(file.json["report"]["items"][0]["faults"][0]["code"], "forbidden", "{file:?}");
+    assert_eq!(admin.get("/api/v1/users/bob").json["phone"], "+31201234567");
+    assert_eq!(desk.patch("/api/v1/users/bob", &json!({"phone": "+31201234567", "description": "x"})).status, 200);
+    assert_eq!(admin.patch("/api/v1/users/bob", &other).status, 200);
+}
+
+#[test]
+fn nobody_leaves_a_group_that_asks_for_a_second_factor_by_managing_groups() {
+    let daemon = TestDaemon::start("[mfa]\ngroups = [\"vault\"]\n");
+    let admin = daemon.admin();
+    for name in ["vault", "inner", "plain"] {
+        assert_eq!(admin.post("/api/v1/groups", &json!({"name": name})).status, 201);
+    }
+    admin.post("/api/v1/groups/vault/members", &json!({"add_groups": ["inner"]}));
+    daemon.local_user("bob", PASSWORD);
+    let keeper = holder(&daemon, "keeper", &["users.view", "users.update", "groups.view", "groups.manage"]);
+    let judge =
+        holder(&daemon, "judge", &["users.view", "users.update", "users.reset_mfa", "groups.view", "groups.manage"]);
+    let members = json!({"add_users": ["bob", "judge"]});
+    assert_eq!(admin.post("/api/v1/groups/inner/members", &members).status, 200);
+    admin.post("/api/v1/groups/plain/members", &json!({"add_users": ["bob"]}));
+    let tries = |caller: &Caller| {
+        [
+            caller.post("/api/v1/groups/inner/members", &json!({"remove_users": ["judge"]})),
+            caller.post("/api/v1/groups/vault/members", &json!({"remove_groups": ["inner"]})),
+            caller.patch("/api/v1/groups/vault", &json!({"name": "cellar"})),
+            caller.delete("/api/v1/groups/inner"),
+        ]
+    };
+    for refused in tries(&keeper).into_iter().chain(tries(&judge)) {
+        assert_eq!(refused.status, 403, "{refused:?}");
+    }
+    assert_eq!(keeper.patch("/api/v1/users/bob", &json!({"groups": ["plain"]})).status, 403);
+    let bulk = json!({"users": ["bob"], "action": "change", "change": {"groups": {"remove": ["inner"]}}});
+    assert_eq!(keeper.post("/api/v1/users/bulk", &bulk).json["items"][0]["outcome"], "refused");
+    // Joining, and leaving others, is as ever; who may take factors away may do this too.
+    assert_eq!(keeper.patch("/api/v1/users/bob", &json!({"groups": ["inner"]})).status, 200);
+    assert_eq!(judge.post("/api/v1/groups/inner/members", &json!({"remove_users": ["bob"]})).status, 200);
+}
+
+#[test]
+fn what_tells_of_users_wants_the_permission_to_see_them() {
+    let daemon = TestDaemon::start("");
+    let admin = daemon.admin();
+    let rows: String = (0..30).map(|n| format!("u{n},U,u{n}@example.org\r\n")).collect();
+    assert_eq!(import(&admin, "", &format!("username,name,email\r\n{rows}")).status, 200);
+    let held = admin.post("/api/v1/users/bulk", &json!({"filter": "username sw \"u\"", "action": "disable"}));
+    assert_eq!(held.status, 202, "{held:?}");
+    let (plan, run) = (held.text("/plan"), held.text("/run"));
+    let bad = import(&admin, "", "username,name,email\r\nsecretive,S,nothing\r\n");
+    assert_eq!(bad.status, 400);
+    let blind = daemon.with_token(&daemon.token(&["--scope", "sources.view", "--scope", "plans.approve"]));
+    let seeing = daemon.with_token(&daemon.token(&["--scope", "sources.view", "--scope", "users.view"]));
+    for path in [format!("/api/v1/plans/{plan}"), format!("/api/v1/runs/{run}/items"), "/api/v1/conflicts".to_owned()] {
+        assert_eq!((blind.get(&path).status, seeing.get(&path).status), (403, 200), "{path}");
+    }
+    let runs = |caller: &Caller| caller.get("/api/v1/runs").json.to_string();
+    assert!(!runs(&blind).contains("secretive") && runs(&seeing).contains("secretive"));
+    assert_eq!(blind.get("/api/v1/plans").status, 200, "how many of what");
+}
+
+#[test]
+fn nobody_keeps_their_own_account_from_its_source_or_puts_a_new_password_off() {
+    let daemon = TestDaemon::start("");
+    let ada = holder(&daemon, "ada", &["users.view", "users.update"]);
+    for wish in [json!({"kept": ["expires_at"]}), json!({"kept": null}), json!({"must_change_password": false})] {
+        assert_eq!(ada.patch("/api/v1/users/ada", &wish).status, 403, "{wish}");
+    }
+    assert_eq!(ada.patch("/api/v1/users/ada", &json!({"description": "mine"})).status, 200);
 }

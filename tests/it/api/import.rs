@@ -296,11 +296,13 @@ fn an_export_that_is_imported_elsewhere_makes_the_same_users() {
         for name in ["Acme; Ltd", "Initech"] {
             assert_eq!(admin.post("/api/v1/organizations", &json!({"name": name})).status, 201);
         }
+        let devs = json!({"name": "devs: all", "organization": "Initech"});
+        assert_eq!(admin.post("/api/v1/groups", &devs).status, 201);
     }
     let admin = from.admin();
     let ada = json!({
         "username": "ada", "name": "@Ada", "email": "ada@example.org", "phone": "+31201234567", "description": "a\nb",
-        "groups": ["R;D", "=1+1"], "roles": ["system-auditor"], "expires_at": "2030-01-01T00:00:00Z", "mfa": "forced",
+        "groups": ["R;D", "=1+1", "organization/initech:devs: all"], "roles": ["system-auditor"], "expires_at": "2030-01-01T00:00:00Z", "mfa": "forced",
         "organizations": [{"id": "Acme; Ltd", "roles": ["organization-admin"]}, {"id": "Initech"}],
         "managed_by": "Acme; Ltd",
     });
@@ -315,6 +317,7 @@ fn an_export_that_is_imported_elsewhere_makes_the_same_users() {
     let answer = import(&to.admin(), "", &file);
     assert_eq!((answer.status, &answer.json["counts"]["create"]), (200, &json!(2)), "{answer:?}\n{file}");
     assert_eq!(exported(&to), file);
+    assert!(file.contains("organization/Initech:devs: all"), "{file}");
     // Who is given to an organisation is in it.
     let stranger = import(&to.admin(), "", "username,managed_by\r\nbob,Initech\r\n");
     assert_eq!(lines(&stranger.json["report"]), [line(2, "refused", &["managed_by not_a_member"])]);

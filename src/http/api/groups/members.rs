@@ -11,6 +11,7 @@ use crate::base::id::GroupId;
 use crate::directory::field::FieldError;
 use crate::directory::group::Member;
 use crate::directory::permission::Permission;
+use crate::http::api::users::rights::may_release;
 use crate::http::api::users::{find, knows};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
@@ -89,7 +90,8 @@ pub async fn change(
     IfMatch(revision): IfMatch,
     Body(wish): Body<Wish>,
 ) -> Result<Json<Value>, Problem> {
-    let id = own(&app, &caller, &name)?.id;
+    let group = own(&app, &caller, &name)?;
+    let id = group.id;
     let lists = [&wish.add_users, &wish.remove_users, &wish.add_groups, &wish.remove_groups];
     if lists.iter().map(|list| list.len()).sum::<usize>() > MOST {
         let text = format!("may hold {MOST} members at most, with the other lists");
@@ -103,6 +105,7 @@ pub async fn change(
     if !faults.is_empty() {
         return Err(Problem::fields(faults));
     }
+    may_release(&app, &caller, &group, &remove)?;
     let author = caller.author();
     let write = move |tx: &mut Tx<'_>| {
         groups::expect_revision(tx, id, revision)?;

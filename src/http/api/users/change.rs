@@ -31,21 +31,23 @@ pub async fn change(
             "the user is removed: restore it first",
         ));
     }
-    owned(&app, &user, &fields)?;
     if is_not_for_oneself(&fields) {
         not_oneself(&caller, &user)?;
     }
+    owned(&app, &user, &fields)?;
     let change = fields.read(&app, &caller)?;
     authorize(&app, &caller, Some(&user), &change)?;
     let changed = app.auth.change_account(caller.author(), user.id, looked_at(revision, &user), change).await?;
     answer_to(&app, &caller, &changed)
 }
 
-/// What is proved by who one is is changed at `/api/v1/me`; what one may do, how long and where, by somebody else.
+/// What is proved by who one is is changed at `/api/v1/me`; what one may do, how long and where, and what of it the
+/// source does not decide, by somebody else.
 fn is_not_for_oneself(fields: &Fields) -> bool {
     let proved = fields.email.is_some() || fields.phone.is_some() || fields.mfa.is_some();
     let given = fields.roles.is_some() || fields.organizations.is_some() || fields.managed_by.is_some();
-    proved || given || fields.expires_at.is_some()
+    let asked = fields.must_change_password.is_some() || fields.kept.is_some();
+    proved || given || asked || fields.expires_at.is_some()
 }
 
 /// What the owning source keeps would be overwritten by its next word; a local user keeps an address.

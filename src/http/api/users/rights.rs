@@ -5,14 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::auth::accounts::AccountChange;
 use crate::base::id::{GroupId, OrganizationId, RoleId};
 use crate::directory::authority::Reach;
-use crate::directory::group::Member;
+use crate::directory::group::{Group, Member};
 use crate::directory::permission::{Permission, Permissions};
+use crate::directory::policy::MfaRules;
 use crate::directory::role::{self, Scope};
 use crate::directory::user::{User, UserChange, with_plain_role};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::state::App;
-use crate::store::{StoreError, groups, roles};
+use crate::store::tx::Reads;
+use crate::store::{StoreError, credentials, groups, roles};
 
 /// Refuses a change that gives or takes what the caller may not; `old` is how the user is now, none for a new one.
 ///
@@ -41,6 +43,9 @@ pub fn authorize(app: &App, caller: &Caller, old: Option<&User>, change: &Accoun
     }
     if let Some(old) = old.filter(|old| wish.email.as_ref().is_some_and(|email| *email != old.email)) {
         addressed_anew(app, caller, old)?;
+    }
+    if let Some(old) = old.filter(|_| wish.email.is_some() || wish.phone.is_some()) {
+        keeps_factors(app, caller, old, wish)?;
     }
     let was_home = old.and_then(|old| old.managed_by);
     if let Some(home) = wish.managed_by.filter(|home| *home != was_home) {
@@ -138,6 +143,60 @@ fn addressed_anew(app: &App, caller: &Caller, old: &User) -> Result<(), Problem>
     }
 }
 
+/// A factor whose codes go to an address or number falls with it: who may not take it away does not change those.
+fn keeps_factors(app: &App, caller: &Caller, old: &User, wish: &UserChange) -> Result<(), Problem> {
+    let new = wish.clone().apply(old.clone());
+    let factors = credentials::factors(&app.store.view(), old.id)?;
+    match factors.iter().any(|factor| factor.stands_for(old) && !factor.stands_for(&new)) {
+        true => caller.must_in(Permission::UsersMfa, old.managed_by),
+        false => Ok(()),
+    }
+}
+
+/// Whoever leaves a group whose members are asked for a second factor (`mfa.groups`), by its members or as one that is
+/// nested in it, is asked no more: that is for who may take factors away, and for nobody of themselves.
+///
+/// # Errors
+/// 403.
+pub fn may_release(app: &App, caller: &Caller, group: &Group, leaving: &[Member]) -> Result<(), Problem> {
+    let view = app.store.view();
+    if leaving.is_empty() || !asks_for_factor(&view, &app.auth.settings.mfa.rules, group)? {
+        return Ok(());
+    }
+    caller.must_in(Permission::UsersMfa, group.organization)?;
+    let Some((own, _)) = caller.owner else { return Ok(()) };
+    let own_groups = groups::groups_of(&view, own)?;
+    let is_own = |member: &Member| match member {
+        Member::User(id) => *id == own,
+        Member::Group(id) => own_groups.iter().any(|(group, _)| group.id == *id),
+    };
+    match leaving.iter().any(is_own) {
+        true => {
+            Err(Problem::forbidden("a second factor is asked of you by this group: another administrator changes it"))
+        }
+        false => Ok(()),
+    }
+}
+
+/// Are the members of a group, or of one that it is in, asked for a second factor?
+fn asks_for_factor(reads: &dyn Reads, rules: &MfaRules, group: &Group) -> Result<bool, StoreError> {
+    if rules.groups.is_empty() {
+        return Ok(false);
+    }
+    let (mut seen, mut rest) = (BTreeSet::new(), vec![group.clone()]);
+    while let Some(group) = rest.pop() {
+        if rules.groups.iter().any(|named| named.is(&group)) {
+            return Ok(true);
+        }
+        if seen.insert(group.id) {
+            for outer in groups::direct_groups(reads, Member::Group(group.id))? {
+                rest.extend(groups::get(reads, outer)?);
+            }
+        }
+    }
+    Ok(false)
+}
+
 fn held_by<'a>(
     app: &App,
     roles: impl IntoIterator<Item = &'a RoleId>,
@@ -219,10 +278,15 @@ pub fn settle_new(caller: &Caller, wish: &mut UserChange) -> Result<(), Problem>
 fn in_groups(app: &App, caller: &Caller, old: Option<&User>, wished: &[GroupId]) -> Result<(), Problem> {
     let view = app.store.view();
     let had = old.map_or(Ok(Vec::new()), |old| own_groups(app, old))?;
-    let joined = wished.iter().filter(|group| !had.contains(group));
-    for id in had.iter().filter(|group| !wished.contains(group)).chain(joined) {
+    for id in wished.iter().filter(|group| !had.contains(group)) {
         let organization = groups::get(&view, *id)?.and_then(|group| group.organization);
         caller.must_in(Permission::GroupsManage, organization)?;
+    }
+    for id in had.iter().filter(|group| !wished.contains(group)) {
+        let Some(group) = groups::get(&view, *id)? else { continue };
+        caller.must_in(Permission::GroupsManage, group.organization)?;
+        let leaving = old.map(|old| Member::User(old.id));
+        may_release(app, caller, &group, leaving.as_slice())?;
     }
     Ok(())
 }
