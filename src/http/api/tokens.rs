@@ -206,7 +206,7 @@ fn networks(maker: Option<&ApiToken>, texts: &[String]) -> Result<Vec<Network>, 
                     format!("{network} is not where your token is for"),
                 ));
             }
-            Err(why) => faults.push(FieldError::new("networks", "malformed", format!("{text:?} {why}"))),
+            Err(why) => faults.push(FieldError::new("networks", why.code(), format!("{text:?} {why}"))),
         }
     }
     if faults.is_empty() { Ok(networks) } else { Err(Problem::fields(faults)) }
