@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::base::id::RoleId;
+use crate::base::id::{RoleId, SLUG_MAX};
 use crate::directory::authority::Reach;
 use crate::directory::field::{Description, DisplayName, FieldError};
 use crate::directory::permission::{Permission, Permissions};
@@ -165,11 +165,12 @@ fn parse(app: &App, wish: Wish) -> Result<Role, Problem> {
     })
 }
 
-/// A name as an id: `Help Desk` becomes `help-desk`.
+/// A name as an id: `Help Desk` becomes `help-desk`. Of a long name, what an id has room for.
 fn slug(name: &str) -> String {
     let lower = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
     let dashed: String = name.trim().chars().map(lower).collect();
-    dashed.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
+    let whole = dashed.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-");
+    whole.get(..SLUG_MAX).map_or(whole.as_str(), |begin| begin.trim_end_matches('-')).to_owned()
 }
 
 fn parse_permissions(names: &[String], scope: Scope, faults: &mut Vec<FieldError>) -> Permissions {
@@ -268,4 +269,19 @@ pub async fn remove(
     let (author, expected) = (caller.author(), revision.or(Some(role.revision)));
     app.store.write(move |tx: &mut Tx<'_>| roles::remove(tx, &author, &role.id, expected)).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_makes_an_id_however_long_it_is() {
+        assert_eq!(slug("  Help -- Desk 2"), "help-desk-2");
+        assert_eq!(slug("Für alle"), "f-r-alle");
+        let long = format!("{} b c", "a".repeat(63));
+        assert_eq!(slug(&long), "a".repeat(63));
+        assert!(RoleId::parse(&slug(&"ab ".repeat(80))).is_ok());
+        assert!(RoleId::parse(&slug("7 of 9")).is_err() && RoleId::parse(&slug("愛")).is_err());
+    }
 }
