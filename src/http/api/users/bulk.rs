@@ -7,7 +7,8 @@ use axum::extract::State;
 use axum::response::Response;
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::fields::{Fields, Membership};
@@ -61,12 +62,20 @@ pub struct Asked {
     #[serde(default)]
     dry_run: bool,
     /// How many users are meant; with any other number nothing is changed.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole")]
     #[schemars(range(max = INTEGER_MAX))]
     expect: Option<usize>,
     /// The digest of a preview; where the plan is another by now, nothing is changed.
     #[serde(default)]
     digest: Option<String>,
+}
+
+/// A whole number, however it is written: `40.0` is one too (JSON Schema §6.1.1).
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    let Some(number) = Option::<serde_json::Number>::deserialize(deserializer)? else { return Ok(None) };
+    let text = number.to_string();
+    let number = text.strip_suffix(".0").unwrap_or(&text).parse();
+    number.map(Some).map_err(|_| D::Error::custom("invalid value: expected a whole number from 0"))
 }
 
 /// What shall become of users.
@@ -349,5 +358,25 @@ impl ChangeWish {
             return Err(Problem::field("change", "empty", "changes nothing"));
         }
         if faults.is_empty() { Ok(change) } else { Err(Problem::fields(faults)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_of_users_is_whole_however_it_is_written() {
+        let expect = |number: &str| {
+            let asked = format!(r#"{{"action": "enable", "everybody": true, "expect": {number}}}"#);
+            serde_json::from_str::<Asked>(&asked).map(|asked| asked.expect).map_err(drop)
+        };
+        assert_eq!(expect("40"), Ok(Some(40)));
+        assert_eq!(expect("40.0"), Ok(Some(40)));
+        assert_eq!(expect("4e1"), Ok(Some(40)));
+        assert_eq!(expect("null"), Ok(None));
+        for bad in ["40.5", "-1", "-1.0", "\"40\"", "1e400"] {
+            assert_eq!(expect(bad), Err(()), "{bad}");
+        }
     }
 }
