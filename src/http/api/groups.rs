@@ -21,6 +21,7 @@ use crate::http::api::organizations::find_organization;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, IfMatch, Parameters, Segment};
+use crate::http::openapi::bodies::Reference;
 use crate::http::reply::{Created, Tagged};
 use crate::http::state::App;
 use crate::scim::evaluate::Matcher;
@@ -42,6 +43,7 @@ pub struct Wish {
     description: String,
     /// The organisation that it is of, by id or name; none: of the directory.
     #[serde(default)]
+    #[schemars(with = "Option<Reference>")]
     organization: Option<String>,
 }
 

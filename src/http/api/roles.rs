@@ -16,17 +16,25 @@ use crate::directory::role::{Role, Scope};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, IfMatch, Parameters, Segment};
+use crate::http::openapi::bodies::{PermissionName, Slug};
+use crate::http::openapi::cases::Clause::{Given, Like};
+use crate::http::openapi::cases::{Cases, one_holds};
 use crate::http::reply::{Created, Tagged};
 use crate::http::state::App;
 use crate::store::tx::Tx;
 use crate::store::{grants, roles};
 
+/// Where there is no id, the name makes one, which begins with a letter.
+const IDENTIFIED: Cases = &[&[Given("id")], &[Like("name", "^[^0-9A-Za-z]*[A-Za-z]")]];
+
 /// A role to make: of these permissions, or of those of another role.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = one_holds(IDENTIFIED))]
 pub struct Wish {
     /// Its name in calls; made from the name where it is not given.
     #[serde(default)]
+    #[schemars(with = "Option<Slug>")]
     id: Option<String>,
     #[schemars(with = "DisplayName")]
     name: String,
@@ -38,9 +46,11 @@ pub struct Wish {
     scope: Option<Scope>,
     /// Permissions by name.
     #[serde(default)]
+    #[schemars(with = "Option<Vec<PermissionName>>")]
     permissions: Option<Vec<String>>,
     /// The role whose scope and permissions it starts with.
     #[serde(default)]
+    #[schemars(with = "Option<Slug>")]
     clone: Option<String>,
 }
 
@@ -55,6 +65,7 @@ pub struct Change {
     #[schemars(with = "Option<Description>")]
     description: Option<String>,
     #[serde(default)]
+    #[schemars(with = "Option<Vec<PermissionName>>")]
     permissions: Option<Vec<String>>,
 }
 

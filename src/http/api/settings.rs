@@ -17,11 +17,11 @@ use crate::http::state::App;
 use crate::store::StoreError;
 
 /// Most keys of one change.
-const KEYS_MAX: usize = 200;
+pub(in crate::http) const KEYS_MAX: usize = 200;
 /// Most parts of a key, such as the three of `inactivity.roles.system-admin`.
-const PARTS_MAX: usize = 4;
+pub(in crate::http) const PARTS_MAX: usize = 4;
 /// Longest key, and longest value as JSON, in bytes.
-const KEY_MAX: usize = 128;
+pub(in crate::http) const KEY_MAX: usize = 128;
 const VALUE_MAX: usize = 64 << 10;
 
 /// The effective settings, each with where it came from; secrets masked.

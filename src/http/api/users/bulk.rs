@@ -25,23 +25,46 @@ use crate::directory::user::{MfaPolicy, User, double_option};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::Body;
-use crate::http::openapi::bodies::INTEGER_MAX;
+use crate::http::openapi::bodies::{FilterText, INTEGER_MAX, Line, Reference, Slug};
+use crate::http::openapi::cases::Clause::{Given, Is, Items, Off, On, There, Within, Without};
+use crate::http::openapi::cases::{Cases, one_holds};
 use crate::http::state::App;
 use crate::store::tx::Reads;
 use crate::store::{StoreError, users};
 use crate::sync::bulk::{Begun, BulkChange, Draft, Planner, Progress, To, Wish};
 
 /// Longest reason, in characters.
-pub(super) const REASON_MAX: usize = 512;
+pub(in crate::http) const REASON_MAX: usize = 512;
 /// Users that are read at a time.
 const CHUNK: usize = 500;
+
+/// Who is meant is said once, and what changes where something does.
+const WHO: Cases = &[
+    &[Given("filter"), Without("users"), Off("everybody")],
+    &[Without("filter"), Given("users"), Off("everybody")],
+    &[Without("filter"), Without("users"), On("everybody")],
+];
+const WHAT: Cases = &[
+    &[Is("action", &["change"]), Given("change")],
+    &[Is("action", &["enable", "disable", "delete"]), Without("change")],
+];
+/// Something is said to change.
+const SOMETHING: Cases = &[
+    &[There("expires_at")],
+    &[Given("mfa")],
+    &[Within("roles", &[&[Given("set")], &[Items("add")], &[Items("remove")]])],
+    &[Within("groups", &[&[Items("add")], &[Items("remove")]])],
+    &[Within("organizations", &[&[Items("add")], &[Items("remove")]])],
+];
 
 /// What is asked for.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = one_holds(WHO), transform = one_holds(WHAT))]
 pub struct Asked {
     /// Who is meant: a SCIM filter. It never finds removed users.
     #[serde(default)]
+    #[schemars(with = "Option<FilterText>")]
     filter: Option<String>,
     /// Or these, by id or username.
     #[serde(default)]
@@ -56,7 +79,7 @@ pub struct Asked {
     change: Option<ChangeWish>,
     /// Why, for the audit trail.
     #[serde(default)]
-    #[schemars(length(min = 1, max = REASON_MAX))]
+    #[schemars(with = "Option<Line<REASON_MAX>>")]
     reason: Option<String>,
     /// Only tell.
     #[serde(default)]
@@ -91,6 +114,7 @@ enum Action {
 /// What changes of each.
 #[derive(Deserialize, Default, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(transform = one_holds(SOMETHING))]
 struct ChangeWish {
     #[serde(with = "double_option")]
     #[schemars(with = "Option<Timestamp>")]
@@ -104,15 +128,20 @@ struct ChangeWish {
 #[derive(Deserialize, Default, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Roles {
+    #[schemars(with = "Option<Vec<Slug>>")]
     set: Option<Vec<String>>,
+    #[schemars(with = "Vec<Slug>")]
     add: Vec<String>,
+    #[schemars(with = "Vec<Slug>")]
     remove: Vec<String>,
 }
 
 #[derive(Deserialize, Default, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Groups {
+    #[schemars(with = "Vec<Reference>")]
     add: Vec<String>,
+    #[schemars(with = "Vec<Reference>")]
     remove: Vec<String>,
 }
 
@@ -120,6 +149,7 @@ struct Groups {
 #[serde(deny_unknown_fields, default)]
 struct Organizations {
     add: Vec<Membership>,
+    #[schemars(with = "Vec<Reference>")]
     remove: Vec<String>,
 }
 
@@ -266,8 +296,13 @@ impl Order {
 
 /// A reason as the audit trail takes it.
 pub(super) fn reason_of(reason: Option<&str>, otherwise: &str) -> Result<String, Problem> {
-    let Some(reason) = reason else { return Ok(otherwise.to_owned()) };
-    text::line(reason, REASON_MAX).map_err(|fault| Problem::field("reason", fault.code(), &fault.to_string()))
+    Ok(parsed_reason(reason)?.unwrap_or_else(|| otherwise.to_owned()))
+}
+
+/// The same, where there is one.
+pub(super) fn parsed_reason(reason: Option<&str>) -> Result<Option<String>, Problem> {
+    let parsed = reason.map(|reason| text::line(reason, REASON_MAX)).transpose();
+    parsed.map_err(|fault| Problem::field("reason", fault.code(), &fault.to_string()))
 }
 
 fn select(
