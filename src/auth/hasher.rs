@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 use super::settings::Hashing;
 use crate::base::rng::Rng;
 use crate::base::secret::{Secret, same_secret};
+use crate::directory::password::BYTES_MAX;
 use crate::directory::stored_hash::StoredHash;
 
 mod imported;
@@ -28,7 +29,7 @@ use queue::{Full, Queue};
 /// Bytes of a hash.
 const HASH_BYTES: usize = 32;
 /// Longest password in bytes that is looked at; longer ones are wrong.
-pub const PASSWORD_BYTES: usize = 1_024;
+pub const PASSWORD_BYTES: usize = BYTES_MAX;
 
 /// Why a password could not be hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -99,17 +99,22 @@ uuid_ids! {
 }
 
 /// Longest slug in bytes.
-const SLUG_MAX: usize = 64;
+pub const SLUG_MAX: usize = 64;
+
+/// May it stand in a slug behind the letter that begins it?
+#[must_use]
+pub fn is_slug_char(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_'
+}
 
 fn check_slug(what: &'static str, text: &str) -> Result<(), InvalidId> {
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
     match text.chars().next() {
         None => Err(InvalidId { what, problem: "is empty" }),
         Some(first) if !first.is_ascii_lowercase() => {
             Err(InvalidId { what, problem: "must start with a lower-case letter" })
         }
         Some(_) if text.len() > SLUG_MAX => Err(InvalidId { what, problem: "is longer than 64 characters" }),
-        Some(_) if !text.chars().all(allowed) => {
+        Some(_) if !text.chars().all(is_slug_char) => {
             Err(InvalidId { what, problem: "may only hold a-z, 0-9, '-' and '_'" })
         }
         Some(_) => Ok(()),

@@ -7,6 +7,28 @@ use std::str::FromStr;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
+/// Why a text is no network. The wording completes "the network …".
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NetworkFault {
+    /// It is written like none.
+    #[error("is no address or network, such as 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32")]
+    Form,
+    /// Bits are set behind the prefix: it would be another network than it looks like.
+    #[error("has bits behind its prefix: is {0} meant?")]
+    BehindPrefix(IpNet),
+}
+
+impl NetworkFault {
+    /// A stable code for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Form => "malformed",
+            Self::BehindPrefix(_) => "behind_prefix",
+        }
+    }
+}
+
 /// A network, or one address. It is stored and shown as it is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -42,27 +64,28 @@ impl From<Network> for String {
 }
 
 impl TryFrom<String> for Network {
-    type Error = String;
+    type Error = NetworkFault;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, NetworkFault> {
         text.parse()
     }
 }
 
 impl FromStr for Network {
-    type Err = String;
+    type Err = NetworkFault;
 
-    /// A prefix with bits of a host is refused: it would be another network than it looks like.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let unread = || "is no address or network, such as 192.0.2.7, 10.0.0.0/8 or 2001:db8::/32".to_owned();
-        if let Ok(address) = text.parse::<IpAddr>() {
-            return Ok(Self(address.to_canonical().into()));
+    /// The address of a network is written like any other: what reads `010.0.0.0` as ten elsewhere may read eight.
+    fn from_str(text: &str) -> Result<Self, NetworkFault> {
+        let address = |text: &str| text.parse::<IpAddr>().map_err(|_| NetworkFault::Form);
+        let Some((text, prefix)) = text.split_once('/') else {
+            return Ok(Self(address(text)?.to_canonical().into()));
+        };
+        let prefix = Some(prefix).filter(|prefix| !prefix.starts_with('+')).and_then(|prefix| prefix.parse().ok());
+        let network = prefix.and_then(|prefix| IpNet::new(address(text).ok()?, prefix).ok());
+        match network.ok_or(NetworkFault::Form)? {
+            network if network.trunc() == network => Ok(Self(network)),
+            network => Err(NetworkFault::BehindPrefix(network.trunc())),
         }
-        let network: IpNet = text.parse().map_err(|_| unread())?;
-        if network.trunc() != network {
-            return Err(format!("has bits behind its prefix: is {} meant?", network.trunc()));
-        }
-        Ok(Self(network))
     }
 }
 
@@ -90,9 +113,12 @@ mod tests {
             assert!(network.contains(inside.parse().unwrap()), "{text} {inside}");
             assert!(!network.contains(outside.parse().unwrap()), "{text} {outside}");
         }
-        for text in ["", "x", "10.0.0.0/33", "10.0.0.1/8", "10.0.0.0/", "fe80::1%eth0"] {
-            assert!(text.parse::<Network>().is_err(), "{text}");
+        for text in ["", "x", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/+8", "10.0.0.0/8/8", "010.0.0.0/8", "fe80::1%eth0"]
+        {
+            assert_eq!(text.parse::<Network>(), Err(NetworkFault::Form), "{text}");
         }
+        let behind = "10.0.0.1/8".parse::<Network>().unwrap_err();
+        assert_eq!((behind.code(), behind.to_string().contains("10.0.0.0/8")), ("behind_prefix", true));
     }
 
     #[test]

@@ -46,6 +46,18 @@ fn is_deceptive(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Is it a character that no line holds?
+#[must_use]
+pub fn is_barred(c: char) -> bool {
+    c.is_control() || is_deceptive(c)
+}
+
+/// Is it a character that not even a text of several lines holds?
+#[must_use]
+pub fn is_barred_in_lines(c: char) -> bool {
+    is_barred(c) && !matches!(c, '\n' | '\r' | '\t')
+}
+
 /// One line of text: trimmed, NFC, not empty, at most `max` characters, no control characters.
 ///
 /// # Errors
@@ -61,7 +73,7 @@ pub fn line(text: &str, max: usize) -> Result<String, TextFault> {
 /// The first rule that the text breaks.
 pub fn optional_line(text: &str, max: usize) -> Result<String, TextFault> {
     check_length(text, max)?;
-    if text.chars().any(|c| c.is_control() || is_deceptive(c)) {
+    if text.chars().any(is_barred) {
         return Err(TextFault::Control);
     }
     let line = text.trim();
@@ -79,8 +91,7 @@ pub fn optional_line(text: &str, max: usize) -> Result<String, TextFault> {
 /// The first rule that the text breaks.
 pub fn lines(text: &str, max: usize) -> Result<String, TextFault> {
     check_length(text, max)?;
-    let allowed = |c: char| c == '\n' || c == '\r' || c == '\t';
-    if text.chars().any(|c| (c.is_control() && !allowed(c)) || is_deceptive(c)) {
+    if text.chars().any(is_barred_in_lines) {
         return Err(TextFault::Control);
     }
     Ok(text.trim().to_owned())

@@ -80,7 +80,7 @@ macro_rules! text_field {
 text_field! {
     /// The login name: at most 128 characters, compared by RFC 8265 `UsernameCaseMapped`, kept as typed.
     Username, "username", |text| {
-        let name = text::line(text, 128)?;
+        let name = text::line(text, Username::MAX)?;
         text::fold_username(&name)?;
         Ok(name)
     }
@@ -88,13 +88,13 @@ text_field! {
 
 text_field! {
     /// The name to show for a person, group or organisation: one line of at most 256 characters.
-    DisplayName, "name", |text| text::line(text, 256)
+    DisplayName, "name", |text| text::line(text, DisplayName::MAX)
 }
 
 text_field! {
     /// An email address of at most 254 bytes (RFC 5321 §4.5.3.1.3), compared without case, kept as typed.
     Email, "email", |text| {
-        let address = text::line(text, 254)?;
+        let address = text::line(text, Email::MAX)?;
         let options = email_address::Options::default().without_display_text().without_domain_literal();
         let plain = !address.starts_with('"') && !address.contains(char::is_whitespace);
         match email_address::EmailAddress::parse_with_options(&address, options) {
@@ -108,9 +108,9 @@ text_field! {
     /// A phone number in E.164: a plus sign and 7 to 15 digits; spaces, dots, dashes and brackets are dropped.
     Phone, "phone", |text| {
         let fault = TextFault::Form("is not a number in international form such as +31 20 1234567");
-        let number: String = text::line(text, 32)?.chars().filter(|c| !" .-()/\u{a0}".contains(*c)).collect();
+        let number: String = text::line(text, Phone::MAX)?.chars().filter(|c| !Phone::is_separator(*c)).collect();
         let digits = number.strip_prefix('+').ok_or_else(|| fault.clone())?;
-        let valid = (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
+        let valid = Phone::DIGITS.contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
         if valid { Ok(number) } else { Err(fault) }
     }
 }
@@ -118,10 +118,13 @@ text_field! {
 text_field! {
     /// Free text of at most 2,048 characters; may hold line feeds and may be empty.
     #[derive(Default)]
-    Description, "description", |text| text::lines(text, 2048)
+    Description, "description", |text| text::lines(text, Description::MAX)
 }
 
 impl Username {
+    /// Most characters.
+    pub const MAX: usize = 128;
+
     /// The form by which usernames are compared.
     #[must_use]
     pub fn folded(&self) -> String {
@@ -131,6 +134,13 @@ impl Username {
 }
 
 impl Email {
+    /// Most characters.
+    pub const MAX: usize = 254;
+    /// Most bytes before the `@` (RFC 5321 §4.5.3.1.1).
+    pub const LOCAL_PART_MAX: usize = 64;
+    /// Most bytes of each label of the domain (RFC 1035 §2.3.4).
+    pub const LABEL_MAX: usize = 63;
+
     /// The form by which addresses are compared.
     #[must_use]
     pub fn folded(&self) -> String {
@@ -138,7 +148,28 @@ impl Email {
     }
 }
 
+impl Phone {
+    /// Most characters, with all that is dropped.
+    pub const MAX: usize = 32;
+    /// How many digits it has.
+    pub const DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
+
+    /// Is it dropped where a number is parsed?
+    #[must_use]
+    pub fn is_separator(c: char) -> bool {
+        " .-()/\u{a0}".contains(c)
+    }
+}
+
+impl Description {
+    /// Most characters.
+    pub const MAX: usize = 2_048;
+}
+
 impl DisplayName {
+    /// Most characters.
+    pub const MAX: usize = 256;
+
     /// The form by which names are compared and sorted.
     #[must_use]
     pub fn folded(&self) -> String {

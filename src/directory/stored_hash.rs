@@ -20,9 +20,32 @@ const ROUNDS_MAX: u32 = 5_000_000;
 /// Most that bcrypt may cost (as a power of two): some seconds of one core.
 const BCRYPT_MAX: u32 = 15;
 /// Longest text of a stored hash.
-const TEXT_MAX: usize = 1_024;
+pub const TEXT_MAX: usize = 1_024;
 /// Longest salt.
 const SALT_MAX: usize = 128;
+
+/// How every hash begins that is read.
+pub const BEGINNINGS: [&str; 19] = [
+    "$argon2id$",
+    "argon2$argon2id$",
+    "$2",
+    "bcrypt_sha256$$2",
+    "{CRYPT}$2",
+    "bcrypt$$2",
+    "pbkdf2_sha1$",
+    "pbkdf2_sha256$",
+    "pbkdf2_sha512$",
+    "$pbkdf2$",
+    "$pbkdf2-sha256$",
+    "$pbkdf2-sha512$",
+    "{PBKDF2}",
+    "{PBKDF2-SHA1}",
+    "{PBKDF2-SHA256}",
+    "{PBKDF2-SHA512}",
+    "{SSHA}",
+    "{SSHA256}",
+    "{SSHA512}",
+];
 
 /// The digest inside a hash.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -121,7 +144,7 @@ impl StoredHash {
     /// # Errors
     /// In words, when it cannot be used.
     pub fn parse(text: &str) -> Result<Self, HashFault> {
-        if text.len() > TEXT_MAX {
+        if text.len() > TEXT_MAX || !BEGINNINGS.iter().any(|begins| text.starts_with(begins)) {
             return Err(HashFault::Unknown);
         }
         let within = |prefix: &str, begins: &str| text.strip_prefix(prefix).filter(|rest| rest.starts_with(begins));

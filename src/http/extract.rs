@@ -17,6 +17,11 @@ use super::error::Problem;
 use super::middleware::access;
 use super::state::App;
 
+/// How many items a page has unless told.
+pub const PAGE: u64 = 100;
+/// How many it has at most.
+pub const PAGE_MAX: u64 = 1_000;
+
 /// A JSON body with nothing unknown in it.
 pub struct Body<T>(pub T);
 
@@ -207,14 +212,15 @@ impl Parameters {
         cursor.map_err(|_| Problem::field("cursor", "malformed", "must be the next_cursor of an earlier page"))
     }
 
-    /// How many items a page may have: `limit`, 1 to 1,000, 100 unless told.
+    /// How many items a page may have: `limit`.
     ///
     /// # Errors
     /// When it is no such number.
     pub fn limit(&self) -> Result<usize, Problem> {
-        let Some(text) = self.get("limit") else { return Ok(100) };
-        let number = text.parse().ok().filter(|number| (1..=1_000).contains(number));
-        number.ok_or_else(|| Problem::field("limit", "out_of_range", "must be a number from 1 to 1000"))
+        let number = self.get("limit").map_or(Some(PAGE), |text| text.parse().ok());
+        let number = number.filter(|number| (1..=PAGE_MAX).contains(number));
+        let number = number.and_then(|number| usize::try_from(number).ok());
+        number.ok_or_else(|| Problem::field("limit", "out_of_range", &format!("must be a number from 1 to {PAGE_MAX}")))
     }
 }
 

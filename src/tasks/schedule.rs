@@ -153,6 +153,15 @@ impl Schedule {
     }
 }
 
+/// The units of durations.
+pub const UNITS: [(&str, Duration); 5] = [
+    ("ms", Duration::from_millis(1)),
+    ("s", Duration::from_secs(1)),
+    ("m", Duration::from_secs(60)),
+    ("h", Duration::from_secs(3_600)),
+    ("d", Duration::from_secs(86_400)),
+];
+
 /// Parses `30s`, `15m`, `6h`, `7d`, or `500ms`.
 ///
 /// # Errors
@@ -162,19 +171,10 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let digits = text.chars().take_while(char::is_ascii_digit).count();
     let (number, unit) = text.split_at_checked(digits).ok_or_else(fault)?;
     let number: u64 = number.parse().map_err(|_| fault())?;
-    let seconds = match unit {
-        "ms" => return Ok(Duration::from_millis(number)),
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return Err(fault()),
-    };
-    number
-        .checked_mul(seconds)
-        .map(Duration::from_secs)
-        .filter(|d| *d <= Duration::from_secs(86_400 * 36_500))
-        .ok_or_else(fault)
+    let (_, unit) = UNITS.into_iter().find(|(name, _)| *name == unit).ok_or_else(fault)?;
+    let unit = u64::try_from(unit.as_millis()).map_err(|_| fault())?;
+    let duration = number.checked_mul(unit).map(Duration::from_millis);
+    duration.filter(|duration| *duration <= Duration::from_secs(86_400 * 36_500)).ok_or_else(fault)
 }
 
 #[cfg(test)]

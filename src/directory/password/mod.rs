@@ -15,6 +15,8 @@ use crate::directory::user::User;
 
 mod blocklist;
 
+/// Most bytes of a password.
+pub const BYTES_MAX: usize = 1_024;
 /// The code of a password that everybody tries first.
 pub const BLOCKLISTED: &str = "blocklisted";
 /// The code of a password that is known from a breach.
@@ -58,7 +60,7 @@ impl Default for PasswordRules {
             min_length: 15,
             min_length_with_factor: 8,
             admin_min_length: 8,
-            max_bytes: 1024,
+            max_bytes: BYTES_MAX,
             require_upper: false,
             require_lower: false,
             require_digit: false,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
 use super::stream::{LINES, stream};
-use crate::base::id::{SourceId, UserId};
+use crate::base::id::{SourceId, UserId, is_slug_char};
 use crate::directory::audit::Actor;
 use crate::http::error::Problem;
 use crate::http::extract::Parameters;
@@ -20,7 +20,7 @@ use crate::store::upkeep::backup::BackupError;
 use crate::store::{StoreError, users};
 
 /// Longest name of an action, and of a part of musterd.
-const NAME_MAX: usize = 64;
+pub(in crate::http) const NAME_MAX: usize = 64;
 
 /// A page of lines before a line (`cursor`), of those that are asked for. Read off the runtime's threads: it may scan.
 pub async fn list(State(app): State<App>, parameters: Parameters) -> Result<Json<Value>, Problem> {
@@ -104,6 +104,5 @@ fn action(text: &str) -> Result<String, Problem> {
 }
 
 fn is_name(text: &str) -> bool {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
-    (1..=NAME_MAX).contains(&text.len()) && text.chars().all(plain)
+    (1..=NAME_MAX).contains(&text.len()) && text.chars().all(is_slug_char)
 }

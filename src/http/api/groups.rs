@@ -22,6 +22,7 @@ use crate::http::api::users::rights::may_release;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, IfMatch, Parameters, Segment, cut};
+use crate::http::openapi::bodies::Reference;
 use crate::http::reply::{Created, Tagged};
 use crate::http::state::App;
 use crate::scim::evaluate::Matcher;
@@ -44,6 +45,7 @@ pub struct Wish {
     description: String,
     /// The organisation that it is of, by id or name; none: of the directory.
     #[serde(default)]
+    #[schemars(with = "Option<Reference>")]
     organization: Option<String>,
 }
 

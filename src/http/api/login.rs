@@ -18,7 +18,8 @@ use crate::http::api::users::view;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, Segment};
-use crate::http::openapi::bodies::FactorName;
+use crate::http::openapi::bodies::{self, FactorName};
+use crate::http::openapi::cases::{Cases, Clause, one_holds};
 use crate::http::state::App;
 use crate::store::StoreError;
 use crate::store::credentials::Factor;
@@ -37,9 +38,15 @@ pub struct Credentials {
     device: Option<Secret>,
 }
 
-/// Which second factor is meant: a method, one factor of several, or neither for the first.
+/// Which second factor is meant is said.
+const NAMED: Cases = &[&[Clause::Given("method")], &[Clause::Given("factor")]];
+/// An answer says something; a face needs no words.
+const ANSWERED: Cases = &[&[Clause::Given("code")], &[Clause::Given("credential")], &[Clause::Is("method", &["face"])]];
+
+/// Which second factor is meant: a method, or one factor of several.
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(transform = one_holds(NAMED))]
 pub struct Choice {
     #[schemars(with = "Option<FactorName>")]
     method: Option<String>,
@@ -49,8 +56,9 @@ pub struct Choice {
 /// Which second factor to enrol.
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("required" = ["method"]))]
 pub struct Enrolling {
-    #[schemars(with = "Option<FactorName>")]
+    #[schemars(with = "FactorName")]
     method: Option<String>,
     /// The person agrees to what the method keeps of them.
     consent: bool,
@@ -59,6 +67,7 @@ pub struct Enrolling {
 /// The answer for a second factor.
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(transform = one_holds(ANSWERED))]
 pub struct Answer {
     #[schemars(with = "Option<FactorName>")]
     method: Option<String>,
@@ -130,6 +139,7 @@ pub fn method_of(name: &str) -> Result<Method, Problem> {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPassword {
+    #[schemars(with = "bodies::NewPassword")]
     password: Secret,
 }
 

@@ -15,6 +15,7 @@ use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::Body;
 use crate::http::middleware::access::bearer;
+use crate::http::openapi::bodies::{NameOrAddress, NewPassword};
 use crate::http::state::App;
 
 /// Whose password was forgotten.
@@ -22,6 +23,7 @@ use crate::http::state::App;
 #[serde(deny_unknown_fields)]
 pub struct Forgotten {
     /// A username or an address, as at a login.
+    #[schemars(with = "NameOrAddress")]
     username: String,
     /// The address of the client, from an application that asks on their behalf.
     #[serde(default)]
@@ -33,6 +35,7 @@ pub struct Forgotten {
 #[serde(deny_unknown_fields)]
 pub struct LinkUse {
     token: Secret,
+    #[schemars(with = "NewPassword")]
     password: Secret,
 }
 

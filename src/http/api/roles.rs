@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::base::id::RoleId;
+use crate::base::id::{RoleId, SLUG_MAX};
 use crate::directory::authority::Reach;
 use crate::directory::field::{Description, DisplayName, FieldError};
 use crate::directory::permission::{Permission, Permissions};
@@ -16,17 +16,25 @@ use crate::directory::role::{Role, Scope};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, IfMatch, Parameters, Segment};
+use crate::http::openapi::bodies::{PermissionName, Slug};
+use crate::http::openapi::cases::Clause::{Given, Like};
+use crate::http::openapi::cases::{Cases, one_holds};
 use crate::http::reply::{Created, Tagged};
 use crate::http::state::App;
 use crate::store::tx::Tx;
 use crate::store::{grants, roles};
 
+/// Where there is no id, the name makes one, which begins with a letter.
+const IDENTIFIED: Cases = &[&[Given("id")], &[Like("name", "^[^0-9A-Za-z]*[A-Za-z]")]];
+
 /// A role to make: of these permissions, or of those of another role.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = one_holds(IDENTIFIED))]
 pub struct Wish {
     /// Its name in calls; made from the name where it is not given.
     #[serde(default)]
+    #[schemars(with = "Option<Slug>")]
     id: Option<String>,
     #[schemars(with = "DisplayName")]
     name: String,
@@ -38,9 +46,11 @@ pub struct Wish {
     scope: Option<Scope>,
     /// Permissions by name.
     #[serde(default)]
+    #[schemars(with = "Option<Vec<PermissionName>>")]
     permissions: Option<Vec<String>>,
     /// The role whose scope and permissions it starts with.
     #[serde(default)]
+    #[schemars(with = "Option<Slug>")]
     clone: Option<String>,
 }
 
@@ -55,6 +65,7 @@ pub struct Change {
     #[schemars(with = "Option<Description>")]
     description: Option<String>,
     #[serde(default)]
+    #[schemars(with = "Option<Vec<PermissionName>>")]
     permissions: Option<Vec<String>>,
 }
 
@@ -165,11 +176,12 @@ fn parse(app: &App, wish: Wish) -> Result<Role, Problem> {
     })
 }
 
-/// A name as an id: `Help Desk` becomes `help-desk`.
+/// A name as an id: `Help Desk` becomes `help-desk`. Of a long name, what an id has room for.
 fn slug(name: &str) -> String {
     let lower = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
     let dashed: String = name.trim().chars().map(lower).collect();
-    dashed.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
+    let whole = dashed.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-");
+    whole.get(..SLUG_MAX).map_or(whole.as_str(), |begin| begin.trim_end_matches('-')).to_owned()
 }
 
 fn parse_permissions(names: &[String], scope: Scope, faults: &mut Vec<FieldError>) -> Permissions {
@@ -268,4 +280,19 @@ pub async fn remove(
     let (author, expected) = (caller.author(), revision.or(Some(role.revision)));
     app.store.write(move |tx: &mut Tx<'_>| roles::remove(tx, &author, &role.id, expected)).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_makes_an_id_however_long_it_is() {
+        assert_eq!(slug("  Help -- Desk 2"), "help-desk-2");
+        assert_eq!(slug("Für alle"), "f-r-alle");
+        let long = format!("{} b c", "a".repeat(63));
+        assert_eq!(slug(&long), "a".repeat(63));
+        assert!(RoleId::parse(&slug(&"ab ".repeat(80))).is_ok());
+        assert!(RoleId::parse(&slug("7 of 9")).is_err() && RoleId::parse(&slug("愛")).is_err());
+    }
 }

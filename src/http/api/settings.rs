@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
+use crate::base::id::is_slug_char;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, IfMatch, Parameters, Segment};
@@ -16,11 +17,11 @@ use crate::http::state::App;
 use crate::store::StoreError;
 
 /// Most keys of one change.
-const KEYS_MAX: usize = 200;
+pub(in crate::http) const KEYS_MAX: usize = 200;
 /// Most parts of a key, such as the three of `inactivity.roles.system-admin`.
-const PARTS_MAX: usize = 4;
+pub(in crate::http) const PARTS_MAX: usize = 4;
 /// Longest key, and longest value as JSON, in bytes.
-const KEY_MAX: usize = 128;
+pub(in crate::http) const KEY_MAX: usize = 128;
 const VALUE_MAX: usize = 64 << 10;
 
 /// The effective settings, each with where it came from; secrets masked.
@@ -80,11 +81,16 @@ fn flatten(
     patch: Map<String, Value>,
     values: &mut BTreeMap<String, Option<Value>>,
 ) -> Result<(), Problem> {
-    for (key, value) in patch {
+    let too_many = |key: &str| Problem::field(key, "too_many", &format!("is one too many: at most {KEYS_MAX} at once"));
+    for (number, (key, value)) in patch.into_iter().enumerate() {
         let key = if above.is_empty() { key } else { format!("{above}.{key}") };
         let shown = key.chars().take(KEY_MAX).collect::<String>();
-        if key.len() > KEY_MAX || key.split('.').count() > PARTS_MAX || key.split('.').any(str::is_empty) {
+        let is_part = |part: &str| !part.is_empty() && part.chars().all(is_slug_char);
+        if key.len() > KEY_MAX || key.split('.').count() > PARTS_MAX || !key.split('.').all(is_part) {
             return Err(Problem::field(&shown, "malformed", "is no key of a setting"));
+        }
+        if number >= KEYS_MAX {
+            return Err(too_many(&shown));
         }
         let value = match value {
             Value::Object(section) => {
@@ -101,7 +107,7 @@ fn flatten(
             return Err(Problem::field(&shown, "twice", "is given twice"));
         }
         if values.len() > KEYS_MAX {
-            return Err(Problem::field(&shown, "too_many", &format!("is one too many: at most {KEYS_MAX} at once")));
+            return Err(too_many(&shown));
         }
     }
     Ok(())
@@ -129,11 +135,13 @@ mod tests {
     #[test]
     fn what_is_no_key_or_too_much_is_refused() {
         assert_eq!(flat(json!({"login": {"deadline": 1}, "login.deadline": 2})), Err("twice"));
-        for key in ["", ".", "a.", ".a", "a..b", "a.b.c.d.e", &"x".repeat(200)] {
+        for key in ["", ".", "a.", ".a", "a..b", "a.b.c.d.e", "A.b", "a b", &"x".repeat(200)] {
             assert_eq!(flat(json!({key: 1})), Err("malformed"), "{key}");
         }
         assert_eq!(flat(json!({"a.b": "x".repeat(VALUE_MAX)})), Err("too_long"));
         let many: Map<String, Value> = (0..=KEYS_MAX).map(|number| (format!("a.k{number}"), json!(1))).collect();
         assert_eq!(flat(Value::Object(many)), Err("too_many"));
+        let empty: Map<String, Value> = (0..=KEYS_MAX).map(|number| (format!("k{number}"), json!({}))).collect();
+        assert_eq!(flat(Value::Object(empty)), Err("too_many"));
     }
 }

@@ -17,26 +17,34 @@ use crate::directory::policy::days;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, Parameters};
+use crate::http::openapi::bodies::Moment;
+use crate::http::openapi::cases::Clause::{Off, On, Without};
+use crate::http::openapi::cases::{Cases, one_holds};
 use crate::http::state::App;
 use crate::lifecycle::clock;
 use crate::lifecycle::sweep::{Sweep, SweepError};
 use crate::store::{StoreError, runs};
 
 /// Days that are shown ahead where nothing is said, and at most.
-const AHEAD: u64 = 14;
-const AHEAD_MAX: u64 = 90;
+pub(in crate::http) const AHEAD: u64 = 14;
+pub(in crate::http) const AHEAD_MAX: u64 = 90;
 /// Who finds somebody else looking ahead tries again after this.
 const WAIT: Duration = Duration::from_secs(5);
+
+/// What goes with a dry run, and what without one.
+const DRY_OR_NOT: Cases = &[&[On("dry_run"), Off("clock_is_right")], &[Off("dry_run"), Without("at")]];
 
 /// What to sweep.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = one_holds(DRY_OR_NOT))]
 pub struct Wish {
     /// Only tell.
     #[serde(default)]
     dry_run: bool,
     /// As if it were then; only with `dry_run`. A date alone is its first moment in UTC.
     #[serde(default)]
+    #[schemars(with = "Option<Moment>")]
     at: Option<String>,
     /// The caller has looked: the clock is right, whatever it did. Not with `dry_run`.
     #[serde(default)]

@@ -24,6 +24,9 @@ use crate::directory::token::{ApiToken, Grant, Kind, NETWORKS, Profile};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, Parameters, Segment};
+use crate::http::openapi::bodies::{Line, NetworkText, ProfileName, Slug, TokenScope};
+use crate::http::openapi::cases::Clause::{Given, Items, NoItems, Without};
+use crate::http::openapi::cases::{Cases, one_holds};
 use crate::http::reply::{Created, Tagged};
 use crate::http::scim::guide;
 use crate::http::state::{App, SourceKind};
@@ -38,25 +41,38 @@ mod view;
 
 /// Characters of a token that are kept to recognise it by.
 const PREFIX: usize = 12;
+/// Longest name, in characters.
+const NAME_MAX: usize = 128;
+/// Among scopes: all permissions that the caller holds.
+pub(in crate::http) const ALL_HELD: &str = "admin";
+/// It opens the API or a source, of which the latter alone has a profile.
+const ONE_USE: Cases =
+    &[&[Items("scopes"), Without("source"), Without("profile")], &[NoItems("scopes"), Given("source")]];
 
 /// A token to make.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = one_holds(ONE_USE))]
 pub struct Wish {
+    #[schemars(with = "Line<NAME_MAX>")]
     name: String,
     /// Permissions by name.
     #[serde(default)]
+    #[schemars(with = "Vec<TokenScope>")]
     scopes: Vec<String>,
     /// Or the SCIM source whose identity provider carries it.
     #[serde(default)]
+    #[schemars(with = "Option<Slug>")]
     source: Option<String>,
     /// How that provider speaks.
     #[serde(default)]
+    #[schemars(with = "Option<ProfileName>")]
     profile: Option<String>,
     #[serde(default)]
     expires_at: Option<Timestamp>,
     /// Where it may be used from; none: from everywhere.
     #[serde(default)]
+    #[schemars(with = "Vec<NetworkText>", length(max = NETWORKS))]
     networks: Vec<String>,
 }
 
@@ -173,7 +189,7 @@ fn must_hold(caller: &Caller, grant: &Grant) -> Result<(), Problem> {
 }
 
 fn name(text: &str) -> Result<String, Problem> {
-    text::line(text, 128).map_err(|fault| Problem::field("name", fault.code(), &fault.to_string()))
+    text::line(text, NAME_MAX).map_err(|fault| Problem::field("name", fault.code(), &fault.to_string()))
 }
 
 /// When a token ends: what a token makes does not outlive it.
@@ -206,7 +222,7 @@ fn networks(maker: Option<&ApiToken>, texts: &[String]) -> Result<Vec<Network>, 
                     format!("{network} is not where your token is for"),
                 ));
             }
-            Err(why) => faults.push(FieldError::new("networks", "malformed", format!("{text:?} {why}"))),
+            Err(why) => faults.push(FieldError::new("networks", why.code(), format!("{text:?} {why}"))),
         }
     }
     if faults.is_empty() { Ok(networks) } else { Err(Problem::fields(faults)) }
@@ -250,7 +266,7 @@ fn scopes(caller: &Caller, names: &[String]) -> Result<Permissions, Problem> {
     let mut faults = Vec::new();
     for name in names {
         match Permission::by_name(name) {
-            _ if name == "admin" => scopes = scopes.or(caller.authority.everywhere),
+            _ if name == ALL_HELD => scopes = scopes.or(caller.authority.everywhere),
             Some(permission) if caller.authority.everywhere.contains(permission) => {
                 scopes.insert(permission);
             }

@@ -16,8 +16,10 @@ use operation::Operation;
 
 mod answers;
 pub(super) mod bodies;
+pub(super) mod cases;
 mod operation;
 mod operations;
+mod pattern;
 mod shape;
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,8 @@ use crate::http::problems;
 
 /// The type of most bodies.
 const JSON: &str = "application/json";
+/// A tag that is asked for, or any.
+const TAG: &str = r#"^[ \t]*(?:\*|(?:W/)*"*\+?[0-9]+"*)[ \t]*$"#;
 /// What fails wherever there is a request.
 const ALWAYS: &[&str] = &["bad_forwarded_for", "token_in_query", "internal", "unavailable"];
 /// What fails wherever there is a body.
@@ -89,7 +91,7 @@ impl Operation {
     pub(super) fn body<T: JsonSchema>(self, example: Value) -> Self {
         let schema = bodies::schema::<T>();
         // An empty body counts as an empty object.
-        let required = schema.get("required").is_some();
+        let required = !bodies::takes_nothing(&schema);
         let kinds: &[&str] =
             if self.method == Method::PATCH { &["application/merge-patch+json", JSON] } else { &[JSON] };
         let content = kinds.iter().map(|kind| ((*kind).to_owned(), json!({"schema": schema, "example": example})));
@@ -189,7 +191,7 @@ impl Operation {
 
     /// If-Match is honoured.
     pub(super) fn conditional(mut self) -> Self {
-        let tag = super::shape::text("W/\"3\"").says("Only where the ETag is still this one.");
+        let tag = super::shape::like(TAG, "W/\"3\"").says("Only where the ETag is still this one.");
         self.parameters.push(Parameter { name: "If-Match", place: "header", shape: tag });
         self.fails(&["stale"])
     }

@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
+
+use super::bodies;
 
 /// A schema, an example, and the named schemas that it refers to.
 #[derive(Clone)]
@@ -81,6 +84,16 @@ pub(super) fn text(example: &str) -> Shape {
     Shape::new(json!({"type": "string"}), json!(example))
 }
 
+/// A text of a kind that bodies have too, such as this one.
+pub(super) fn typed<T: JsonSchema>(example: &str) -> Shape {
+    Shape::new(bodies::schema::<T>(), json!(example))
+}
+
+/// A text like a pattern, such as this one.
+pub(super) fn like(pattern: &str, example: &str) -> Shape {
+    Shape::new(json!({"type": "string", "pattern": pattern}), json!(example))
+}
+
 /// One of some words.
 pub(super) fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> Shape {
     let words: Vec<&str> = words.into_iter().collect();
@@ -90,6 +103,11 @@ pub(super) fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> Shape {
 /// A whole number from 0.
 pub(super) fn count(example: u64) -> Shape {
     Shape::new(json!({"type": "integer", "minimum": 0}), json!(example))
+}
+
+/// A whole number from one to another.
+pub(super) fn between(least: u64, most: u64, example: u64) -> Shape {
+    Shape::new(json!({"type": "integer", "minimum": least, "maximum": most}), json!(example))
 }
 
 /// Yes or no.

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::directory::plan::Along;
 use crate::exchange::FileError;
 use crate::http::problems;
 
@@ -66,6 +67,16 @@ fn every_reference_leads_somewhere_and_every_component_is_used() {
     let referred: BTreeSet<&str> =
         text.split("#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     assert_eq!(names, referred);
+}
+
+#[test]
+fn all_that_is_done_together_with_a_step_is_described() {
+    let id = "01931e3c-7d00-7000-8000-5f2c4a9b1e07".parse().unwrap();
+    let along = Along { join: vec![id], leave: vec![id], password: Some(true), expires: true };
+    let shown = json!(along);
+    let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+    let item = &document()["components"]["schemas"]["PlanItem"];
+    assert_eq!(names(&shown), names(&item["properties"]["along"]["properties"]));
 }
 
 #[test]

@@ -284,7 +284,7 @@ fn a_token_is_changed_where_it_is_as_it_was_seen() {
     assert_eq!(line["changes"].as_array().unwrap().len(), 2, "{line}");
     let code = |wish: Value| admin.patch(&path, &wish).json["errors"][0]["code"].clone();
     assert_eq!(code(json!({"scopes": []})), "required");
-    assert_eq!(code(json!({"networks": ["10.0.0.1/8"]})), "malformed");
+    assert_eq!(code(json!({"networks": ["10.0.0.1/8"]})), "behind_prefix");
     assert_eq!(code(json!({"networks": vec!["10.0.0.0/8"; 33]})), "too_many");
     assert_eq!(code(json!({"expires_at": "2020-01-01T00:00:00Z"})), "in_the_past");
 }

@@ -16,6 +16,7 @@ use crate::http::api::users::{find, knows};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, IfMatch, Parameters, Segment};
+use crate::http::openapi::bodies::Reference;
 use crate::http::state::App;
 use crate::store::tx::{Reads, Tx};
 use crate::store::{StoreError, groups, users};
@@ -28,12 +29,16 @@ const MOST: usize = 10_000;
 #[serde(deny_unknown_fields)]
 pub struct Wish {
     #[serde(default)]
+    #[schemars(with = "Vec<Reference>", length(max = MOST))]
     add_users: Vec<String>,
     #[serde(default)]
+    #[schemars(with = "Vec<Reference>", length(max = MOST))]
     remove_users: Vec<String>,
     #[serde(default)]
+    #[schemars(with = "Vec<Reference>", length(max = MOST))]
     add_groups: Vec<String>,
     #[serde(default)]
+    #[schemars(with = "Vec<Reference>", length(max = MOST))]
     remove_groups: Vec<String>,
 }
 

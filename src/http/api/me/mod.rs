@@ -18,7 +18,9 @@ use crate::http::api::users::{answer, view};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, Segment};
-use crate::http::openapi::bodies::FactorName;
+use crate::http::openapi::bodies::{FactorName, NewPassword};
+use crate::http::openapi::cases::Clause::{Given, Is, Without};
+use crate::http::openapi::cases::{Cases, one_holds};
 use crate::http::state::App;
 
 pub mod factors;
@@ -29,15 +31,21 @@ pub mod profile;
 #[serde(deny_unknown_fields)]
 pub struct PasswordChange {
     current_password: Secret,
+    #[schemars(with = "NewPassword")]
     password: Secret,
     /// Of the second factor, where there is one.
     #[serde(default)]
     proof: Option<Proving>,
 }
 
+/// Where a factor is named, its answer stands there; a face needs none.
+const ANSWERED: Cases =
+    &[&[Given("code")], &[Given("credential")], &[Is("method", &["face"])], &[Without("method"), Without("factor")]];
+
 /// A fresh proof of who asks: the password, or where there is a second factor, that.
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(transform = one_holds(ANSWERED))]
 pub struct Proving {
     /// The password.
     pub current_password: Option<Secret>,

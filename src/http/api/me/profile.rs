@@ -17,6 +17,7 @@ use crate::http::api::users::fields::Fields;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, IfMatch};
+use crate::http::openapi::bodies::OwnPolicy;
 use crate::http::state::App;
 
 /// What may be changed. Address, number and policy want a proof.
@@ -24,7 +25,7 @@ use crate::http::state::App;
 #[serde(deny_unknown_fields, default)]
 pub struct Profile {
     #[serde(with = "double_option")]
-    #[schemars(with = "Option<DisplayName>")]
+    #[schemars(with = "DisplayName")]
     name: Option<Option<String>>,
     #[serde(with = "double_option")]
     #[schemars(with = "Option<Email>")]
@@ -32,6 +33,7 @@ pub struct Profile {
     #[serde(with = "double_option")]
     #[schemars(with = "Option<Phone>")]
     phone: Option<Option<String>>,
+    #[schemars(with = "Option<OwnPolicy>")]
     mfa: Option<MfaPolicy>,
     current_password: Option<Secret>,
     proof: Option<Proving>,

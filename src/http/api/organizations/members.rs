@@ -20,6 +20,7 @@ use crate::http::api::users::rights::{self, membership};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, Parameters, Segment};
+use crate::http::openapi::bodies::{Reference, Slug};
 use crate::http::state::App;
 use crate::store::tx::Tx;
 use crate::store::users::WriteError;
@@ -33,8 +34,10 @@ const MOST: usize = 1_000;
 #[serde(deny_unknown_fields)]
 pub struct Wish {
     #[serde(default)]
+    #[schemars(length(max = MOST))]
     add: Vec<Invited>,
     #[serde(default)]
+    #[schemars(with = "Vec<Reference>", length(max = MOST))]
     remove: Vec<String>,
 }
 
@@ -42,9 +45,11 @@ pub struct Wish {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Invited {
+    #[schemars(with = "Reference")]
     user: String,
     /// Roles inside; none stands for the plain one.
     #[serde(default)]
+    #[schemars(with = "Vec<Slug>")]
     roles: Vec<String>,
 }
 

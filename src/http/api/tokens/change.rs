@@ -8,13 +8,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::asker::{Asker, must_be_in};
-use super::{end, name, networks, scopes, view};
+use super::{NAME_MAX, end, name, networks, scopes, view};
 use crate::base::network::Network;
-use crate::directory::token::{ApiToken, Grant};
+use crate::directory::token::{ApiToken, Grant, NETWORKS};
 use crate::directory::user::double_option;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, IfMatch, Segment};
+use crate::http::openapi::bodies::{Line, NetworkText, TokenScope};
 use crate::http::state::App;
 use crate::store::tokens;
 use crate::store::tx::Tx;
@@ -25,13 +26,15 @@ use crate::store::tx::Tx;
 pub struct Change {
     /// What people call it.
     #[serde(default)]
+    #[schemars(with = "Option<Line<NAME_MAX>>")]
     name: Option<String>,
     /// Permissions by name, in place of those that it has.
     #[serde(default)]
+    #[schemars(with = "Option<Vec<TokenScope>>", length(min = 1))]
     scopes: Option<Vec<String>>,
     /// Where it may be used from; null or none: from everywhere.
     #[serde(default, with = "double_option")]
-    #[schemars(with = "Option<Vec<String>>")]
+    #[schemars(with = "Option<Vec<NetworkText>>", length(max = NETWORKS))]
     networks: Option<Option<Vec<String>>>,
     /// When it ends; null: never.
     #[serde(default, with = "double_option")]

@@ -21,6 +21,7 @@ use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, Segment};
 use crate::http::middleware::access::bearer;
+use crate::http::openapi::bodies::UpTo;
 use crate::http::reply::Tagged;
 use crate::http::state::App;
 use crate::store::tokens;
@@ -38,6 +39,7 @@ const OVERLAP_MOST: Duration = Duration::from_secs(7 * 24 * 3_600);
 pub struct Wish {
     /// How long the text before works, such as `24h`; `0s`: it ends at once.
     #[serde(default)]
+    #[schemars(with = "Option<UpTo<{ OVERLAP_MOST.as_secs() }>>")]
     overlap: Option<String>,
 }
 

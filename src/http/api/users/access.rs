@@ -17,12 +17,14 @@ use crate::http::api::session::session_view;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, Segment};
+use crate::http::openapi::bodies::NewPassword;
 use crate::http::state::App;
 
 /// A password that an administrator sets.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Wish {
+    #[schemars(with = "NewPassword")]
     password: Secret,
     /// The user sets another at the next login: whoever set this one knows it.
     #[serde(default = "preset")]

@@ -8,7 +8,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::fields::{Fields, Membership};
@@ -27,23 +28,46 @@ use crate::directory::user::{MfaPolicy, User, double_option};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::Body;
-use crate::http::openapi::bodies::INTEGER_MAX;
+use crate::http::openapi::bodies::{FilterText, INTEGER_MAX, Line, Reference, Slug};
+use crate::http::openapi::cases::Clause::{Given, Is, Items, Off, On, There, Within, Without};
+use crate::http::openapi::cases::{Cases, one_holds};
 use crate::http::state::App;
 use crate::store::tx::Reads;
 use crate::store::{StoreError, groups, users};
 use crate::sync::bulk::{Begun, BulkChange, Draft, Planner, Progress, To, Wish};
 
 /// Longest reason, in characters.
-pub(super) const REASON_MAX: usize = 512;
+pub(in crate::http) const REASON_MAX: usize = 512;
 /// Users that are read at a time.
 const CHUNK: usize = 500;
+
+/// Who is meant is said once, and what changes where something does.
+const WHO: Cases = &[
+    &[Given("filter"), Without("users"), Off("everybody")],
+    &[Without("filter"), Given("users"), Off("everybody")],
+    &[Without("filter"), Without("users"), On("everybody")],
+];
+const WHAT: Cases = &[
+    &[Is("action", &["change"]), Given("change")],
+    &[Is("action", &["enable", "disable", "delete"]), Without("change")],
+];
+/// Something is said to change.
+const SOMETHING: Cases = &[
+    &[There("expires_at")],
+    &[Given("mfa")],
+    &[Within("roles", &[&[Given("set")], &[Items("add")], &[Items("remove")]])],
+    &[Within("groups", &[&[Items("add")], &[Items("remove")]])],
+    &[Within("organizations", &[&[Items("add")], &[Items("remove")]])],
+];
 
 /// What is asked for.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = one_holds(WHO), transform = one_holds(WHAT))]
 pub struct Asked {
     /// Who is meant: a SCIM filter. It never finds removed users.
     #[serde(default)]
+    #[schemars(with = "Option<FilterText>")]
     filter: Option<String>,
     /// Or these, by id or username.
     #[serde(default)]
@@ -58,18 +82,26 @@ pub struct Asked {
     change: Option<ChangeWish>,
     /// Why, for the audit trail.
     #[serde(default)]
-    #[schemars(length(min = 1, max = REASON_MAX))]
+    #[schemars(with = "Option<Line<REASON_MAX>>")]
     reason: Option<String>,
     /// Only tell.
     #[serde(default)]
     dry_run: bool,
     /// How many users are meant; with any other number nothing is changed.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole")]
     #[schemars(range(max = INTEGER_MAX))]
     expect: Option<usize>,
     /// The digest of a preview; where the plan is another by now, nothing is changed.
     #[serde(default)]
     digest: Option<String>,
+}
+
+/// A whole number, however it is written: `40.0` is one too (JSON Schema §6.1.1).
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
+    let Some(number) = Option::<serde_json::Number>::deserialize(deserializer)? else { return Ok(None) };
+    let text = number.to_string();
+    let number = text.strip_suffix(".0").unwrap_or(&text).parse();
+    number.map(Some).map_err(|_| D::Error::custom("invalid value: expected a whole number from 0"))
 }
 
 /// What shall become of users.
@@ -85,6 +117,7 @@ enum Action {
 /// What changes of each.
 #[derive(Deserialize, Default, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(transform = one_holds(SOMETHING))]
 struct ChangeWish {
     #[serde(with = "double_option")]
     #[schemars(with = "Option<Timestamp>")]
@@ -98,15 +131,20 @@ struct ChangeWish {
 #[derive(Deserialize, Default, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Roles {
+    #[schemars(with = "Option<Vec<Slug>>")]
     set: Option<Vec<String>>,
+    #[schemars(with = "Vec<Slug>")]
     add: Vec<String>,
+    #[schemars(with = "Vec<Slug>")]
     remove: Vec<String>,
 }
 
 #[derive(Deserialize, Default, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Groups {
+    #[schemars(with = "Vec<Reference>")]
     add: Vec<String>,
+    #[schemars(with = "Vec<Reference>")]
     remove: Vec<String>,
 }
 
@@ -114,6 +152,7 @@ struct Groups {
 #[serde(deny_unknown_fields, default)]
 struct Organizations {
     add: Vec<Membership>,
+    #[schemars(with = "Vec<Reference>")]
     remove: Vec<String>,
 }
 
@@ -260,8 +299,13 @@ impl Order {
 
 /// A reason as the audit trail takes it.
 pub(super) fn reason_of(reason: Option<&str>, otherwise: &str) -> Result<String, Problem> {
-    let Some(reason) = reason else { return Ok(otherwise.to_owned()) };
-    text::line(reason, REASON_MAX).map_err(|fault| Problem::field("reason", fault.code(), &fault.to_string()))
+    Ok(parsed_reason(reason)?.unwrap_or_else(|| otherwise.to_owned()))
+}
+
+/// The same, where there is one.
+pub(super) fn parsed_reason(reason: Option<&str>) -> Result<Option<String>, Problem> {
+    let parsed = reason.map(|reason| text::line(reason, REASON_MAX)).transpose();
+    parsed.map_err(|fault| Problem::field("reason", fault.code(), &fault.to_string()))
 }
 
 fn select(
@@ -379,4 +423,24 @@ fn may_ever_give(app: &App, caller: &Caller, change: &BulkChange) -> Result<(), 
         caller.must_in(Permission::GroupsManage, organization)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_of_users_is_whole_however_it_is_written() {
+        let expect = |number: &str| {
+            let asked = format!(r#"{{"action": "enable", "everybody": true, "expect": {number}}}"#);
+            serde_json::from_str::<Asked>(&asked).map(|asked| asked.expect).map_err(drop)
+        };
+        assert_eq!(expect("40"), Ok(Some(40)));
+        assert_eq!(expect("40.0"), Ok(Some(40)));
+        assert_eq!(expect("4e1"), Ok(Some(40)));
+        assert_eq!(expect("null"), Ok(None));
+        for bad in ["40.5", "-1", "-1.0", "\"40\"", "1e400"] {
+            assert_eq!(expect(bad), Err(()), "{bad}");
+        }
+    }
 }

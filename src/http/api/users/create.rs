@@ -18,20 +18,32 @@ use crate::directory::user::NewUser;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, parse};
-use crate::http::openapi::bodies::to_make;
+use crate::http::openapi::bodies::{LocalSource, NewPassword, PasswordHash, to_make};
+use crate::http::openapi::cases::Clause::{Off, Without};
+use crate::http::openapi::cases::{Cases, one_holds};
 use crate::http::reply::{Created, Tagged};
 use crate::http::state::App;
 
+/// What lets the user in is one thing at most.
+const ONE_WAY_IN: Cases = &[
+    &[Without("password"), Without("password_hash")],
+    &[Without("password"), Off("password_link")],
+    &[Without("password_hash"), Off("password_link")],
+];
+
 /// A user to make. It has a password, or a link for one, or can come in when one is set.
 #[derive(Deserialize, JsonSchema)]
-#[schemars(transform = to_make(&["username", "name", "email"]))]
+#[schemars(transform = to_make(&["username", "name", "email"]), transform = one_holds(ONE_WAY_IN))]
 pub struct Wish {
     #[serde(default)]
+    #[schemars(with = "Option<LocalSource>")]
     source: Option<String>,
     #[serde(default)]
+    #[schemars(with = "Option<NewPassword>")]
     password: Option<Secret>,
     /// The hash of the password, from where the user comes from.
     #[serde(default)]
+    #[schemars(with = "Option<PasswordHash>")]
     password_hash: Option<Secret>,
     /// Make a link by which the user sets the password, and mail it.
     #[serde(default)]

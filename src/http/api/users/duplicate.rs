@@ -21,17 +21,24 @@ use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, Segment};
 use crate::http::openapi::bodies::to_make;
+use crate::http::openapi::cases::Clause::Without;
+use crate::http::openapi::cases::{Cases, one_holds};
 use crate::http::state::App;
+
+/// What comes along is named, or what does not.
+const ONE_LIST: Cases = &[&[Without("copy")], &[Without("without")]];
 
 /// A user to make, and what of the original comes along.
 #[derive(Deserialize, JsonSchema)]
-#[schemars(transform = to_make(&["username", "name", "email"]))]
+#[schemars(transform = to_make(&["username", "name", "email"]), transform = one_holds(ONE_LIST))]
 pub struct Wish {
     /// These parts and no others; all of them where nothing is said.
     #[serde(default)]
+    #[schemars(with = "Option<Vec<Part>>")]
     copy: Option<BTreeSet<Part>>,
     /// All parts but these.
     #[serde(default)]
+    #[schemars(with = "Option<Vec<Part>>")]
     without: Option<BTreeSet<Part>>,
     #[serde(flatten)]
     user: create::Wish,

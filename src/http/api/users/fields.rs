@@ -17,6 +17,7 @@ use crate::http::api::groups::find_group;
 use crate::http::api::organizations::find_organization;
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
+use crate::http::openapi::bodies::{Reference, Slug};
 use crate::http::state::App;
 use crate::store::roles;
 
@@ -26,11 +27,11 @@ use crate::store::roles;
 pub struct Fields {
     /// The login name.
     #[serde(with = "double_option")]
-    #[schemars(with = "Option<Username>")]
+    #[schemars(with = "Username")]
     pub username: Option<Option<String>>,
     /// The name to show.
     #[serde(with = "double_option")]
-    #[schemars(with = "Option<DisplayName>")]
+    #[schemars(with = "DisplayName")]
     pub name: Option<Option<String>>,
     /// The address.
     #[serde(with = "double_option")]
@@ -50,7 +51,7 @@ pub struct Fields {
     pub expires_at: Option<Option<String>>,
     /// System roles.
     #[serde(with = "double_option")]
-    #[schemars(with = "Option<Vec<String>>")]
+    #[schemars(with = "Option<Vec<Slug>>")]
     pub roles: Option<Option<Vec<String>>>,
     /// Memberships of organisations.
     #[serde(with = "double_option")]
@@ -58,11 +59,11 @@ pub struct Fields {
     pub organizations: Option<Option<Vec<Membership>>>,
     /// The organisation whose administrators manage the account, by id or name; null: the directory's do.
     #[serde(with = "double_option")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<Reference>")]
     pub managed_by: Option<Option<String>>,
     /// Direct groups, by id or name.
     #[serde(with = "double_option")]
-    #[schemars(with = "Option<Vec<String>>")]
+    #[schemars(with = "Option<Vec<Reference>>")]
     pub groups: Option<Option<Vec<String>>>,
     /// The second-factor policy; null is the default one.
     #[serde(with = "double_option")]
@@ -83,9 +84,11 @@ pub struct Fields {
 #[serde(deny_unknown_fields)]
 pub struct Membership {
     /// The organisation, by id or name.
+    #[schemars(with = "Reference")]
     pub id: String,
     /// Roles inside; empty stands for the plain one.
     #[serde(default)]
+    #[schemars(with = "Vec<Slug>")]
     pub roles: Vec<String>,
 }
 

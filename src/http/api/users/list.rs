@@ -161,7 +161,8 @@ struct Sort {
     descending: bool,
 }
 
-const SORTABLE: &[&str] = &[
+/// By what a list can be sorted.
+pub(in crate::http) const SORTABLE: &[&str] = &[
     "username",
     "name",
     "email",

@@ -6,12 +6,14 @@ use axum::response::Response;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::bulk::{REASON_MAX, parsed_reason};
 use super::{answer_to, find_to_change, looked_at, not_oneself};
 use crate::directory::permission::Permission;
 use crate::directory::user::{DisabledReason, User};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, IfMatch, Segment};
+use crate::http::openapi::bodies::Line;
 use crate::http::state::App;
 
 /// Why, for the audit trail.
@@ -19,6 +21,7 @@ use crate::http::state::App;
 #[serde(deny_unknown_fields)]
 pub struct Why {
     #[serde(default)]
+    #[schemars(with = "Option<Line<REASON_MAX>>")]
     reason: Option<String>,
 }
 
@@ -31,9 +34,7 @@ fn prepare(app: &App, caller: &Caller, name: &str, why: Why, permission: Permiss
     let user = find_to_change(app, caller, name, permission)?;
     not_oneself(caller, &user)?;
     let mut author = caller.author();
-    if let Some(reason) = why.reason {
-        let reason = crate::base::text::line(&reason, 512);
-        let reason = reason.map_err(|fault| Problem::field("reason", fault.code(), &fault.to_string()))?;
+    if let Some(reason) = parsed_reason(why.reason.as_deref())? {
         author = author.because(reason);
     }
     Ok(Move { user, author })

@@ -125,7 +125,12 @@ fn skipped() -> Shape {
 pub(in crate::http::openapi) fn item() -> Shape {
     let step =
         open(vec![with("do", text("disable"))]).such_as(json!({"do": "disable", "reason": "absent_from_source"}));
-    let along = object(vec![maybe("join", list(id())), maybe("leave", list(id())), maybe("password", flag(true))]);
+    let along = object(vec![
+        maybe("join", list(id())),
+        maybe("leave", list(id())),
+        maybe("password", flag(true)),
+        maybe("expires", flag(true).says("The user is out by an expiry: it counts as a loss.")),
+    ]);
     object(vec![
         with("label", text("ada")),
         maybe("user", id()),

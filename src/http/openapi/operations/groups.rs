@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::super::answers::people::{group, member, organization, organization_member, permission, role, settled};
+use super::super::bodies::{FilterText, Reference, Slug};
 use super::super::operation::{Operation, delete, get, patch, post, query};
-use super::super::shape::{count, object, one_of, page, text, whole, with};
+use super::super::shape::{count, object, one_of, page, typed, whole, with};
 use super::paged;
 use crate::http::api::{groups, organizations, roles};
 
@@ -24,11 +25,14 @@ fn example() -> Value {
 }
 
 fn of_groups() -> Vec<Operation> {
-    let filter = text("name sw \"E\"").says("A condition in SCIM syntax (RFC 7644 §3.4.2.2).");
+    let filter = typed::<FilterText>("name sw \"E\"").says("A condition in SCIM syntax (RFC 7644 §3.4.2.2).");
     let own = [
         query("filter", filter),
-        query("source", text("corp").says("Those of one source.")),
-        query("organization", text("Analytical Engines").says("Those of one organisation, by id or name.")),
+        query("source", typed::<Slug>("corp").says("Those of one source.")),
+        query(
+            "organization",
+            typed::<Reference>("Analytical Engines").says("Those of one organisation, by id or name."),
+        ),
     ];
     vec![
         get("/api/v1/groups", "listGroups", "A page of the groups that the caller sees.")

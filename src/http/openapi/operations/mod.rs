@@ -1,11 +1,11 @@
 //! Every operation, one file an area.
 
 use axum::http::Method;
-use serde_json::json;
 
-use super::bodies;
+use super::bodies::{self, EntryId, Slug};
 use super::operation::{Operation, Parameter, query};
-use super::shape::{Shape, count, flag, id, text};
+use super::shape::{Shape, between, flag, id, like, text, typed};
+use crate::http::extract::{PAGE, PAGE_MAX};
 
 mod groups;
 mod login;
@@ -40,25 +40,23 @@ pub(super) fn segment(name: &str) -> Shape {
         "user" => text("ada").says("The id or the username."),
         "group" => text("Engineering").says("The id, or the name of one of musterd's own."),
         "organization" => text("Analytical Engines").says("The id or the name."),
-        "role" => text("help-desk"),
-        "source" => text("corp"),
-        "entry" => text("S-1-5-21-1-2-3-1104").says("What the source calls the entry."),
+        "role" => typed::<Slug>("help-desk"),
+        "source" => typed::<Slug>("corp"),
+        "entry" => typed::<EntryId>("S-1-5-21-1-2-3-1104").says("What the source calls the entry."),
         "key" => text("login.deadline"),
-        "message" => text("72057594037927937"),
+        "message" => like("^\\+?[0-9]+$", "72057594037927937"),
         "webhook" => text("siem"),
         "token" => text("mst_a_k3Yx9f").says("The id, or how the text begins."),
         "transaction" => text("mst_t_9fQ2…").says("From the answer before."),
-        "run" => text("01931e3c-7d00-7000-8000-5f2c4a9b1e07").says("The id; to undo it, that of its plan too."),
+        "run" => id().says("The id; to undo it, that of its plan too."),
         _ => id(),
     }
 }
 
 /// How many items a page has.
 fn limit() -> Parameter {
-    let mut limit = count(100).says("How many items a page has at most; 100 unless told.");
-    super::shape::set(&mut limit.schema, "minimum", json!(1));
-    super::shape::set(&mut limit.schema, "maximum", json!(1_000));
-    query("limit", limit)
+    let says = format!("How many items a page has at most; {PAGE} unless told.");
+    query("limit", between(1, PAGE_MAX, PAGE).says(&says))
 }
 
 /// A page of a list.
@@ -73,9 +71,7 @@ fn switch(name: &'static str, says: &str) -> Parameter {
 
 /// A whole number from 0 that JSON can carry.
 fn number(name: &'static str, says: &str) -> Parameter {
-    let mut number = count(40).says(says);
-    super::shape::set(&mut number.schema, "maximum", json!(bodies::INTEGER_MAX));
-    query(name, number)
+    query(name, between(0, bodies::INTEGER_MAX, 40).says(says))
 }
 
 /// The name of a method as the document has it.

@@ -5,8 +5,10 @@ use serde_json::json;
 
 use super::super::answers::running::{new_token, rotated_token, setting, settings, settled, task, token};
 use super::super::answers::trail::{alarm, line, message, trial, tried_provider, webhook};
+use super::super::bodies::{Patch, Slug};
 use super::super::operation::{Operation, Parameter, delete, get, patch, post, query};
-use super::super::shape::{count, list, map, object, one_of, page, text, time, whole, with};
+use super::super::pattern;
+use super::super::shape::{count, like, list, map, object, one_of, page, text, time, typed, whole, with};
 use super::{paged, switch};
 use crate::directory::token::Kind;
 use crate::http::api::{messages, sms, system, tokens};
@@ -19,7 +21,7 @@ fn of_tokens() -> Vec<Operation> {
     let rotation = || json!({"overlap": "24h"});
     let kinds = [
         query("owner", text("ada").says("Those of one user.")),
-        query("source", text("okta").says("That of one SCIM source.")),
+        query("source", typed::<Slug>("okta").says("That of one SCIM source.")),
         query("kind", one_of(Kind::ALL.iter().map(|(name, _)| *name))),
     ];
     vec![
@@ -68,8 +70,8 @@ fn of_tokens() -> Vec<Operation> {
 fn wanted() -> [Parameter; 5] {
     [
         query("user", text("ada").says("About this user.")),
-        query("actor", text("user:admin").says("Done by them.")),
-        query("action", text("user.*").says("An action, or a family of them.")),
+        query("actor", like(&pattern::ACTOR, "user:admin").says("Done by them.")),
+        query("action", like(&pattern::ACTION, "user.*").says("An action, or a family of them.")),
         query("since", time()),
         query("until", time()),
     ]
@@ -156,7 +158,7 @@ fn of_settings() -> Vec<Operation> {
         patch("/api/v1/settings", "updateSettings", "Changes policy while the daemon runs: all of it, or nothing.")
             .says("By dotted keys or by sections; null takes a change back.")
             .takes([switch("dry_run", "Only tell what would change.")])
-            .body::<serde_json::Map<String, serde_json::Value>>(change)
+            .body::<Patch>(change)
             .shows("What takes effect.", settled())
             .tagged()
             .fails(&["invalid_settings", "pinned", "storage_full"]),

@@ -9,8 +9,9 @@ use super::super::answers::running::{
     conflict, item, plan, preview, report, run, source, sweep_preview, sweeps, under_way, undo, upcoming,
 };
 use super::super::answers::trail::{exchange, line};
+use super::super::bodies::Slug;
 use super::super::operation::{Operation, get, post, query};
-use super::super::shape::{count, id, list, map, maybe, object, one_of, page, text, whole, with};
+use super::super::shape::{between, count, id, list, map, maybe, object, one_of, page, text, typed, whole, with};
 use super::{limit, paged, switch};
 use crate::directory::plan::Fate;
 use crate::http::api::{conflicts, plans, runs, sources, sweep};
@@ -83,7 +84,10 @@ fn of_runs() -> Vec<Operation> {
     vec![
         get("/api/v1/runs", "listRuns", "The last runs, newest first.")
             .takes(paged())
-            .takes([query("source", text("corp").says("Those of one source, or those of sweep, bulk or import."))])
+            .takes([query(
+                "source",
+                typed::<Slug>("corp").says("Those of one source, or those of sweep, bulk or import."),
+            )])
             .shows("The page.", page(run()))
             .fails(&["not_found"]),
         get("/api/v1/runs/{run}", "getRun", "One run.").shows("The run.", run()).tagged(),
@@ -142,7 +146,7 @@ fn of_conflicts() -> Vec<Operation> {
         get("/api/v1/conflicts", "listConflicts", "The clashes that wait for a person.")
             .takes(paged())
             .takes([
-                query("source", text("corp").says("Those of one source.")),
+                query("source", typed::<Slug>("corp").says("Those of one source.")),
                 switch("all", "Those that are decided too."),
             ])
             .shows("The page.", page(conflict()))
@@ -176,7 +180,7 @@ fn of_sweeps() -> Vec<Operation> {
             .fails(&["clock_in_doubt", "busy", "storage_full"]),
         get("/api/v1/sweep", "getSweep", "How sweeps stand.").shows("When one is next, and what waits.", sweeps()),
         get("/api/v1/sweep/upcoming", "listUpcoming", "What lies ahead: who is told, and who is disabled.")
-            .takes([query("days", count(14).says("So many days ahead, 1 to 90."))])
+            .takes([query("days", between(1, sweep::AHEAD_MAX, sweep::AHEAD).says("So many days ahead."))])
             .shows("What lies ahead.", upcoming())
             .fails(&["busy"]),
     ]

@@ -6,11 +6,16 @@ use serde_json::{Value, json};
 use super::super::answers::login::{device, factor, session};
 use super::super::answers::many::{begun, preview, report};
 use super::super::answers::people::{changed_user, explanation, new_user, user};
+use super::super::bodies::{FilterText, Line};
 use super::super::operation::{Operation, Parameter, delete, get, patch, post, query};
-use super::super::shape::{anything, count, list, object, one_of, page, text, whole, with};
+use super::super::pattern;
+use super::super::shape::{
+    Shape, anything, count, like, list as items, object, one_of, page, text, typed, whole, with,
+};
 use super::{number, paged, switch};
 use crate::exchange::{FileError, Format};
-use crate::http::api::users::{access, bulk, create, duplicate, fields, state};
+use crate::http::api::users::bulk::{self, REASON_MAX};
+use crate::http::api::users::{access, create, duplicate, fields, list, state};
 
 /// How a change of a user fails.
 const CHANGED: &[&str] = &["wrong_state", "last_administrator", "storage_full"];
@@ -26,12 +31,19 @@ fn listed() -> impl Iterator<Item = Parameter> {
     let own = [
         query(
             "filter",
-            text(filter).says("A condition in SCIM syntax (RFC 7644 §3.4.2.2) on any attribute that is shown."),
+            typed::<FilterText>(filter)
+                .says("A condition in SCIM syntax (RFC 7644 §3.4.2.2) on any attribute that is shown."),
         ),
-        query("sort", text("-last_login").says("An attribute; a minus sign in front turns the order around.")),
+        query("sort", sort().says("An attribute; a minus sign in front turns the order around.")),
         switch("removed", "Those in tombstones."),
     ];
     paged().into_iter().chain(own)
+}
+
+/// By what a list is sorted, either way.
+fn sort() -> Shape {
+    let both = list::SORTABLE.iter().flat_map(|name| [(*name).to_owned(), format!("-{name}")]).collect::<Vec<_>>();
+    one_of(both.iter().map(String::as_str)).such_as(json!("-last_login"))
 }
 
 pub(super) fn operations() -> Vec<Operation> {
@@ -99,7 +111,7 @@ fn many() -> Vec<Operation> {
                     query("on_existing", one_of(["update", "refuse"]).says("What becomes of rows of users.")),
                     switch("dry_run", "Only tell what would change."),
                     switch("wait", "Answer when it is done; otherwise at once, with the run."),
-                    query("reason", text("the new term").says("Why, for the audit trail.")),
+                    query("reason", typed::<Line<REASON_MAX>>("the new term").says("Why, for the audit trail.")),
                     expect,
                     query("digest", text("9f86d081884c7d65").says("Of a preview: only if it would be the same still.")),
                 ])
@@ -128,8 +140,9 @@ const SHEET: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml
 
 fn files() -> Vec<Operation> {
     let format = || query("format", one_of(["csv", "xlsx"]));
-    let columns = text("username,name,email").says("The columns, separated by commas; all of them unless told.");
-    let filter = text("state eq \"active\"").says("A condition, as in the list of users.");
+    let columns = like(&pattern::COLUMNS, "username,name,email")
+        .says("The columns, separated by commas; all of them unless told.");
+    let filter = typed::<FilterText>("state eq \"active\"").says("A condition, as in the list of users.");
     vec![
         get("/api/v1/users/export", "exportUsers", "Users as a file, made while it is read.")
             .takes([format(), query("columns", columns), query("filter", filter)])
@@ -164,7 +177,7 @@ fn moves() -> Vec<Operation> {
 
 fn ways_in() -> Vec<Operation> {
     let factors = object(vec![
-        with("items", list(factor())),
+        with("items", items(factor())),
         with("recovery_codes_left", count(10).or_null()),
         with("policy", text("enabled")),
         with("asked_by", text("the settings")),
