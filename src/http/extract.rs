@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use super::error::Problem;
 use super::middleware::access;
 use super::state::App;
+use crate::base::suggest::nearest;
 
 /// How many items a page has unless told.
 pub const PAGE: u64 = 100;
@@ -189,6 +190,17 @@ impl Parameters {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Refuses parameters of other names: one that is misspelt must not have something done that was not meant.
+    ///
+    /// # Errors
+    /// 400 naming the first of them, and what may be meant.
+    pub fn only(&self, names: &[&str]) -> Result<(), Problem> {
+        let Some((other, _)) = self.0.iter().find(|(name, _)| !names.contains(&name.as_str())) else { return Ok(()) };
+        let meant = nearest(other, names.iter().copied());
+        let meant = meant.map(|meant| format!(": {meant} may be meant")).unwrap_or_default();
+        Err(Problem::field(other, "unknown_parameter", &format!("is no parameter here{meant}")))
     }
 
     /// Whether a parameter is `true`; it is not where it is left out.

@@ -51,7 +51,8 @@ pub async fn change(
 ) -> Result<Response, Problem> {
     let mut values = BTreeMap::new();
     flatten("", patch, &mut values)?;
-    let wish = Wish { values, seen, dry_run: is_dry_run(&parameters)? };
+    parameters.only(&["dry_run"])?;
+    let wish = Wish { values, seen, dry_run: parameters.flag("dry_run")? };
     let author = caller.author();
     // A task of its own: what is written takes effect, though a caller hangs up.
     let settling = tokio::spawn(async move { app.policies.change(wish, author).await });
@@ -65,14 +66,6 @@ pub async fn reload(State(app): State<App>, caller: Caller) -> Result<Response, 
     let settling = tokio::spawn(async move { app.policies.reload(author).await });
     let outcome = settling.await.map_err(|_| StoreError::Stopped)??;
     Ok(Tagged(outcome.revision, json!(outcome)).into())
-}
-
-fn is_dry_run(parameters: &Parameters) -> Result<bool, Problem> {
-    match parameters.get("dry_run") {
-        None | Some("false") => Ok(false),
-        Some("true") => Ok(true),
-        Some(_) => Err(Problem::field("dry_run", "malformed", "must be true or false")),
-    }
 }
 
 /// Lays a patch out by dotted key.

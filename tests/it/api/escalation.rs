@@ -5,17 +5,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::import::import;
 use crate::harness::daemon::{Answer, Caller, TestDaemon};
 use crate::harness::dice::Dice;
 
 const PASSWORD: &str = "correct horse battery";
 const NAMES: [&str; 6] = ["root", "vice", "ada", "bob", "eve", "kim"];
 /// What custom roles are made of: some that hold inside organisations too, and some that give rights.
-const PERMISSIONS: [&str; 10] = [
+const PERMISSIONS: [&str; 13] = [
     "users.view",
     "users.create",
     "users.update",
     "users.state",
+    "users.delete",
+    "users.password",
+    "plans.approve",
     "users.roles",
     "users.reset_mfa",
     "groups.manage",
@@ -31,6 +35,8 @@ struct World {
     daemon: TestDaemon,
     dice: Dice,
     organizations: Vec<String>,
+    /// A token that nobody owns, and that opens little.
+    token: String,
     sessions: BTreeMap<String, String>,
 }
 
@@ -39,6 +45,10 @@ struct Seen {
     rights: BTreeMap<String, Rights>,
     users: BTreeMap<String, Value>,
     roles: Vec<String>,
+    /// The plans that wait.
+    plans: Vec<String>,
+    /// What the token that nobody owns opens.
+    scopes: Value,
 }
 
 impl World {
@@ -59,7 +69,8 @@ impl World {
         admin.patch("/api/v1/users/bob", &json!({"roles": ["seed"]}));
         // Else the test would watch one that is always there.
         assert_eq!(admin.delete("/api/v1/users/admin").status, 204);
-        Self { daemon, dice: Dice::new(seed), organizations, sessions: BTreeMap::new() }
+        let token = admin.post("/api/v1/tokens", &json!({"name": "app", "scopes": ["users.view"]})).text("/id");
+        Self { daemon, dice: Dice::new(seed), organizations, token, sessions: BTreeMap::new() }
     }
 
     fn look(&self) -> Seen {
@@ -70,7 +81,11 @@ impl World {
             let names = role.map(|role| role["permissions"].as_array().unwrap().clone()).unwrap_or_default();
             names.iter().map(|name| name.as_str().unwrap().to_owned()).collect()
         };
+        let plans = admin.get("/api/v1/plans").json["items"].as_array().unwrap().clone();
+        let waits = plans.iter().filter(|plan| plan["status"]["is"] == "held");
         let mut seen = Seen {
+            plans: waits.map(|plan| plan["id"].as_str().unwrap().to_owned()).collect(),
+            scopes: admin.get(&format!("/api/v1/tokens/{}", self.token)).json["scopes"].clone(),
             rights: BTreeMap::new(),
             users: BTreeMap::new(),
             roles: roles.iter().map(|role| role["id"].as_str().unwrap().to_owned()).collect(),
@@ -79,6 +94,13 @@ impl World {
             for user in admin.get(list).json["items"].as_array().unwrap() {
                 let id = user["id"].as_str().unwrap().to_owned();
                 let mut rights = Rights::new();
+                let is_there = |role: &Value| roles.iter().any(|known| known["id"] == *role);
+                let own = user["roles"].as_array().unwrap();
+                let are_there = !own.is_empty() && own.iter().all(is_there);
+                assert!(
+                    are_there || user["state"] == "removed",
+                    "everybody holds a role, and none that is gone: {user}"
+                );
                 for role in user["roles"].as_array().unwrap() {
                     let names = held(role.as_str().unwrap(), "system");
                     rights.extend(names.into_iter().map(|name| (String::new(), name)));
@@ -135,7 +157,7 @@ impl World {
         });
         let role = format!("/api/v1/roles/{}", self.some(&seen.roles));
         let soon = json!({"expires_at": "2026-11-24T12:00:00Z"});
-        let (method, path, body) = match self.dice.number(0..15) {
+        let (method, path, body) = match self.dice.number(0..20) {
             0 | 1 => ("PATCH", user, json!({"roles": roles})),
             2 => ("PATCH", user, json!({"organizations": place})),
             3 => ("PATCH", user, json!({"managed_by": organization})),
@@ -155,6 +177,33 @@ impl World {
             }
             12 => ("PATCH", role, json!({"permissions": self.some_permissions()})),
             13 => ("DELETE", role, json!({})),
+            14 | 15 => {
+                let some: Vec<String> = (0..self.dice.number(1..4)).map(|_| self.some(&ids)).collect();
+                let change = self.some(&[
+                    json!({"roles": {"add": roles}}),
+                    json!({"roles": {"set": roles}}),
+                    json!({"organizations": {"add": place}}),
+                    soon,
+                ]);
+                let wish = match self.some(&["change", "change", "enable", "disable", "delete"]) {
+                    "change" => json!({"users": some, "action": "change", "change": change}),
+                    action => json!({"users": some, "action": action}),
+                };
+                ("POST", "/api/v1/users/bulk".to_owned(), wish)
+            }
+            16 => {
+                let rows = format!("username,roles,expires_at\r\n{},{},\r\n", self.some(&NAMES), roles.join("; "));
+                let answer = import(caller, &format!("mode={}", self.some(&["all", "good"])), &rows);
+                return (format!("import {rows}"), answer);
+            }
+            17 => {
+                let wish =
+                    self.some(&[json!({"scopes": ["admin"]}), json!({"expires_at": null}), json!({"name": name})]);
+                ("PATCH", format!("/api/v1/tokens/{}", self.token), wish)
+            }
+            18 if !seen.plans.is_empty() => {
+                ("POST", format!("/api/v1/plans/{}/approve", self.some(&seen.plans)), json!({}))
+            }
             _ => {
                 let member = json!({"user": self.some(&ids), "roles": roles});
                 let wish = match self.dice.number(0..2) {
@@ -191,6 +240,7 @@ fn check(before: &Seen, after: &Seen, actor: &str, what: &str) {
             assert_eq!(lacks(&had, held), [], "{what}: moved {id}, who holds more");
         }
     }
+    assert_eq!(after.scopes, before.scopes, "{what}: widened a token that outlasts them");
     let stays = |user: &&Value| {
         let roles = user["roles"].as_array().unwrap();
         roles.contains(&json!("system-admin")) && user["active"] == true && user["expires_at"].is_null()

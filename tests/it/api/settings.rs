@@ -83,6 +83,22 @@ fn lockout_sessions_and_factors_follow_the_last_change_and_counters_go_on() {
 }
 
 #[test]
+fn a_misspelt_dry_run_changes_nothing() {
+    let daemon = TestDaemon::start("");
+    let admin = daemon.admin();
+    for query in ["dry-run=true", "dryrun=true", "dry_run=yes"] {
+        let refused = admin.patch(&format!("/api/v1/settings?{query}"), &json!({"sessions.idle": "7m"}));
+        assert_eq!((refused.status, refused.code()), (400, "invalid_fields"), "{query}");
+        let file = Some("username,name,email\r\neve,E,eve@example.org\r\n".to_owned());
+        let kind = [("content-type", "text/csv")];
+        let refused = admin.call("POST", &format!("/api/v1/users/import?{query}"), file, &kind);
+        assert_eq!((refused.status, refused.code()), (400, "invalid_fields"), "{query}");
+    }
+    assert_eq!(admin.get("/api/v1/users/eve").status, 404);
+    assert!(!admin.get("/api/v1/settings").json.to_string().contains("\"7m\""));
+}
+
+#[test]
 fn a_sweep_and_the_tasks_go_by_the_last_change() {
     let daemon = TestDaemon::start("[sweep]\nschedule = \"off\"\n[users]\ntombstone_retention = \"90d\"\n");
     let admin = daemon.admin();

@@ -80,6 +80,7 @@ struct Wish {
 
 impl Wish {
     fn of(app: &App, parameters: &Parameters, now: Timestamp) -> Result<Self, Problem> {
+        parameters.only(&["format", "filter", "columns"])?;
         let condition = parameters.get("filter").map(|text| Condition::parse(app, text)).transpose()?;
         let columns = parameters.get("columns").map_or_else(|| Ok(Column::exported()), columns)?;
         Ok(Self { format: format(parameters)?, columns, condition, now })

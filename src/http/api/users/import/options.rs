@@ -35,8 +35,13 @@ pub(super) struct Options {
     pub(super) seen: Seen,
 }
 
+/// The parameters of an import.
+const NAMES: [&str; 10] =
+    ["format", "mode", "by", "on_missing", "on_existing", "dry_run", "wait", "reason", "expect", "digest"];
+
 impl Options {
     pub(super) fn parse(parameters: &Parameters) -> Result<Self, Problem> {
+        parameters.only(&NAMES)?;
         let word = |name, words: [&str; 2]| one_of(parameters, name, words);
         let expect = parameters.get("expect").map(str::parse::<usize>).transpose();
         let expect = expect.map_err(|_| Problem::field("expect", "malformed", "must be a number"))?;
@@ -79,7 +84,16 @@ mod tests {
         let other = [("mode", "good"), ("by", "id"), ("on_missing", "refuse"), ("dry_run", "true"), ("wait", "false")];
         let other = parse(&other).unwrap_or_else(|problem| panic!("{problem:?}"));
         assert!(other.mode == Mode::Good && other.by == By::Id && other.dry_run && !other.wait && !other.creates);
-        for (name, word) in [("mode", "some"), ("dry_run", "yes"), ("by", "email"), ("expect", "-1"), ("wait", "")] {
+        for (name, word) in [
+            ("dry-run", "true"),
+            ("dryrun", "true"),
+            ("expected", "1"),
+            ("mode", "some"),
+            ("dry_run", "yes"),
+            ("by", "email"),
+            ("expect", "-1"),
+            ("wait", ""),
+        ] {
             assert!(parse(&[(name, word)]).is_err(), "{name}={word}");
         }
     }
