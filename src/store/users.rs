@@ -1,27 +1,29 @@
 //! User records and their indexes. [`update`] is the only way to change a user.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::base::id::{ExternalId, RoleId, SourceId, UserId};
+use crate::base::id::{ExternalId, SourceId, UserId};
 use crate::base::text;
 use crate::directory::audit::{Actor, Author, Target};
 use crate::directory::field::Description;
-use crate::directory::role::{self, Scope};
-use crate::directory::user::{NewUser, RuleError, State, User, with_plain_role};
+use crate::directory::role::{self};
+use crate::directory::user::{NewUser, RuleError, State, User};
 use crate::store::audit::{self, Entry};
 use crate::store::engine::{KeyRange, Order, Row};
 use crate::store::keys::{self, END, Space};
 use crate::store::tx::{Reads, Tx, get_record, get_records};
-use crate::store::{StoreError, groups, index, organizations, roles, ways_in};
+use crate::store::{StoreError, groups, index, organizations, ways_in};
 
 mod due;
+mod held;
 mod lookup;
 mod way_in;
 
 pub use due::{expired, expiring, password_set, purgeable, quiet};
+use held::{expect_roles, without_what_went};
 pub use lookup::{
     Known, TimePlace, by_any_email, by_entries, by_modified, by_modified_latest, ids_in_state, known, modified_place,
     present, purge_place, purgeable_from,
@@ -297,51 +299,6 @@ pub fn update(
     }
     index::write(tx, index::user_key(id), Some(&old), &new)?;
     Ok(new)
-}
-
-/// Whoever comes back does so without the organisations and roles that went meanwhile.
-fn without_what_went(reads: &dyn Reads, mut user: User) -> Result<User, StoreError> {
-    let mut gone = Vec::new();
-    for id in user.organizations.keys() {
-        if organizations::get(reads, *id)?.is_none() {
-            gone.push(*id);
-        }
-    }
-    gone.iter().for_each(|id| drop(user.organizations.remove(id)));
-    user.roles = with_plain_role(still_there(reads, user.roles)?);
-    for roles in user.organizations.values_mut() {
-        *roles = still_there(reads, std::mem::take(roles))?;
-        roles.extend(roles.is_empty().then(|| RoleId::parse(role::ORGANIZATION_USER).ok()).flatten());
-    }
-    Ok(user)
-}
-
-fn still_there(reads: &dyn Reads, held: BTreeSet<RoleId>) -> Result<BTreeSet<RoleId>, StoreError> {
-    let mut there = BTreeSet::new();
-    for role in held {
-        if roles::find(reads, &role)?.is_some() {
-            there.insert(role);
-        }
-    }
-    Ok(there)
-}
-
-/// Refuses roles that are new to a user and not there any more, or that do not hold where they are given.
-fn expect_roles(reads: &dyn Reads, new: &User, old: Option<&User>) -> Result<(), WriteError> {
-    let is_there = |role: &RoleId, scope: Scope| match roles::find(reads, role)? {
-        Some(role) if role.scope == scope => Ok(()),
-        _ => Err(WriteError::NotFound("role")),
-    };
-    for role in new.roles.iter().filter(|role| old.is_none_or(|old| !old.roles.contains(*role))) {
-        is_there(role, Scope::System)?;
-    }
-    for (id, held) in &new.organizations {
-        let had = old.and_then(|old| old.organizations.get(id));
-        for role in held.iter().filter(|role| had.is_none_or(|had| !had.contains(*role))) {
-            is_there(role, Scope::Organization)?;
-        }
-    }
-    Ok(())
 }
 
 /// Promise 12: there is always an administrator who may come in, and one whom no expiry takes away.

@@ -8,25 +8,28 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use super::apply::{self, Ground};
 use super::pass::Pass;
 use super::record::Ended;
-use crate::base::id::{ExternalId, GroupId, RunId, SourceId, UserId};
+use crate::base::id::{GroupId, RunId, SourceId, UserId};
 use crate::directory::audit::{Actor, AuditLine, Author, Change, Target};
-use crate::directory::field::DisplayName;
-use crate::directory::group::GroupChange;
-use crate::directory::plan::{Cause, Counts, MemberRef, PlanItem, Run, Skipped, Step};
+use crate::directory::plan::{Cause, Counts, PlanItem, Run, Skipped, Step};
 use crate::directory::user::{State, User, UserChange};
 use crate::store::audit::{self, Entry};
 use crate::store::readings::{self, Reading};
 use crate::store::tx::{Reads, Tx};
 use crate::store::{Store, StoreError, runs, users};
 
+mod before;
+
+use before::{again, group_change, members, old_state, parse, set};
+
 /// What the audit trail calls the making of a user.
 const CREATED: &str = "user.created";
+
+/// And the setting of a password.
+const PASSWORD_SET: &str = "password.set";
 
 /// Why a run cannot be taken back.
 #[derive(Debug, thiserror::Error)]
@@ -126,6 +129,25 @@ pub fn lines_of(reads: &dyn Reads, run: &Run, after: u64, most: usize) -> Result
     Ok(lines)
 }
 
+/// The users whose password a run set.
+///
+/// # Errors
+/// When the store cannot read.
+pub fn given_passwords(reads: &dyn Reads, run: &Run) -> Result<Vec<UserId>, StoreError> {
+    let Some((before, upto)) = run.trail else { return Ok(Vec::new()) };
+    let mut given = Vec::new();
+    audit::between::<StoreError>(reads, before, upto, |line| {
+        if let Target::User { id, .. } = line.target
+            && line.run == Some(run.id)
+            && line.action == PASSWORD_SET
+        {
+            given.push(id);
+        }
+        Ok(true)
+    })?;
+    Ok(given)
+}
+
 struct Planner<'a> {
     reads: &'a dyn Reads,
     /// Whoever moves on meanwhile is left alone then. A source's users move one another: names go from hand to hand.
@@ -173,7 +195,7 @@ impl Planner<'_> {
                 }
                 user
             }
-            "password.set" => {
+            PASSWORD_SET => {
                 // Of whom the run made nothing stays.
                 if !self.made.contains(&id) {
                     self.skip(user.username.as_str(), "the password that was set stays");
@@ -270,87 +292,6 @@ impl Planner<'_> {
 
 fn taken_back(line: &AuditLine) -> String {
     format!("taken back: {}", line.reason.as_deref().unwrap_or(&line.action))
-}
-
-fn parse<T: DeserializeOwned>(value: &Value) -> Option<T> {
-    serde_json::from_value(value.clone()).ok()
-}
-
-fn old_state(state: Option<&Change>) -> Option<State> {
-    parse(&state?.old)
-}
-
-/// The value of before into the change; `false`: a run of a source does not set such an attribute.
-fn set(change: &mut UserChange, one: &Change) -> bool {
-    fn optional<T: DeserializeOwned>(field: &mut Option<Option<T>>, old: &Value) -> bool {
-        let value = if old.is_null() { Some(None) } else { parse(old).map(Some) };
-        take(field, value)
-    }
-    match one.attribute.as_str() {
-        "username" => take(&mut change.username, parse(&one.old)),
-        "name" => take(&mut change.name, parse(&one.old)),
-        "email" => optional(&mut change.email, &one.old),
-        "phone" => optional(&mut change.phone, &one.old),
-        "expires_at" => optional(&mut change.expires_at, &one.old),
-        "at_source" => optional(&mut change.at_source, &one.old),
-        "roles" => take(&mut change.roles, parse(&one.old)),
-        "organizations" => take(&mut change.organizations, parse(&one.old)),
-        "managed_by" => optional(&mut change.managed_by, &one.old),
-        "mfa" => take(&mut change.mfa, parse(&one.old)),
-        "must_change_password" => take(&mut change.must_change_password, parse(&one.old)),
-        "description" if one.old.is_null() => take(&mut change.description, Some(Default::default())),
-        "description" => take(&mut change.description, parse(&one.old)),
-        _ => false,
-    }
-}
-
-/// Takes a value, if there is one.
-fn take<T>(field: &mut Option<T>, value: Option<T>) -> bool {
-    let is_some = value.is_some();
-    if is_some {
-        *field = value;
-    }
-    is_some
-}
-
-fn group_change(changes: &[Change]) -> Option<GroupChange> {
-    let mut change = GroupChange::default();
-    for one in changes {
-        match one.attribute.as_str() {
-            "name" => change.name = parse(&one.old),
-            "description" => change.description = parse(&one.old),
-            "at_source" => change.at_source = parse(&one.old),
-            _ => {}
-        }
-    }
-    (change != GroupChange::default()).then_some(change)
-}
-
-fn members(changes: &[Change]) -> Step {
-    let member = |value: &Value| {
-        let (kind, id) = value.as_str()?.split_once(' ')?;
-        match kind {
-            "user" => id.parse().ok().map(MemberRef::User),
-            _ => id.parse().ok().map(MemberRef::Group),
-        }
-    };
-    Step::Members {
-        add: changes.iter().filter_map(|one| member(&one.old)).collect(),
-        remove: changes.iter().filter_map(|one| member(&one.new)).collect(),
-    }
-}
-
-/// The group of before, under the id of before.
-fn again(changes: &[Change], id: GroupId) -> Option<Step> {
-    let old = |name: &str| changes.iter().find(|one| one.attribute == name).map(|one| &one.old);
-    let name: DisplayName = parse(old("name")?)?;
-    let external_id: ExternalId = parse(old("external_id")?)?;
-    let rest = GroupChange {
-        name: None,
-        description: old("description").and_then(parse),
-        at_source: old("at_source").and_then(parse),
-    };
-    Some(Step::CreateGroup { external_id, name, rest: Box::new(rest), again: Some(id) })
 }
 
 /// Takes a run back. One that is cut short can be done again: what was set back already stays so.

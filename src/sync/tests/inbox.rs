@@ -29,7 +29,6 @@ async fn link(pass: &Pass, source: &SourceId, id: &ExternalId) -> Result<User, I
         conflicts::get(&view, source, id)?.map(|conflict| users::get(&view, conflict.holder).unwrap().unwrap());
     let seen =
         holder.map_or((UserId::new(pass.store.clock().now(), pass.store.rng()), 1), |user| (user.id, user.revision));
-    drop(view);
     inbox::link(&pass.store, &Author::system("admin"), source, id, seen).await
 }
 
