@@ -190,7 +190,7 @@ impl Authenticator {
     }
 
     /// Forgets what kept a user waiting, once they have a new password.
-    pub(super) fn forgive_user(&self, user: UserId) {
+    pub fn forgive_user(&self, user: UserId) {
         let keys = [Key::Password(user), Key::Code(user), Key::Face(user)];
         keys.into_iter().for_each(|key| self.throttle.clear(key));
     }

@@ -218,6 +218,7 @@ fn asked_before(plan: &Plan, why: String, counts: Counts, now: Timestamp) -> Run
         counts,
         how: String::new(),
         trail: None,
+        by: None,
         undone_by: None,
         skipped: Vec::new(),
         conflicts: Vec::new(),

@@ -452,6 +452,7 @@ mod tests {
             counts: Counts { disable: 1, ..Counts::default() },
             how: String::new(),
             trail: None,
+            by: None,
             undone_by: None,
             skipped: Vec::new(),
             conflicts: Vec::new(),

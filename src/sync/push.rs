@@ -201,6 +201,7 @@ fn begin(tx: &mut Tx<'_>, held: &Held) -> Result<Plan, StoreError> {
         counts: Counts::default(),
         how: "pushed by the identity provider".to_owned(),
         trail: None,
+        by: None,
         undone_by: None,
         skipped: Vec::new(),
         conflicts: Vec::new(),

@@ -37,8 +37,21 @@ impl Pass {
         let Ended { outcome, counts, skipped, conflicts, how, trail, extent, .. } = ended;
         let ended_at = self.store.clock().now();
         let trail = trail.map(|before| Ok::<_, StoreError>((before, audit::last(&self.store.view())?))).transpose()?;
-        let undone_by = None;
-        let run = Run { id, cause, started_at, ended_at, outcome, counts, how, trail, undone_by, skipped, conflicts };
+        let (by_whom, undone_by) = (None, None);
+        let run = Run {
+            id,
+            cause,
+            started_at,
+            ended_at,
+            outcome,
+            counts,
+            how,
+            trail,
+            by: by_whom,
+            undone_by,
+            skipped,
+            conflicts,
+        };
         let is_idle = extent == Some(Extent::Changes)
             && run.outcome == Outcome::Applied
             && run.counts.is_quiet()

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Cause, Counts, PlanItem};
 use crate::base::id::{PlanId, RunId};
+use crate::directory::audit::Actor;
 
 /// One pass of a source, one sweep, one bulk change or import.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +28,9 @@ pub struct Run {
     /// The audit lines among which those of its changes stand: after the first number, up to the second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trail: Option<(u64, u64)>,
+    /// Who began it, where it is a bulk change or an import: they follow it themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Actor>,
     /// The run that took it back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undone_by: Option<RunId>,

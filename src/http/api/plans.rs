@@ -92,8 +92,10 @@ pub async fn approve(
 async fn approve_by_hand(app: App, caller: Caller, plan: Plan, digest: Option<String>) -> Result<Response, Problem> {
     let (bulk, author, run) = (app.bulk.clone(), caller.author(), plan.run);
     let rights = Arc::new(CallersRights { app: app.clone(), caller });
+    let own = app.clone();
     let work = async move {
         let Report { run, .. } = bulk.approve(&author, plan, digest, rights).await?;
+        many::forgive(&own, &run).await?;
         let items = format!("/api/v1/runs/{}/items", run.id);
         let answer = json!({"written": run.counts.changes(), "refused": run.skipped, "run": run.id, "items": items});
         Ok(Json(answer).into_response())

@@ -47,9 +47,18 @@ fn as_seen(caller: &Caller, run: Run) -> Run {
     }
 }
 
+/// The run, for whoever holds a permission or began it themselves. Others do not learn whether there is one.
+fn followed(app: &App, caller: &Caller, id: RunId, permission: Permission) -> Result<Run, Problem> {
+    let run = runs::get_run(&app.store.view(), id)?;
+    if run.as_ref().is_none_or(|run| run.by.as_ref() != Some(&caller.actor)) {
+        caller.must(permission)?;
+    }
+    run.ok_or_else(|| Problem::not_found("run"))
+}
+
 /// One run; with how far it is, while one of many users is under way.
 pub async fn show(State(app): State<App>, caller: Caller, Segment(id): Segment<RunId>) -> Result<Response, Problem> {
-    let run = runs::get_run(&app.store.view(), id)?.ok_or_else(|| Problem::not_found("run"))?;
+    let run = followed(&app, &caller, id, Permission::SourcesView)?;
     let mut shown = json!(as_seen(&caller, run));
     if let (Some(shown), Some(progress)) = (shown.as_object_mut(), app.bulk.progress(id)) {
         shown.insert("progress".to_owned(), json!(progress));
@@ -61,12 +70,13 @@ pub async fn show(State(app): State<App>, caller: Caller, Segment(id): Segment<R
 /// that came to it: `created`, `changed`, `unchanged`, `refused`.
 pub async fn items(
     State(app): State<App>,
+    caller: Caller,
     Segment(id): Segment<RunId>,
     parameters: Parameters,
 ) -> Result<Json<Value>, Problem> {
+    followed(&app, &caller, id, Permission::UsersView)?;
     let from = parameters.get("cursor").map(place).transpose()?.unwrap_or_default();
     let limit = parameters.limit()?;
-    runs::get_run(&app.store.view(), id)?.ok_or_else(|| Problem::not_found("run"))?;
     let outcome = parameters.get("outcome").map(str::to_owned);
     if outcome.as_deref().is_some_and(|outcome| !Fate::DONE.contains(&outcome)) {
         let message = format!("must be one of {}", Fate::DONE.join(", "));

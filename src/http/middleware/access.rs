@@ -42,6 +42,8 @@ pub enum Access {
     /// Whoever holds this permission, in the whole directory or inside an organisation. The handler looks how far it
     /// reaches.
     Within(Permission),
+    /// Whoever holds this permission; others for what they began themselves. The handler looks.
+    Own(Permission),
     /// The same as the holder, where an application may also show its token as RFC 6749 §2.3.1 has it: HTTP Basic, with the token's id
     /// as the name.
     Client(Permission),
@@ -101,6 +103,8 @@ fn check(access: Access, caller: &Caller) -> Result<(), Problem> {
             return caller.must(permission);
         }
         Access::Within(permission) if !caller.is_anonymous() => return caller.must_somewhere(permission),
+        Access::Own(permission) if caller.scim.is_some() => return caller.must(permission),
+        Access::Own(_) => !caller.is_anonymous(),
         Access::Holder(_) | Access::Within(_) | Access::Client(_) | Access::SessionOrClient(_) => false,
         Access::Scim | Access::ScimDiscovery | Access::ScimMe if caller.scim.is_some() => true,
         Access::ScimMe if caller.session.is_some() => true,

@@ -255,6 +255,7 @@ impl Operation {
         }
         if let Access::Holder(permission)
         | Access::Within(permission)
+        | Access::Own(permission)
         | Access::Client(permission)
         | Access::SessionOrClient(permission) = access
         {
@@ -359,7 +360,9 @@ fn security(access: Access) -> Value {
     match access {
         Access::Anonymous | Access::ScimDiscovery => json!([]),
         Access::Session => json!([{"session": []}]),
-        Access::Holder(_) | Access::Within(_) | Access::Scim => json!([{"token": []}, {"session": []}]),
+        Access::Holder(_) | Access::Within(_) | Access::Own(_) | Access::Scim => {
+            json!([{"token": []}, {"session": []}])
+        }
         Access::Token => json!([{"token": []}]),
         Access::Client(_) => json!([{"token": []}, {"client": []}]),
         Access::SessionOrClient(_) | Access::ScimMe => json!([{"session": []}, {"token": []}, {"client": []}]),

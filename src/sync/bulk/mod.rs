@@ -185,6 +185,7 @@ impl Bulk {
             counts: Counts::default(),
             how: String::new(),
             trail: None,
+            by: Some(author.actor.clone()),
             undone_by: None,
             skipped: Vec::new(),
             conflicts: Vec::new(),

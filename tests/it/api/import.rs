@@ -436,6 +436,17 @@ fn who_lacks_rights_is_refused_row_by_row() {
 }
 
 #[test]
+fn a_password_that_a_file_sets_works_though_the_one_of_before_was_tried_too_often() {
+    let daemon = TestDaemon::start("");
+    daemon.local_user("ada", PASSWORD);
+    (0..5).for_each(|_| drop(daemon.login("ada", "wrong")));
+    assert_eq!(daemon.login("ada", PASSWORD).code(), "too_many_attempts");
+    let file = "username,password,must_change_password\r\nada,a new password of ada,false\r\n";
+    assert_eq!(import(&daemon.admin(), "", file).status, 200);
+    assert_eq!(daemon.login("ada", "a new password of ada").status, 200);
+}
+
+#[test]
 fn no_file_tries_passwords_on_a_user() {
     let daemon = TestDaemon::start("");
     let admin = daemon.admin();

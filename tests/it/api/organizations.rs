@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::import::import;
 use crate::harness::daemon::{Caller, TestDaemon};
 
 const PASSWORD: &str = "correct horse battery";
@@ -213,6 +214,25 @@ fn an_account_is_given_to_an_organisation_by_who_holds_what_its_administrators_m
     assert_eq!(boss.patch("/api/v1/users/bob", &json!({"managed_by": acme})).status, 403);
     assert_eq!(boss.patch("/api/v1/users/bob", &json!({"email": "mine@example.org"})).status, 403, "a link goes there");
     assert_eq!(boss.patch("/api/v1/users/bob", &json!({"description": "seen"})).status, 200);
+}
+
+#[test]
+fn an_organisation_admin_follows_the_import_that_they_began_and_no_other_run() {
+    let (daemon, acme, _) = world();
+    let (boss, rival) = (session(&daemon, "boss"), session(&daemon, "rival"));
+    let file = format!("username,name,email,managed_by\r\nnew,New,new@example.org,{acme}\r\nmel,,,{acme}\r\n");
+    let begun = import(&boss, "wait=false&mode=good", &file);
+    assert_eq!((begun.status, &begun.json["status"]), (202, &json!("running")), "{begun:?}");
+    let run = begun.text("/next");
+    let ended = || (0..2_000).map(|_| boss.get(&run)).find(|run| run.json["outcome"]["is"] != "running").unwrap();
+    assert_eq!(ended().json["outcome"]["is"], "applied");
+    let items = boss.get(&format!("{run}/items"));
+    let outcomes: Vec<_> = items.json["items"].as_array().unwrap().iter().map(|item| &item["outcome"]).collect();
+    assert_eq!(outcomes, ["created", "refused"], "{items:?}");
+    for path in [run.clone(), format!("{run}/items")] {
+        assert_eq!((rival.get(&path).status, daemon.anonymous().get(&path).status), (403, 401), "{path}");
+    }
+    assert_eq!(boss.get("/api/v1/runs").status, 403);
 }
 
 #[test]

@@ -103,9 +103,14 @@ impl Import {
         };
         let faulty = draft.counts.skipped;
         if faulty == 0 || self.options.mode == Mode::Good {
+            let sets_passwords = draft.sets_passwords;
             let settled = bulk.settle(begun, draft).await;
             drop(self.turn);
-            return Ok(many::report(settled?));
+            let report = settled?;
+            if sets_passwords {
+                many::forgive(&self.rights.app, &report.run).await?;
+            }
+            return Ok(many::report(report));
         }
         let why = format!("{faulty} of {} rows cannot be taken: nothing was written", draft.counts.read);
         let report = bulk.refuse(begun, draft, why.clone()).await?;

@@ -15,6 +15,7 @@ use crate::http::error::Problem;
 use crate::http::state::App;
 use crate::store::StoreError;
 use crate::sync::bulk::{Draft, Progress, Report};
+use crate::sync::undo;
 
 /// Who finds others under way tries again after this.
 const WAIT: Duration = Duration::from_secs(5);
@@ -100,6 +101,20 @@ pub fn preview(outline: Outline) -> Response {
         "items": items,
     });
     Json(answer).into_response()
+}
+
+/// Whoever was given another password by a run is held back no more by what failed with the one of before.
+///
+/// # Errors
+/// When the store cannot read.
+pub async fn forgive(app: &App, run: &Run) -> Result<(), StoreError> {
+    let (app, run) = (app.clone(), run.clone());
+    let forgiving = tokio::task::spawn_blocking(move || {
+        let given = undo::given_passwords(&app.store.view(), &run)?;
+        given.into_iter().for_each(|user| app.auth.forgive_user(user));
+        Ok(())
+    });
+    forgiving.await.map_err(|_| StoreError::Stopped)?
 }
 
 /// What was done, or waits for a person.

@@ -164,6 +164,7 @@ pub(in crate::http::openapi) fn run() -> Shape {
             "trail",
             list(count(42)).says("Between which lines of the audit trail its changes are.").such_as(json!([40, 42])),
         ),
+        maybe("by", actor().says("Who began it, where it is a bulk change or an import.")),
         maybe("undone_by", id()),
         maybe("progress", progress().says("While a run of many users is under way.")),
         with("skipped", skipped()),
