@@ -7,8 +7,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use jiff::Timestamp;
-
 use super::apply::{self, Ground};
 use super::pass::Pass;
 use super::record::Ended;
@@ -78,9 +76,12 @@ pub fn plan(reads: &dyn Reads, id: RunId) -> Result<Undo, UndoError> {
         Target::User { id, .. } if line.action == CREATED => Some(id),
         _ => None,
     };
-    let made = lines.iter().filter_map(is_made).collect();
-    let until = run.ended_at;
-    let mut planner = Planner { reads, is_by_hand, until, made, undo: Undo::default(), users: HashMap::new() };
+    let made: HashSet<UserId> = lines.iter().filter_map(is_made).collect();
+    let mut stays = HashSet::new();
+    for id in made.iter().filter(|_| is_by_hand) {
+        stays.extend(users::get(reads, *id)?.filter(|user| user.modified_at > run.ended_at).map(|user| user.id));
+    }
+    let mut planner = Planner { reads, is_by_hand, made, stays, undo: Undo::default(), users: HashMap::new() };
     for line in lines.into_iter().rev() {
         planner.line(&line)?;
     }
@@ -152,10 +153,10 @@ struct Planner<'a> {
     reads: &'a dyn Reads,
     /// Whoever moves on meanwhile is left alone then. A source's users move one another: names go from hand to hand.
     is_by_hand: bool,
-    /// When the run had ended.
-    until: Timestamp,
     /// Whom it made.
     made: HashSet<UserId>,
+    /// Those of them who were changed since: they stay, with all that they were given.
+    stays: HashSet<UserId>,
     undo: Undo,
     /// Users as they will be when what is planned so far is done.
     users: HashMap<UserId, User>,
@@ -188,7 +189,7 @@ impl Planner<'_> {
         let (id, revision, planned) = (user.id, user.revision, self.undo.items.len());
         let after = match line.action.as_str() {
             CREATED => {
-                if !user.is_removed() && self.is_by_hand && user.modified_at > self.until {
+                if !user.is_removed() && self.stays.contains(&id) {
                     self.skip(user.username.as_str(), "was changed since; the user stays");
                 } else if !user.is_removed() {
                     self.push(&user, Step::Remove, line);
@@ -268,7 +269,11 @@ impl Planner<'_> {
             "group.created" => Some(Step::RemoveGroup),
             "group.changed" => group_change(&line.changes)
                 .map(|change| Step::UpdateGroup { change: Box::new(change), shows: Vec::new() }),
-            "group.members_changed" => Some(members(&line.changes)),
+            "group.members_changed" => match members(&line.changes, |user| self.stays.contains(&user)) {
+                // All of them stay.
+                Step::Members { add, remove } if add.is_empty() && remove.is_empty() => return,
+                step => Some(step),
+            },
             "group.removed" => again(&line.changes, id),
             _ => None,
         };

@@ -18,7 +18,7 @@ use crate::directory::field::{Description, DisplayName, FieldError};
 use crate::directory::group::{Group, Member};
 use crate::directory::permission::Permission;
 use crate::http::api::organizations::find_organization;
-use crate::http::api::users::rights::may_release;
+use crate::http::api::users::rights::{may_release, may_rename};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::extract::{Body, IfMatch, Parameters, Segment, cut};
@@ -205,7 +205,7 @@ pub async fn change(
     let description = wish.description.as_deref().map(Description::parse).transpose();
     let (name, description) = (parsed(name)?, parsed(description)?);
     if name.as_ref().is_some_and(|name| name.folded() != group.name.folded()) {
-        may_release(&app, &caller, &group, &[Member::Group(id)])?;
+        may_rename(&app, &caller, &group)?;
     }
     let author = caller.author();
     let write = move |tx: &mut Tx<'_>| {

@@ -129,9 +129,10 @@ pub async fn undo(
     Segment(id): Segment<String>,
     Body(wish): Body<UndoWish>,
 ) -> Result<Response, Problem> {
+    // What is answered tells of users.
+    caller.must(Permission::UsersView)?;
     let run = find_run(&app, &id)?;
     if wish.dry_run {
-        caller.must(Permission::UsersView)?;
         let rights = CallersRights { app: app.clone(), caller };
         let plan = tokio::task::spawn_blocking(move || match run.cause.is_by_hand() {
             true => app.bulk.preview_undo(run.id, &rights),

@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::directory::permission::Permission;
 use crate::directory::plan::{Cause, PlanStatus};
 use crate::directory::policy::days;
 use crate::http::caller::Caller;
@@ -54,6 +55,8 @@ pub struct Wish {
 /// Sweeps, or tells what a sweep would do.
 pub async fn sweep(State(app): State<App>, caller: Caller, Body(wish): Body<Wish>) -> Result<Json<Value>, Problem> {
     if wish.dry_run {
+        // It tells of users.
+        caller.must(Permission::UsersView)?;
         return preview(&app, &wish).await;
     }
     if wish.at.is_some() {

@@ -50,8 +50,10 @@ pub use wish::{BulkChange, Gate, GroupWish, To, Wish};
 const PAGES: usize = 20;
 /// Plans of bulk changes, imports and what takes them back that wait for a person at a time.
 const HELD_MAX: usize = 100;
-/// Bulk changes of which the plans are made, and exports, at a time: each reads all users.
+/// Bulk changes of which the plans are made at a time: each reads all users.
 const PLANNED_AT_ONCE: usize = 4;
+/// Exports at a time, for the same reason; each goes at the pace of its reader.
+const EXPORTED_AT_ONCE: usize = 8;
 /// Files that come in at a time: each lies in memory.
 const RECEIVED_AT_ONCE: usize = 4;
 
@@ -64,6 +66,7 @@ pub struct Bulk {
     /// One file is read at a time: it may be large.
     reading: Arc<tokio::sync::Mutex<()>>,
     planning: Arc<tokio::sync::Semaphore>,
+    exporting: Arc<tokio::sync::Semaphore>,
     receiving: Arc<tokio::sync::Semaphore>,
     /// Plans of which pages may lie about that are nobody's.
     strays: Arc<Mutex<BTreeSet<PlanId>>>,
@@ -122,6 +125,7 @@ impl Bulk {
             guard: Arc::default(),
             reading: Arc::default(),
             planning: Arc::new(tokio::sync::Semaphore::new(PLANNED_AT_ONCE)),
+            exporting: Arc::new(tokio::sync::Semaphore::new(EXPORTED_AT_ONCE)),
             receiving: Arc::new(tokio::sync::Semaphore::new(RECEIVED_AT_ONCE)),
             strays: Arc::default(),
             under_way: Arc::default(),
@@ -138,6 +142,7 @@ impl Bulk {
             guard: self.guard.clone(),
             reading: self.reading.clone(),
             planning: self.planning.clone(),
+            exporting: self.exporting.clone(),
             receiving: self.receiving.clone(),
             strays: self.strays.clone(),
             under_way: self.under_way.clone(),
@@ -151,13 +156,19 @@ impl Bulk {
         self.reading.clone().try_lock_owned().ok()
     }
 
+    /// A turn to read all users for an export; `None`: as many others do as may.
+    #[must_use]
+    pub fn exporting_turn(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
+        self.exporting.clone().try_acquire_owned().ok()
+    }
+
     /// A place for a file that comes in; `None`: as many others do as may.
     #[must_use]
     pub fn receiving_turn(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
         self.receiving.clone().try_acquire_owned().ok()
     }
 
-    /// A turn to read all users, for the plan of a bulk change or an export; `None`: as many others do as may.
+    /// A turn to make the plan of a bulk change; `None`: as many others are under way as may be.
     #[must_use]
     pub fn planning_turn(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
         self.planning.clone().try_acquire_owned().ok()

@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::base::id::{ExternalId, GroupId};
+use crate::base::id::{ExternalId, GroupId, UserId};
 use crate::directory::audit::Change;
 use crate::directory::field::DisplayName;
 use crate::directory::group::GroupChange;
@@ -64,7 +64,8 @@ pub(super) fn group_change(changes: &[Change]) -> Option<GroupChange> {
     (change != GroupChange::default()).then_some(change)
 }
 
-pub(super) fn members(changes: &[Change]) -> Step {
+/// Who joined leaves, but for those who stay, and the other way round.
+pub(super) fn members(changes: &[Change], stays: impl Fn(UserId) -> bool) -> Step {
     let member = |value: &Value| {
         let (kind, id) = value.as_str()?.split_once(' ')?;
         match kind {
@@ -72,9 +73,10 @@ pub(super) fn members(changes: &[Change]) -> Step {
             _ => id.parse().ok().map(MemberRef::Group),
         }
     };
+    let leaves = |member: &MemberRef| !matches!(member, MemberRef::User(id) if stays(*id));
     Step::Members {
         add: changes.iter().filter_map(|one| member(&one.old)).collect(),
-        remove: changes.iter().filter_map(|one| member(&one.new)).collect(),
+        remove: changes.iter().filter_map(|one| member(&one.new)).filter(leaves).collect(),
     }
 }
 

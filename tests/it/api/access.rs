@@ -278,6 +278,30 @@ fn nobody_leaves_a_group_that_asks_for_a_second_factor_by_managing_groups() {
     assert_eq!(keeper.patch("/api/v1/users/bob", &json!({"groups": ["plain"]})).status, 403);
     let bulk = json!({"users": ["bob"], "action": "change", "change": {"groups": {"remove": ["inner"]}}});
     assert_eq!(keeper.post("/api/v1/users/bulk", &bulk).json["items"][0]["outcome"], "refused");
+    // Nor by leaving an organisation whose group is nested there, nor by taking back what brought somebody in.
+    let acme = admin.post("/api/v1/organizations", &json!({"name": "Acme"})).text("/id");
+    admin.post("/api/v1/groups", &json!({"name": "devs", "organization": "Acme"}));
+    admin.post("/api/v1/groups/inner/members", &json!({"add_groups": ["organization/Acme:devs"]}));
+    daemon.local_user("mel", PASSWORD);
+    let place = json!({"organizations": [{"id": acme}], "groups": ["organization/Acme:devs"]});
+    assert_eq!(admin.patch("/api/v1/users/mel", &place).status, 200);
+    let inviter = holder(
+        &daemon,
+        "inviter",
+        &["users.view", "users.update", "organizations.manage", "groups.manage", "plans.approve"],
+    );
+    let out = inviter.post(&format!("/api/v1/organizations/{acme}/members"), &json!({"remove": ["mel"]}));
+    let moved = inviter.patch("/api/v1/users/mel", &json!({"organizations": []}));
+    assert_eq!((out.status, moved.status), (403, 403), "{out:?} {moved:?}");
+    let join = json!({"users": ["inviter"], "action": "change", "change": {"groups": {"add": ["vault"]}}});
+    let joined = admin.post("/api/v1/users/bulk", &join);
+    let undo = format!("/api/v1/runs/{}/undo", joined.text("/run"));
+    assert_eq!(inviter.post(&undo, &json!({})).json["counts"]["leave"], 0);
+    let groups = admin.get("/api/v1/users/inviter").json["groups"].to_string();
+    assert!(groups.contains("vault"), "{groups}");
+    // Another name for one that is nested is no way out.
+    assert_eq!(keeper.patch("/api/v1/groups/inner", &json!({"name": "inner2"})).status, 200);
+    assert_eq!(keeper.patch("/api/v1/groups/inner2", &json!({"name": "inner"})).status, 200);
     // Joining, and leaving others, is as ever; who may take factors away may do this too.
     assert_eq!(keeper.patch("/api/v1/users/bob", &json!({"groups": ["inner"]})).status, 200);
     assert_eq!(judge.post("/api/v1/groups/inner/members", &json!({"remove_users": ["bob"]})).status, 200);

@@ -165,8 +165,9 @@ fn who_was_taken_out_of_an_organisation_comes_back_into_its_groups_too() {
 fn an_import_is_taken_back_but_for_those_who_were_changed_since() {
     let daemon = TestDaemon::start("");
     let admin = daemon.admin();
-    let file = "username,name,email,password\r\nann,A,ann@example.org,a long password of ann\r\n\
-                ben,B,ben@example.org,a long password of ben\r\n";
+    assert_eq!(admin.post("/api/v1/groups", &json!({"name": "Staff"})).status, 201);
+    let file = "username,name,email,groups,password\r\nann,A,ann@example.org,Staff,a long password of ann\r\n\
+                ben,B,ben@example.org,Staff,a long password of ben\r\n";
     let run = |answer: &Answer| answer.text("/run");
     let made = import(&admin, "", file);
     assert_eq!((made.status, &made.json["counts"]["create"]), (200, &json!(2)), "{made:?}");
@@ -175,6 +176,7 @@ fn an_import_is_taken_back_but_for_those_who_were_changed_since() {
     let undone = admin.post(&format!("/api/v1/runs/{}/undo", run(&made)), &json!({}));
     assert_eq!(codes(&undone), [("ben".to_owned(), "changed_since".to_owned())], "{undone:?}");
     assert_eq!((is_there(&admin, "ann"), is_there(&admin, "ben")), (false, true));
+    assert_eq!(user(&admin, "ben")["groups"][0]["name"], "Staff", "with all that was given");
     // Nothing that was made stays, and so nothing is left to take back.
     let whole = import(&admin, "", "username,name,email,password\r\ncat,C,cat@example.org,a long password of cat\r\n");
     let undo = format!("/api/v1/runs/{}/undo", run(&whole));

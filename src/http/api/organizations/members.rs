@@ -126,7 +126,8 @@ fn places(app: &App, caller: &Caller, organization: OrganizationId, wish: &Wish)
         not_oneself(caller, &user)?;
         let roles = names.map(|names| roles_of(app, field, names, &mut faults)).transpose()?;
         let is_home = user.managed_by == Some(organization);
-        membership(app, caller, &rights::Place { organization, is_home, had, has: roles.as_ref() })?;
+        let place = rights::Place { user: Some(user.id), organization, is_home, had, has: roles.as_ref() };
+        membership(app, caller, &place)?;
         if places.insert(user.id, Place { user: user.id, revision: user.revision, roles }).is_some() {
             faults.push(FieldError::new(field, "twice", format!("{name:?} stands here twice")));
         }

@@ -37,7 +37,7 @@ const PAGE: usize = 500;
 pub async fn export(State(app): State<App>, caller: Caller, parameters: Parameters) -> Result<Response, Problem> {
     let now = app.store.clock().now();
     let wish = Wish::of(&app, &parameters, now)?;
-    let turn = app.bulk.planning_turn().ok_or_else(|| many::busy("others read all users: try again"))?;
+    let turn = app.bulk.exporting_turn().ok_or_else(|| many::busy("others read all users: try again"))?;
     let (author, format) = (caller.author(), wish.format);
     let note = move |tx: &mut Tx<'_>| audit::append(tx, &author, Entry::new("users.exported", Target::Directory));
     app.store.write::<_, StoreError>(note).await?;

@@ -1,15 +1,16 @@
 //! Whether a caller may have something done to a user as one of many: the same that is asked when it is one alone.
 
-use super::rights::{authorize, own_groups};
+use super::rights::{authorize, may_release, own_groups};
 use super::{may_change, not_oneself};
 use crate::auth::accounts::AccountChange;
+use crate::directory::group::Member;
 use crate::directory::permission::Permission;
-use crate::directory::plan::{Fault, PlanItem, Step};
+use crate::directory::plan::{Fault, MemberRef, PlanItem, Step};
 use crate::directory::user::{User, UserChange};
 use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::state::App;
-use crate::store::StoreError;
+use crate::store::{StoreError, groups};
 use crate::sync::bulk::Gate;
 
 /// The rights of a caller, asked user by user.
@@ -68,7 +69,7 @@ impl CallersRights {
 
     /// May the caller make this user, or do this to a group?
     fn may_make(&self, item: &PlanItem) -> Result<(), Problem> {
-        let Step::Create { rest, .. } = &item.step else { return self.caller.must(Permission::GroupsManage) };
+        let Step::Create { rest, .. } = &item.step else { return self.may_change_group(item) };
         let home = rest.managed_by.flatten();
         self.caller.must_in(Permission::UsersCreate, home)?;
         let along = item.along.as_deref();
@@ -77,6 +78,21 @@ impl CallersRights {
         }
         let groups = along.map(|along| along.join.clone()).filter(|groups| !groups.is_empty());
         authorize(&self.app, &self.caller, None, &AccountChange { user: rest.as_ref().clone(), groups })
+    }
+
+    /// May the caller do this to a group?
+    fn may_change_group(&self, item: &PlanItem) -> Result<(), Problem> {
+        self.caller.must(Permission::GroupsManage)?;
+        let Some(id) = item.group else { return Ok(()) };
+        let leaving: Vec<Member> = match &item.step {
+            Step::RemoveGroup => vec![Member::Group(id)],
+            Step::Members { remove, .. } => remove.iter().filter_map(member).collect(),
+            _ => Vec::new(),
+        };
+        match groups::get(&self.app.store.view(), id)? {
+            Some(group) => may_release(&self.app, &self.caller, &group, &leaving),
+            None => Ok(()),
+        }
     }
 
     fn may_give(&self, user: &User, change: &UserChange, item: &PlanItem) -> Result<(), Problem> {
@@ -90,5 +106,14 @@ impl CallersRights {
             _ => None,
         };
         authorize(&self.app, &self.caller, Some(user), &AccountChange { user: change.clone(), groups })
+    }
+}
+
+/// A member by the directory's own id.
+fn member(named: &MemberRef) -> Option<Member> {
+    match named {
+        MemberRef::User(id) => Some(Member::User(*id)),
+        MemberRef::Group(id) => Some(Member::Group(*id)),
+        _ => None,
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::auth::accounts::AccountChange;
-use crate::base::id::{GroupId, OrganizationId, RoleId};
+use crate::base::id::{GroupId, OrganizationId, RoleId, UserId};
 use crate::directory::authority::Reach;
 use crate::directory::group::{Group, Member};
 use crate::directory::permission::{Permission, Permissions};
@@ -14,7 +14,7 @@ use crate::http::caller::Caller;
 use crate::http::error::Problem;
 use crate::http::state::App;
 use crate::store::tx::Reads;
-use crate::store::{StoreError, credentials, groups, roles};
+use crate::store::{StoreError, credentials, groups, roles, users};
 
 /// Refuses a change that gives or takes what the caller may not; `old` is how the user is now, none for a new one.
 ///
@@ -35,7 +35,13 @@ pub fn authorize(app: &App, caller: &Caller, old: Option<&User>, change: &Accoun
     let has = wish.organizations.as_ref().unwrap_or(had);
     let touched: BTreeSet<OrganizationId> = had.keys().chain(has.keys()).copied().collect();
     for id in touched.into_iter().filter(|id| had.get(id) != has.get(id)) {
-        let place = Place { organization: id, is_home: home == Some(id), had: had.get(&id), has: has.get(&id) };
+        let place = Place {
+            user: old.map(|old| old.id),
+            organization: id,
+            is_home: home == Some(id),
+            had: had.get(&id),
+            has: has.get(&id),
+        };
         // Whoever makes users for an organisation makes them its members.
         if !(old.is_none() && place.is_home && place.is_plain()) {
             membership(app, caller, &place)?;
@@ -70,6 +76,8 @@ fn system_roles(app: &App, caller: &Caller, had: &BTreeSet<RoleId>, wished: &BTr
 
 /// A membership of an organisation that comes, goes or changes its roles.
 pub struct Place<'a> {
+    /// Whose it is; none: of somebody who is made.
+    pub user: Option<UserId>,
     /// The organisation.
     pub organization: OrganizationId,
     /// Does it manage the account?
@@ -93,6 +101,9 @@ impl Place<'_> {
 /// 403.
 pub fn membership(app: &App, caller: &Caller, place: &Place<'_>) -> Result<(), Problem> {
     member_of(caller, place.organization)?;
+    if let Some(user) = place.user.filter(|_| place.has.is_none()) {
+        leaves_groups(app, caller, user, place.organization)?;
+    }
     let added = place.has.into_iter().flatten().filter(|role| place.had.is_none_or(|had| !had.contains(*role)));
     let gives_power = !held_by(app, added, Scope::Organization)?.is_empty();
     let is_inside =
@@ -105,6 +116,17 @@ pub fn membership(app: &App, caller: &Caller, place: &Place<'_>) -> Result<(), P
     }
     let roles = place.had.into_iter().chain(place.has).flatten();
     must_hold(held_by(app, roles, Scope::Organization)?, caller.authority.held_in(place.organization))
+}
+
+/// Whoever leaves an organisation leaves its groups.
+fn leaves_groups(app: &App, caller: &Caller, user: UserId, organization: OrganizationId) -> Result<(), Problem> {
+    let (view, member) = (app.store.view(), Member::User(user));
+    for id in groups::direct_groups(&view, member)? {
+        if let Some(group) = groups::get(&view, id)?.filter(|group| group.organization == Some(organization)) {
+            may_release(app, caller, &group, &[member])?;
+        }
+    }
+    Ok(())
 }
 
 /// Refuses memberships of an organisation to whoever may not give them.
@@ -163,7 +185,16 @@ pub fn may_release(app: &App, caller: &Caller, group: &Group, leaving: &[Member]
     if leaving.is_empty() || !asks_for_factor(&view, &app.auth.settings.mfa.rules, group)? {
         return Ok(());
     }
-    caller.must_in(Permission::UsersMfa, group.organization)?;
+    for member in leaving {
+        match member {
+            Member::User(id) => {
+                let home = users::get(&view, *id)?.and_then(|user| user.managed_by);
+                caller.must_in(Permission::UsersMfa, home)?;
+            }
+            // Its members may be anybody's.
+            Member::Group(_) => caller.must(Permission::UsersMfa)?,
+        }
+    }
     let Some((own, _)) = caller.owner else { return Ok(()) };
     let own_groups = groups::groups_of(&view, own)?;
     let is_own = |member: &Member| match member {
@@ -174,6 +205,17 @@ pub fn may_release(app: &App, caller: &Caller, group: &Group, leaving: &[Member]
         true => {
             Err(Problem::forbidden("a second factor is asked of you by this group: another administrator changes it"))
         }
+        false => Ok(()),
+    }
+}
+
+/// Refuses another name for a group that `mfa.groups` names, to whoever may not release its members.
+///
+/// # Errors
+/// 403.
+pub fn may_rename(app: &App, caller: &Caller, group: &Group) -> Result<(), Problem> {
+    match app.auth.settings.mfa.rules.groups.iter().any(|named| named.is(group)) {
+        true => may_release(app, caller, group, &[Member::Group(group.id)]),
         false => Ok(()),
     }
 }
